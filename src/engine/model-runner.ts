@@ -1,0 +1,81 @@
+/**
+ * The seam between the engine (sequences, steps, sampling) and whatever computes logits. Production puts ONNX Runtime
+ * behind it; tests put a scripted fake there.
+ */
+
+/** One picture after AnyRes tiling, ready for the vision graph. */
+export interface TiledImage {
+  /** sha256 (hex) over the decoded, tiled pixels and their geometry: equal pictures have equal hashes. */
+  readonly hash: string;
+  /** uint8 [numTiles, tileSize, tileSize, 3]; tile 0 is the base (whole picture), then the grid row by row. */
+  readonly tiles: Uint8Array;
+  readonly numTiles: number;
+  /** Grid of the tiles after the base; 0 x 0 when there is only the base. */
+  readonly gridRows: number;
+  readonly gridColumns: number;
+  /** Size of the picture before tiling, needed to remove the padding from the features. */
+  readonly originalHeight: number;
+  readonly originalWidth: number;
+  /** Placeholder tokens the picture takes in the prompt. */
+  readonly numTokens: number;
+}
+
+/** What the engine must know of the model; all sizes in tokens or elements. */
+export interface ModelLimits {
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  readonly numSlots: number;
+  /** Positions per slot: prompt and output of one sequence must fit. */
+  readonly slotCapacity: number;
+}
+
+/** Consecutive prompt tokens of one sequence. Rows covered by a picture take its features instead of embeddings. */
+export interface PrefillChunk {
+  readonly slot: number;
+  /** Position of the chunk's first token; everything before it is already in the slot's cache. */
+  readonly start: number;
+  readonly tokenIds: Int32Array;
+  readonly features: readonly FeatureSpan[];
+  /** True for the chunk that ends the prompt: its last token's logits are wanted. */
+  readonly needsLogits: boolean;
+}
+
+export interface FeatureSpan {
+  /** First row of the chunk the features replace. */
+  readonly offset: number;
+  /** float32 [numRows, hiddenSize]. */
+  readonly rows: Float32Array;
+}
+
+/** One sequence's single-token step. */
+export interface DecodeRow {
+  readonly slot: number;
+  /** Position the token is written to. */
+  readonly position: number;
+  readonly tokenId: number;
+}
+
+export interface ModelRunner {
+  readonly limits: ModelLimits;
+  /**
+   * Features of some tiles of one picture, before packing.
+   * @returns float32 [count, featuresPerTile, hiddenSize]
+   */
+  encodeTiles(
+    image: TiledImage,
+    first: number,
+    count: number,
+    signal?: AbortSignal,
+  ): Promise<Float32Array>;
+  /**
+   * Packs the features of all tiles: base, then the unpadded grid with a newline feature after each row.
+   * @param features float32 [numTiles, featuresPerTile, hiddenSize]
+   * @returns float32 [image.numTokens, hiddenSize]
+   */
+  packFeatures(image: TiledImage, features: Float32Array): Float32Array;
+  /** @returns logits float32 [vocabSize] of the chunk's last token, or undefined when not wanted. Valid until the next call. */
+  prefill(chunk: PrefillChunk, signal?: AbortSignal): Promise<Float32Array | undefined>;
+  /** One step of several sequences. @returns one float32 [vocabSize] view per row, in order. Valid until the next call. */
+  decode(rows: readonly DecodeRow[]): Promise<readonly Float32Array[]>;
+  dispose(): Promise<void>;
+}

@@ -1,0 +1,95 @@
+import { z } from 'zod';
+import { protocolSchema } from './protocol.ts';
+
+export const MANIFEST_FILE = 'manifest.json';
+export const PACKAGE_FORMAT = 'thinkgate-package';
+export const PACKAGE_VERSION = 1;
+export const PRECISIONS = ['fp32', 'fp16', 'int8', 'int4'] as const;
+
+const count = z.int().min(1);
+const tokenId = z.int().min(0);
+
+const textSchema = z.strictObject({
+  vocabSize: count,
+  hiddenSize: count,
+  numLayers: count,
+  numHeads: count,
+  numKvHeads: count,
+  headDim: count,
+  /** Longest sequence (prompt and output together) the position table covers. */
+  maxPositions: count,
+  ropeTheta: z.number().positive(),
+  tiedEmbeddings: z.boolean(),
+});
+
+const visionSchema = z.strictObject({
+  /** Side of a square tile in pixels. */
+  tileSize: count,
+  patchSize: count,
+  /** Patches along one side of a tile; a tile gives patchesPerSide² features. */
+  patchesPerSide: count,
+  numLayers: count,
+  hiddenSize: count,
+  /** AnyRes grid candidates as [height, width] in pixels, in the checkpoint's order (the first wins a full tie). */
+  gridPinpoints: z.array(z.tuple([count, count])).min(1),
+  resample: z.enum(['bicubic', 'bilinear']),
+});
+
+const fileSchema = z.strictObject({
+  path: z.string().min(1),
+  bytes: z.int().min(0),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+
+/** Everything the server must know of a model, and the sha256 of everything it will read. */
+export const manifestSchema = z.strictObject({
+  format: z.literal(PACKAGE_FORMAT),
+  version: z.literal(PACKAGE_VERSION),
+  name: z.string().min(1),
+  architecture: z.enum(['r4b', 'qwen3']),
+  precision: z.enum(PRECISIONS),
+  text: textSchema,
+  /** null for a text-only model. */
+  vision: visionSchema.nullable(),
+  tokens: z.strictObject({
+    /** Id of the picture placeholder; null for a text-only model. */
+    image: tokenId.nullable(),
+    /** Generation ends at any of these. */
+    eos: z.array(tokenId).min(1),
+  }),
+  graphs: z.strictObject({ vision: z.string().nullable(), embed: z.string(), decoder: z.string() }),
+  /** float32 little-endian [hiddenSize], written at the end of every feature row of the tiled picture. */
+  imageNewline: z.string().nullable(),
+  chat: z.strictObject({
+    template: z.string(),
+    /** What the template expects of a message's content: a list of typed parts, or one string. */
+    contentFormat: z.enum(['parts', 'string']),
+    /** Text that stands for one picture in the rendered prompt; null for a text-only model. */
+    imagePlaceholder: z.string().nullable(),
+  }),
+  tokenizer: z.string(),
+  /** Sampling defaults from the checkpoint's generation_config.json. Temperature 0 is greedy. */
+  sampling: z.strictObject({
+    temperature: z.number().min(0),
+    topP: z.number().gt(0).max(1),
+    topK: z.int().min(0),
+    repetitionPenalty: z.number().positive(),
+  }),
+  thinking: protocolSchema,
+  provenance: z.strictObject({
+    tool: z.string(),
+    architectures: z.array(z.string()),
+    modelType: z.string(),
+    storedDtypes: z.array(z.string()),
+    numParameters: count,
+    /** Where the checkpoint disagrees with what the converter expected of the family; empty when nothing does. */
+    notes: z.array(z.string()),
+  }),
+  /** Every file of the package but the manifest itself. */
+  files: z.array(fileSchema).min(1),
+});
+
+export type Manifest = z.output<typeof manifestSchema>;
+export type Precision = Manifest['precision'];
+export type VisionShape = z.output<typeof visionSchema>;
+export type TextShape = z.output<typeof textSchema>;

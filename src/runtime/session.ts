@@ -1,0 +1,48 @@
+/**
+ * The seam between the engine's tensors and ONNX Runtime. Two backends implement it: the C API over FFI (primary,
+ * writes outputs in place) and onnxruntime-node's own binding (fallback and oracle, copies).
+ */
+export type ElementType = 'float32' | 'int64' | 'int32' | 'uint8' | 'int8';
+
+/** A tensor over memory the caller owns. `data` is the exact extent of the tensor (offset and length included). */
+export interface TensorView {
+  readonly type: ElementType;
+  readonly dims: readonly number[];
+  readonly data: Float32Array | BigInt64Array | Int32Array | Uint8Array | Int8Array;
+}
+
+export interface SessionOptions {
+  /** Threads inside one operator. */
+  readonly numThreads: number;
+}
+
+export interface Session {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  /**
+   * Runs the graph. Every output named in `fetches` is written into the memory given there; the same memory may be a
+   * feed and a fetch (a KV cache), and then it is updated in place. Calls on one session must not overlap.
+   * An aborted `signal` ends the run early with an AbortError; the contents of the fetches are then undefined.
+   * @throws RuntimeError when the graph refuses the feeds or fails.
+   */
+  run(
+    feeds: Readonly<Record<string, TensorView>>,
+    fetches: Readonly<Record<string, TensorView>>,
+    signal?: AbortSignal,
+  ): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+export interface Backend {
+  /** `ffi` writes in place; `stock` copies every output. */
+  readonly name: 'ffi' | 'stock';
+  /** ONNX Runtime's version string. */
+  readonly version: string;
+  /** @throws RuntimeError naming the file when the model cannot be loaded. */
+  createSession(modelPath: string, options: SessionOptions): Promise<Session>;
+}
+
+/** A failure inside ONNX Runtime or its binding; the message is the runtime's own. */
+export class RuntimeError extends Error {
+  override readonly name = 'RuntimeError';
+}
