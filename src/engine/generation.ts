@@ -1,9 +1,7 @@
-import type { ThinkingMode } from '../model-package/protocol.ts';
 import type { SamplingParams } from '../sampling/params.ts';
+import type { Decision, ThinkingEnd, ThinkingRequest } from '../thinking/decision.ts';
+import type { TextPiece } from '../thinking/section-parser.ts';
 import type { TiledImage } from './model-runner.ts';
-
-/** Where the generated text starts: before any tag, inside an open block, or after the block was closed. */
-export type StartSection = 'outside' | 'block' | 'answer';
 
 /** Everything the engine needs to generate; checked and complete, no defaults left to fill. */
 export interface GenerationRequest {
@@ -22,45 +20,12 @@ export interface GenerationRequest {
   readonly thinking: ThinkingRequest;
 }
 
-export interface ThinkingRequest {
-  readonly requested: ThinkingMode;
-  /** Who chose a forced mode. */
-  readonly source: 'request' | 'policy' | 'prompt';
-  readonly start: StartSection;
-  /** Most thinking tokens; null leaves it to the model. */
-  readonly budget: number | null;
-  /** Tokens of maxTokens kept for the answer. */
-  readonly answerFloor: number;
-}
-
-/** Section of a piece of text. `frame` is protocol text: tags and the white space around them. */
-export type Section = 'reasoning' | 'answer' | 'frame';
-
-export interface TextPiece {
-  readonly section: Section;
-  readonly text: string;
-}
-
 export interface TokenLogprob {
   readonly tokenId: number;
   readonly logprob: number;
 }
 
-/** What the model chose, or was made to do. Sent once per request, as soon as it is known. */
-export interface Decision {
-  readonly requested: ThinkingMode;
-  readonly mode: 'think' | 'fast';
-  readonly source: 'model' | 'request' | 'policy' | 'prompt' | 'budget';
-  /** P(think) / (P(think) + P(fast)) from the raw logits at the decision point; null where the mode was forced. */
-  readonly pThink: number | null;
-  /** Probability mass on neither. */
-  readonly residual: number | null;
-}
-
 export type FinishReason = 'stop' | 'length' | 'abort' | 'error';
-/** Why the thinking ended; null when there was none. */
-export type ThinkingEnd = 'natural' | 'budget' | 'max_tokens' | 'stop' | 'abort' | 'error';
-
 export interface GenerationUsage {
   readonly promptTokens: number;
   readonly cachedTokens: number;

@@ -1,0 +1,141 @@
+import { logSumExp, topIds } from '../sampling/logprobs.ts';
+import { Sampler } from '../sampling/sampler.ts';
+import type { ThinkingController } from '../thinking/controller.ts';
+import type { GenerationRequest, TokenLogprob } from './generation.ts';
+import type { FeatureSpan } from './model-runner.ts';
+
+export type SequenceStatus = 'waiting' | 'running' | 'finished';
+
+/** A picture of the prompt on its way through the vision tower. */
+interface PromptImage {
+  /** Prompt position of its first placeholder. */
+  readonly start: number;
+  readonly numTokens: number;
+  readonly numTiles: number;
+  /** float32 [numTiles, featuresPerTile, hiddenSize], filled tile by tile. */
+  tiles: Float32Array[];
+  numEncoded: number;
+  /** float32 [numTokens, hiddenSize] once all tiles are encoded. */
+  packed: Float32Array | null;
+}
+
+/** Log-probabilities of one generated token, from raw logits. */
+export interface TokenReport {
+  readonly logprob: number | null;
+  readonly topLogprobs: readonly TokenLogprob[] | null;
+}
+
+/** The engine's state of one generation: tokens, counters, slot. Everything derived is a getter. */
+export class Sequence {
+  readonly request: GenerationRequest;
+  readonly thinking: ThinkingController;
+  readonly images: readonly PromptImage[];
+  readonly #sampler: Sampler;
+  status: SequenceStatus = 'waiting';
+  slot = -1;
+  /** Prompt tokens already in the slot's cache. */
+  numPrefilled = 0;
+  /** The token sampled last; not in the cache before the next decode step. */
+  lastTokenId = -1;
+  numGenerated = 0;
+
+  constructor(
+    request: GenerationRequest,
+    thinking: ThinkingController,
+    imageTokenId: number | null,
+  ) {
+    this.request = request;
+    this.thinking = thinking;
+    this.images = locateImages(request, imageTokenId);
+    this.#sampler = new Sampler(request.sampling, request.promptTokenIds);
+  }
+
+  get id(): string {
+    return this.request.id;
+  }
+
+  get numPromptTokens(): number {
+    return this.request.promptTokenIds.length;
+  }
+
+  get numImageTokens(): number {
+    return this.images.reduce((sum, image) => sum + image.numTokens, 0);
+  }
+
+  /** Tokens in the slot's cache. */
+  get numCached(): number {
+    return this.numPrefilled + Math.max(0, this.numGenerated - 1);
+  }
+
+  get isDecoding(): boolean {
+    return this.numGenerated > 0;
+  }
+
+  /** Index of the first picture whose features are not complete. */
+  get imageToEncode(): number | undefined {
+    const index = this.images.findIndex((image) => image.packed === null);
+    return index < 0 ? undefined : index;
+  }
+
+  /**
+   * Chooses the next token: one the thinking forces, else one sampled.
+   * @param logits float32 [vocabSize], raw.
+   */
+  choose(logits: Float32Array): { tokenId: number; forced: boolean; report: TokenReport } {
+    this.thinking.observe(logits);
+    const forced = this.thinking.takeForced();
+    const tokenId = forced ?? this.#sampler.sample(logits);
+    return { tokenId, forced: forced !== undefined, report: this.#report(logits, tokenId) };
+  }
+
+  append(tokenId: number): void {
+    this.lastTokenId = tokenId;
+    this.numGenerated++;
+    this.#sampler.accept(tokenId);
+  }
+
+  /** Features that fall into the prompt rows [start, start + count). */
+  featuresWithin(start: number, count: number): FeatureSpan[] {
+    const spans: FeatureSpan[] = [];
+    for (const { start: first, numTokens, packed } of this.images) {
+      const from = Math.max(start, first);
+      const to = Math.min(start + count, first + numTokens);
+      if (from >= to || packed === null) continue;
+      const width = packed.length / numTokens;
+      const rows = packed.subarray((from - first) * width, (to - first) * width);
+      spans.push({ offset: from - start, rows });
+    }
+    return spans;
+  }
+
+  #report(logits: Float32Array, tokenId: number): TokenReport {
+    const { topLogprobs } = this.request;
+    if (topLogprobs === null) return { logprob: null, topLogprobs: null };
+    const total = logSumExp(logits);
+    const logprobOf = (id: number): number => (logits[id] ?? Number.NaN) - total;
+    return {
+      logprob: logprobOf(tokenId),
+      topLogprobs: topIds(logits, topLogprobs).map((id) => ({
+        tokenId: id,
+        logprob: logprobOf(id),
+      })),
+    };
+  }
+}
+
+/** Runs of placeholders, matched with the pictures in order. The chat room guarantees that they agree. */
+function locateImages(request: GenerationRequest, imageTokenId: number | null): PromptImage[] {
+  let position = 0;
+  return request.images.map((image) => {
+    const start = request.promptTokenIds.indexOf(imageTokenId ?? -1, position);
+    position = start + image.numTokens;
+    return {
+      start,
+      numTokens: image.numTokens,
+      numTiles: image.numTiles,
+      tiles: [],
+      numEncoded: 0,
+      packed: null,
+    };
+  });
+}

@@ -1,0 +1,75 @@
+import { type Candidates, selectCandidates } from './candidates.ts';
+import { argmax } from './logprobs.ts';
+import type { SamplingParams } from './params.ts';
+import { SeededRandom } from './random.ts';
+
+/** Chooses one sequence's tokens: penalties and bias, then greedy or a draw from the filtered distribution. */
+export class Sampler {
+  readonly #params: SamplingParams;
+  readonly #random: SeededRandom;
+  readonly #prompt: ReadonlySet<number>;
+  /** Token id -> occurrences in the output. */
+  readonly #output = new Map<number, number>();
+
+  /** @param promptTokenIds only read when a repetition penalty is set. */
+  constructor(params: SamplingParams, promptTokenIds: Iterable<number>) {
+    this.#params = params;
+    this.#random = new SeededRandom(params.seed);
+    this.#prompt = new Set(params.repetitionPenalty === 1 ? [] : promptTokenIds);
+  }
+
+  /**
+   * @param logits float32 [vocabSize], raw; left as they are.
+   * @returns the chosen token's id.
+   */
+  sample(logits: Float32Array): number {
+    const adjusted = this.#adjust(logits);
+    if (this.#params.temperature === 0) return argmax(adjusted);
+    return draw(selectCandidates(adjusted, this.#params), this.#random.next());
+  }
+
+  /** Counts a token of the output, sampled or forced, for the penalties. */
+  accept(tokenId: number): void {
+    this.#output.set(tokenId, (this.#output.get(tokenId) ?? 0) + 1);
+  }
+
+  /** The logits after penalties and bias: a copy if any applies. */
+  #adjust(raw: Float32Array): Float32Array {
+    const { repetitionPenalty, presencePenalty, frequencyPenalty, logitBias } = this.#params;
+    const penalises = repetitionPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0;
+    if (!penalises && logitBias.size === 0) return raw;
+    const logits = raw.slice();
+    if (repetitionPenalty !== 1) {
+      for (const id of this.#prompt) penalise(logits, id, repetitionPenalty);
+      for (const id of this.#output.keys()) {
+        if (!this.#prompt.has(id)) penalise(logits, id, repetitionPenalty);
+      }
+    }
+    if (presencePenalty !== 0 || frequencyPenalty !== 0) {
+      for (const [id, times] of this.#output) {
+        logits[id] = logits[id]! - presencePenalty - frequencyPenalty * times;
+      }
+    }
+    for (const [id, bias] of logitBias) logits[id] = logits[id]! + bias;
+    return logits;
+  }
+}
+
+/** Keskar et al. 2019 (CTRL): divide positive logits, multiply negative ones. */
+function penalise(logits: Float32Array, id: number, penalty: number): void {
+  const value = logits[id]!;
+  logits[id] = value > 0 ? value / penalty : value * penalty;
+}
+
+/** Inverse of the cumulative distribution at `uniform`. */
+function draw({ ids, weights, total }: Candidates, uniform: number): number {
+  let left = uniform * total;
+  let last = 0;
+  for (let i = 0; i < weights.length; i++) {
+    if (weights[i] === 0) continue;
+    last = i;
+    left -= weights[i]!;
+    if (left < 0) break;
+  }
+  return ids[last]!;
+}
