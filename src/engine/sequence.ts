@@ -2,18 +2,17 @@ import { logSumExp, topIds } from '../sampling/logprobs.ts';
 import { Sampler } from '../sampling/sampler.ts';
 import type { ThinkingController } from '../thinking/controller.ts';
 import type { GenerationRequest, TokenLogprob } from './generation.ts';
-import type { FeatureSpan } from './model-runner.ts';
+import type { FeatureSpan, TiledImage } from './model-runner.ts';
 
 export type SequenceStatus = 'waiting' | 'running' | 'finished';
 
 /** A picture of the prompt on its way through the vision tower. */
-interface PromptImage {
+export interface PromptImage {
+  readonly source: TiledImage;
   /** Prompt position of its first placeholder. */
   readonly start: number;
-  readonly numTokens: number;
-  readonly numTiles: number;
-  /** float32 [numTiles, featuresPerTile, hiddenSize], filled tile by tile. */
-  tiles: Float32Array[];
+  /** Features of the tiles encoded so far, float32 [count, featuresPerTile, hiddenSize] each. */
+  readonly encoded: Float32Array[];
   numEncoded: number;
   /** float32 [numTokens, hiddenSize] once all tiles are encoded. */
   packed: Float32Array | null;
@@ -59,7 +58,7 @@ export class Sequence {
   }
 
   get numImageTokens(): number {
-    return this.images.reduce((sum, image) => sum + image.numTokens, 0);
+    return this.images.reduce((sum, image) => sum + image.source.numTokens, 0);
   }
 
   /** Tokens in the slot's cache. */
@@ -71,10 +70,9 @@ export class Sequence {
     return this.numGenerated > 0;
   }
 
-  /** Index of the first picture whose features are not complete. */
-  get imageToEncode(): number | undefined {
-    const index = this.images.findIndex((image) => image.packed === null);
-    return index < 0 ? undefined : index;
+  /** The first picture whose features are not complete. */
+  get imageToEncode(): PromptImage | undefined {
+    return this.images.find((image) => image.packed === null);
   }
 
   /**
@@ -97,7 +95,8 @@ export class Sequence {
   /** Features that fall into the prompt rows [start, start + count). */
   featuresWithin(start: number, count: number): FeatureSpan[] {
     const spans: FeatureSpan[] = [];
-    for (const { start: first, numTokens, packed } of this.images) {
+    for (const { source, start: first, packed } of this.images) {
+      const { numTokens } = source;
       const from = Math.max(start, first);
       const to = Math.min(start + count, first + numTokens);
       if (from >= to || packed === null) continue;
@@ -130,10 +129,9 @@ function locateImages(request: GenerationRequest, imageTokenId: number | null): 
     const start = request.promptTokenIds.indexOf(imageTokenId ?? -1, position);
     position = start + image.numTokens;
     return {
+      source: image,
       start,
-      numTokens: image.numTokens,
-      numTiles: image.numTiles,
-      tiles: [],
+      encoded: [],
       numEncoded: 0,
       packed: null,
     };

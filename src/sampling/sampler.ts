@@ -36,29 +36,30 @@ export class Sampler {
   /** The logits after penalties and bias: a copy if any applies. */
   #adjust(raw: Float32Array): Float32Array {
     const { repetitionPenalty, presencePenalty, frequencyPenalty, logitBias } = this.#params;
-    const penalises = repetitionPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0;
-    if (!penalises && logitBias.size === 0) return raw;
+    const countsOutput = presencePenalty !== 0 || frequencyPenalty !== 0;
+    if (repetitionPenalty === 1 && !countsOutput && logitBias.size === 0) return raw;
     const logits = raw.slice();
-    if (repetitionPenalty !== 1) {
-      for (const id of this.#prompt) penalise(logits, id, repetitionPenalty);
-      for (const id of this.#output.keys()) {
-        if (!this.#prompt.has(id)) penalise(logits, id, repetitionPenalty);
-      }
-    }
-    if (presencePenalty !== 0 || frequencyPenalty !== 0) {
-      for (const [id, times] of this.#output) {
-        logits[id] = logits[id]! - presencePenalty - frequencyPenalty * times;
-      }
-    }
+    if (repetitionPenalty !== 1) this.#penaliseRepetition(logits);
+    if (countsOutput) this.#penaliseOutput(logits);
     for (const [id, bias] of logitBias) logits[id] = logits[id]! + bias;
     return logits;
   }
-}
 
-/** Keskar et al. 2019 (CTRL): divide positive logits, multiply negative ones. */
-function penalise(logits: Float32Array, id: number, penalty: number): void {
-  const value = logits[id]!;
-  logits[id] = value > 0 ? value / penalty : value * penalty;
+  /** Keskar et al. 2019 (CTRL): divide positive logits, multiply negative ones. */
+  #penaliseRepetition(logits: Float32Array): void {
+    const { repetitionPenalty } = this.#params;
+    for (const id of new Set([...this.#prompt, ...this.#output.keys()])) {
+      const value = logits[id]!;
+      logits[id] = value > 0 ? value / repetitionPenalty : value * repetitionPenalty;
+    }
+  }
+
+  #penaliseOutput(logits: Float32Array): void {
+    const { presencePenalty, frequencyPenalty } = this.#params;
+    for (const [id, times] of this.#output) {
+      logits[id] = logits[id]! - presencePenalty - frequencyPenalty * times;
+    }
+  }
 }
 
 /** Inverse of the cumulative distribution at `uniform`. */

@@ -1,0 +1,287 @@
+import type { Protocol } from '../model-package/protocol.ts';
+import { type ProtocolTokens, ThinkingController } from '../thinking/controller.ts';
+import type {
+  FinishEvent,
+  FinishReason,
+  GenerationEvent,
+  GenerationRequest,
+} from './generation.ts';
+import type { ModelRunner } from './model-runner.ts';
+import { planStep, type RunningView, type SchedulerLimits, type StepPlan } from './scheduler.ts';
+import { Sequence } from './sequence.ts';
+import { SequenceClock } from './sequence-clock.ts';
+import { SequenceEvents } from './sequence-events.ts';
+
+export interface EngineOptions {
+  readonly runner: ModelRunner;
+  readonly protocol: Protocol;
+  readonly tokens: ProtocolTokens;
+  /** Bytes of a token's text; empty for special tokens. */
+  readonly tokenBytes: (tokenId: number) => Uint8Array;
+  readonly eos: ReadonlySet<number>;
+  readonly imageTokenId: number | null;
+  readonly limits: Omit<SchedulerLimits, 'numSlots'>;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** All events of one step, in order. */
+  readonly emit: (events: readonly AddressedEvent[]) => void;
+}
+
+export interface AddressedEvent {
+  readonly id: string;
+  readonly event: GenerationEvent;
+}
+
+export interface EngineCounts {
+  readonly numRunning: number;
+  readonly numWaiting: number;
+  readonly kvCacheUsage: number;
+}
+
+/** A sequence with what accompanies it through the engine. */
+interface Entry {
+  readonly sequence: Sequence;
+  readonly events: SequenceEvents;
+  readonly clock: SequenceClock;
+  readonly abort: AbortController;
+}
+
+/**
+ * Runs sequences step by step: plan, decode, one piece of a prompt, events out. A failing step fails only the
+ * sequences in it. Works on token ids; knows neither text formats nor tensors' origin.
+ */
+export class Engine {
+  readonly #options: EngineOptions;
+  readonly #waiting: Entry[] = [];
+  readonly #running: Entry[] = [];
+  #out: AddressedEvent[] = [];
+  #stepping = false;
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+  }
+
+  submit(request: GenerationRequest): void {
+    const { protocol, tokens, tokenBytes, imageTokenId, now } = this.#options;
+    const { thinking, maxTokens, stop } = request;
+    const controller = new ThinkingController({
+      protocol,
+      tokens,
+      request: thinking,
+      maxTokens,
+      stop,
+      tokenBytes,
+    });
+    const clock = new SequenceClock(now);
+    const entry = {
+      sequence: new Sequence(request, controller, imageTokenId),
+      events: new SequenceEvents(controller, clock),
+      clock,
+      abort: new AbortController(),
+    };
+    this.#waiting.push(entry);
+    this.#say(entry, entry.events.decision());
+    if (!this.#stepping) void this.#run();
+  }
+
+  /** Ends a request within the current step, or within its current chunk while its prompt is processed. */
+  abort(id: string): void {
+    const entry = [...this.#waiting, ...this.#running].find(({ sequence }) => sequence.id === id);
+    if (entry === undefined || entry.abort.signal.aborted) return;
+    entry.abort.abort();
+    if (entry.sequence.status === 'waiting') {
+      this.#finish(entry, 'abort', {});
+      this.#flush();
+    }
+  }
+
+  counts(): EngineCounts {
+    const { numSlots, slotCapacity } = this.#options.runner.limits;
+    const held = this.#running.reduce((sum, { sequence }) => sum + sequence.numCached, 0);
+    return {
+      numRunning: this.#running.length,
+      numWaiting: this.#waiting.length,
+      kvCacheUsage: held / (numSlots * slotCapacity),
+    };
+  }
+
+  async #run(): Promise<void> {
+    this.#stepping = true;
+    // Requests that arrive together start together.
+    await Promise.resolve();
+    while (this.#waiting.length + this.#running.length > 0) {
+      await this.#step();
+      this.#flush();
+    }
+    this.#stepping = false;
+  }
+
+  async #step(): Promise<void> {
+    this.#dropAborted();
+    const plan = planStep(
+      this.#waiting.map(({ sequence }) => ({ id: sequence.id })),
+      this.#running.map(({ sequence }) => viewOf(sequence)),
+      { ...this.#options.limits, numSlots: this.#options.runner.limits.numSlots },
+    );
+    for (const id of plan.admit) this.#admit(id);
+    await this.#decode(this.#entries(plan.decode));
+    this.#flush();
+    await this.#advancePrompt(plan);
+  }
+
+  #admit(id: string): void {
+    const index = this.#waiting.findIndex(({ sequence }) => sequence.id === id);
+    const [entry] = this.#waiting.splice(index, 1);
+    if (entry === undefined) return;
+    const taken = new Set(this.#running.map(({ sequence }) => sequence.slot));
+    let slot = 0;
+    while (taken.has(slot)) slot++;
+    entry.sequence.slot = slot;
+    entry.sequence.status = 'running';
+    entry.clock.admit();
+    this.#running.push(entry);
+  }
+
+  async #decode(entries: readonly Entry[]): Promise<void> {
+    if (entries.length === 0) return;
+    try {
+      const logits = await this.#options.runner.decode(
+        entries.map(({ sequence }) => ({
+          slot: sequence.slot,
+          position: sequence.numCached,
+          tokenId: sequence.lastTokenId,
+        })),
+      );
+      entries.forEach((entry, row) => {
+        const rowLogits = logits[row];
+        if (rowLogits !== undefined) this.#appendToken(entry, rowLogits);
+      });
+    } catch (error) {
+      for (const entry of entries) this.#fail(entry, error);
+    }
+  }
+
+  /** The step's piece of a prompt: some tiles of a picture, or a chunk of tokens. */
+  async #advancePrompt(plan: StepPlan): Promise<void> {
+    const work = plan.vision ?? plan.prefill;
+    if (work === null) return;
+    const [entry] = this.#entries([work.id]);
+    if (entry === undefined) return;
+    try {
+      if (plan.vision !== null) await this.#encode(entry, plan.vision.numTiles);
+      else if (plan.prefill !== null) await this.#prefill(entry, plan.prefill.numTokens);
+    } catch (error) {
+      if (!entry.abort.signal.aborted) this.#fail(entry, error);
+    }
+  }
+
+  async #encode(entry: Entry, count: number): Promise<void> {
+    const { sequence, clock, abort } = entry;
+    const image = sequence.imageToEncode;
+    if (image === undefined) return;
+    const { runner, now } = this.#options;
+    const started = now();
+    image.encoded.push(
+      await runner.encodeTiles(image.source, image.numEncoded, count, abort.signal),
+    );
+    image.numEncoded += count;
+    if (image.numEncoded === image.source.numTiles) {
+      image.packed = runner.packFeatures(image.source, concatenate(image.encoded));
+      image.encoded.length = 0;
+    }
+    clock.visionMs += now() - started;
+  }
+
+  async #prefill(entry: Entry, count: number): Promise<void> {
+    const { sequence, clock, abort } = entry;
+    const { runner, now } = this.#options;
+    const start = sequence.numPrefilled;
+    const end = start + count;
+    const started = now();
+    const logits = await runner.prefill(
+      {
+        slot: sequence.slot,
+        start,
+        tokenIds: sequence.request.promptTokenIds.subarray(start, end),
+        features: sequence.featuresWithin(start, count),
+        needsLogits: end === sequence.numPromptTokens,
+      },
+      abort.signal,
+    );
+    clock.prefillMs += now() - started;
+    sequence.numPrefilled = end;
+    if (logits !== undefined) this.#appendToken(entry, logits);
+  }
+
+  #appendToken(entry: Entry, logits: Float32Array): void {
+    const { sequence, events } = entry;
+    let choice = sequence.choose(logits);
+    const endsTurn = (id: number): boolean => this.#options.eos.has(id);
+    if (!choice.forced && endsTurn(choice.tokenId) && sequence.thinking.refuseEnd()) {
+      choice = sequence.choose(logits);
+    }
+    const { tokenId, forced, report } = choice;
+    sequence.append(tokenId);
+    const accepted = sequence.thinking.accept(tokenId);
+    this.#say(entry, events.token({ tokenId, forced, ...report }, accepted));
+    if (accepted.stop !== null) this.#finish(entry, 'stop', { stopString: accepted.stop });
+    else if (endsTurn(tokenId)) this.#finish(entry, 'stop', {});
+    else if (sequence.numGenerated >= sequence.request.maxTokens) this.#finish(entry, 'length', {});
+  }
+
+  #dropAborted(): void {
+    for (const entry of this.#running.filter(({ abort }) => abort.signal.aborted)) {
+      this.#finish(entry, 'abort', {});
+    }
+  }
+
+  #fail(entry: Entry, error: unknown): void {
+    const message = error instanceof Error ? error.message : String(error);
+    this.#finish(entry, 'error', { message });
+  }
+
+  #finish(entry: Entry, reason: FinishReason, end: Partial<FinishEvent>): void {
+    entry.sequence.status = 'finished';
+    for (const list of [this.#waiting, this.#running]) {
+      const index = list.indexOf(entry);
+      if (index >= 0) list.splice(index, 1);
+    }
+    this.#say(entry, entry.events.finish(entry.sequence, reason, end));
+  }
+
+  #entries(ids: readonly string[]): Entry[] {
+    return this.#running.filter(({ sequence }) => ids.includes(sequence.id));
+  }
+
+  #say({ sequence }: Entry, events: readonly GenerationEvent[]): void {
+    for (const event of events) this.#out.push({ id: sequence.id, event });
+  }
+
+  #flush(): void {
+    if (this.#out.length === 0) return;
+    const events = this.#out;
+    this.#out = [];
+    this.#options.emit(events);
+  }
+}
+
+function viewOf(sequence: Sequence): RunningView {
+  const image = sequence.imageToEncode;
+  const phase = image !== undefined ? 'vision' : sequence.isDecoding ? 'decode' : 'prefill';
+  return {
+    id: sequence.id,
+    phase,
+    numTilesLeft: image === undefined ? 0 : image.source.numTiles - image.numEncoded,
+    numPromptTokensLeft: sequence.numPromptTokens - sequence.numPrefilled,
+  };
+}
+
+function concatenate(parts: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}

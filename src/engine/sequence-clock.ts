@@ -1,0 +1,46 @@
+import type { GenerationTiming } from './generation.ts';
+
+/** Times of one sequence on the monotonic clock, in milliseconds. */
+export class SequenceClock {
+  readonly #now: () => number;
+  readonly #arrived: number;
+  #admitted: number | null = null;
+  #firstToken: number | null = null;
+  #firstAnswer: number | null = null;
+  visionMs = 0;
+  prefillMs = 0;
+
+  constructor(now: () => number) {
+    this.#now = now;
+    this.#arrived = now();
+  }
+
+  admit(): void {
+    this.#admitted = this.#now();
+  }
+
+  token(): void {
+    this.#firstToken ??= this.#now();
+  }
+
+  answer(): void {
+    this.#firstAnswer ??= this.#now();
+  }
+
+  read(): GenerationTiming {
+    const end = this.#now();
+    const since = (time: number | null): number | null =>
+      time === null ? null : time - this.#arrived;
+    const thinkingFrom = this.#firstToken ?? end;
+    return {
+      queueMs: (this.#admitted ?? end) - this.#arrived,
+      visionMs: this.visionMs,
+      prefillMs: this.prefillMs,
+      firstTokenMs: since(this.#firstToken),
+      firstAnswerMs: since(this.#firstAnswer),
+      thinkingMs: (this.#firstAnswer ?? end) - thinkingFrom,
+      decodeMs: end - thinkingFrom,
+      totalMs: end - this.#arrived,
+    };
+  }
+}
