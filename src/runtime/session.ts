@@ -14,6 +14,11 @@ export interface TensorView {
 export interface SessionOptions {
   /** Threads inside one operator. */
   readonly numThreads: number;
+  /**
+   * True where most tensors are the same memory from run to run (a KV cache): only what changed is bound again, and
+   * the session keeps the last run's memory alive. False (default) lets go of it after every run.
+   */
+  readonly keepBindings?: boolean;
 }
 
 export interface Session {

@@ -1,0 +1,157 @@
+import koffi from 'koffi';
+import { RuntimeError } from '../session.ts';
+import {
+  type NativeKind,
+  type NativeType,
+  ORT_API_VERSION,
+  ORT_FUNCTIONS,
+  type OrtFunction,
+  type OrtFunctionOf,
+} from './ort-functions.ts';
+
+/** An address in native memory. */
+export type Pointer = bigint;
+
+interface JsTypes {
+  pointer: Pointer | ArrayBufferView | null;
+  text: string;
+  path: string;
+  int: number;
+  size: number;
+}
+
+type ArgumentsOf<Types extends readonly NativeType[]> = {
+  [Index in keyof Types]: JsTypes[Types[Index]];
+};
+type Arguments<Name extends OrtFunction> = ArgumentsOf<(typeof ORT_FUNCTIONS)[Name]['takes']>;
+type NativeArgument = JsTypes[NativeType];
+type Callback = (error: Error | null, result: unknown) => void;
+
+interface NativeFunction {
+  (...args: NativeArgument[]): unknown;
+  async(...args: (NativeArgument | Callback)[]): void;
+}
+
+const KOFFI_TYPES: Record<NativeType, string> = {
+  pointer: 'void *',
+  text: 'str',
+  path: process.platform === 'win32' ? 'str16' : 'str',
+  int: 'int',
+  size: 'size_t',
+};
+const KOFFI_RESULTS: Record<NativeKind, string> = {
+  status: 'void *',
+  out: 'void *',
+  text: 'str',
+  void: 'void',
+};
+const POINTER_BYTES = 8;
+/**
+ * koffi calls native code on a stack of its own; 128 KiB, its default for calls off the main thread, is far less than
+ * the 8 MiB that ONNX Runtime's graph passes and kernels may count on.
+ */
+const ASYNC_STACK_BYTES = 8 * 1024 * 1024;
+
+/**
+ * ONNX Runtime's C API: one typed door to every function of the table, with error statuses turned into RuntimeErrors.
+ * Whoever passes memory keeps it alive and in place for as long as the runtime may use it.
+ */
+export class OrtApi {
+  /** Version string of the library. */
+  readonly version: string;
+  readonly #functions: Record<OrtFunction, NativeFunction>;
+  readonly #out = new BigUint64Array(new ArrayBuffer(POINTER_BYTES));
+
+  /** @throws when the library cannot be loaded or does not serve the table's version. */
+  constructor(libraryPath: string) {
+    if ((koffi.config().async_stack_size ?? 0) < ASYNC_STACK_BYTES) {
+      koffi.config({ async_stack_size: ASYNC_STACK_BYTES });
+    }
+    const base: Pointer = koffi.load(libraryPath).func('OrtGetApiBase', 'void *', [])();
+    const getApi = koffi.decode(
+      koffi.decode(base, 0, 'void *'),
+      koffi.proto('void *', ['uint32_t']),
+    );
+    const getVersion = koffi.decode(
+      koffi.decode(base, POINTER_BYTES, 'void *'),
+      koffi.proto('str', []),
+    );
+    this.version = getVersion();
+    const table: Pointer | null = getApi(ORT_API_VERSION);
+    if (table === null) {
+      throw new RuntimeError(
+        `ONNX Runtime ${this.version} does not serve version ${ORT_API_VERSION} of its C API.`,
+      );
+    }
+    this.#functions = readFunctions(table);
+  }
+
+  /** Calls a function that only reports success. */
+  call<Name extends OrtFunctionOf<'status'>>(name: Name, ...args: Arguments<Name>): void {
+    this.#check(this.#functions[name](...args));
+  }
+
+  /** Calls a function that creates or reads one value. */
+  out<Name extends OrtFunctionOf<'out'>>(name: Name, ...args: Arguments<Name>): Pointer {
+    this.#check(this.#functions[name](...args, this.#out));
+    return this.#out[0]!;
+  }
+
+  /** Like `call`, off the event loop's thread. */
+  async callAsync<Name extends OrtFunctionOf<'status'>>(
+    name: Name,
+    ...args: Arguments<Name>
+  ): Promise<void> {
+    this.#check(await this.#runAsync(name, args));
+  }
+
+  /** Like `out`, off the event loop's thread. */
+  async outAsync<Name extends OrtFunctionOf<'out'>>(
+    name: Name,
+    ...args: Arguments<Name>
+  ): Promise<Pointer> {
+    const out = new BigUint64Array(new ArrayBuffer(POINTER_BYTES));
+    this.#check(await this.#runAsync(name, [...args, out]));
+    return out[0]!;
+  }
+
+  /** Calls a function without a result: the Release* and Clear* families. */
+  do<Name extends OrtFunctionOf<'void'>>(name: Name, ...args: Arguments<Name>): void {
+    this.#functions[name](...args);
+  }
+
+  /** Reads a string that ONNX Runtime allocated, and frees it. */
+  takeText(text: Pointer, allocator: Pointer): string {
+    const value = koffi.decode.string(text);
+    this.call('AllocatorFree', allocator, text);
+    return value;
+  }
+
+  #runAsync(name: OrtFunction, args: readonly NativeArgument[]): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      // The closure keeps `args`, and with them the memory whose addresses were taken, until the call is over.
+      this.#functions[name].async(...args, (error, result) => {
+        if (error) reject(error);
+        else resolve(result);
+        return args;
+      });
+    });
+  }
+
+  #check(status: unknown): void {
+    if (typeof status !== 'bigint') return;
+    const message = String(this.#functions.GetErrorMessage(status));
+    this.#functions.ReleaseStatus(status);
+    throw new RuntimeError(message);
+  }
+}
+
+function readFunctions(table: Pointer): Record<OrtFunction, NativeFunction> {
+  const entries = Object.entries(ORT_FUNCTIONS).map(([name, { index, kind, takes }]) => {
+    const types = takes.map((type) => KOFFI_TYPES[type]);
+    if (kind === 'out') types.push('void *');
+    const address: Pointer = koffi.decode(table, index * POINTER_BYTES, 'void *');
+    return [name, koffi.decode(address, koffi.proto(KOFFI_RESULTS[kind], types))];
+  });
+  return Object.fromEntries(entries);
+}

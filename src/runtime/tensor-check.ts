@@ -1,0 +1,46 @@
+import { RuntimeError, type TensorView } from './session.ts';
+
+const ELEMENT_BYTES = { float32: 4, int64: 8, int32: 4, uint8: 1, int8: 1 } as const;
+
+export interface GraphNames {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+}
+
+/**
+ * Refuses a run whose tensors do not fit before native code sees them: unknown or missing names, and memory that is
+ * larger or smaller than the dims say.
+ */
+export function checkTensors(
+  graph: GraphNames,
+  feeds: Readonly<Record<string, TensorView>>,
+  fetches: Readonly<Record<string, TensorView>>,
+): void {
+  for (const name of graph.inputNames) {
+    if (!Object.hasOwn(feeds, name))
+      throw new RuntimeError(`The graph's input "${name}" is missing.`);
+  }
+  for (const name in feeds) {
+    if (!graph.inputNames.includes(name)) throw unknownName('input', name, graph.inputNames);
+    checkExtent(name, feeds[name]!);
+  }
+  for (const name in fetches) {
+    if (!graph.outputNames.includes(name)) throw unknownName('output', name, graph.outputNames);
+    checkExtent(name, fetches[name]!);
+  }
+}
+
+function unknownName(kind: string, name: string, known: readonly string[]): RuntimeError {
+  return new RuntimeError(`The graph has no ${kind} "${name}"; it has ${known.join(', ')}.`);
+}
+
+function checkExtent(name: string, tensor: TensorView): void {
+  const elements = tensor.dims.reduce((product, dim) => product * dim, 1);
+  const expected = elements * ELEMENT_BYTES[tensor.type];
+  if (expected !== tensor.data.byteLength) {
+    throw new RuntimeError(
+      `Tensor "${name}" is ${tensor.type} [${tensor.dims.join(', ')}], ${expected} bytes, ` +
+        `but its memory has ${tensor.data.byteLength} bytes.`,
+    );
+  }
+}
