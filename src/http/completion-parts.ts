@@ -1,0 +1,94 @@
+import type { FinishEvent, GenerationRequest, GenerationUsage } from '../engine/generation.ts';
+import type { Decision } from '../thinking/decision.ts';
+import { ApiError } from './errors.ts';
+import type { ThinkingDecision, ThinkingReport, Usage } from './response-schema.ts';
+import type { ServedModel } from './served-model.ts';
+
+/** What every chunk, or the one completion, says of itself. */
+export interface CompletionIdentity {
+  readonly id: string;
+  /** Unix time in seconds. */
+  readonly created: number;
+  readonly model: string;
+}
+
+/** What turning events into wire objects needs to know. */
+export interface CompletionContext {
+  readonly identity: CompletionIdentity;
+  readonly request: GenerationRequest;
+  readonly tokens: Pick<ServedModel, 'tokenTable' | 'specialIds'>;
+}
+
+export function toUsage(usage: GenerationUsage): Usage {
+  const { promptTokens, completionTokens, cachedTokens, imageTokens, reasoningTokens } = usage;
+  return {
+    prompt_tokens: promptTokens,
+    completion_tokens: completionTokens,
+    total_tokens: promptTokens + completionTokens,
+    prompt_tokens_details: {
+      cached_tokens: cachedTokens,
+      image_tokens: imageTokens,
+      text_tokens: promptTokens - imageTokens,
+    },
+    completion_tokens_details: { reasoning_tokens: reasoningTokens },
+  };
+}
+
+/** @param decision null while, or where, nothing was decided */
+export function toThinkingDecision(
+  decision: Decision | null,
+  request: GenerationRequest,
+): ThinkingDecision {
+  return {
+    requested: request.thinking.requested,
+    mode: decision?.mode ?? null,
+    source: decision?.source ?? null,
+    p_think: decision?.pThink ?? null,
+    residual: decision?.residual ?? null,
+  };
+}
+
+export function toThinkingReport(
+  decision: Decision | null,
+  request: GenerationRequest,
+  finish: FinishEvent,
+): ThinkingReport {
+  const { reasoningTokens, completionTokens } = finish.usage;
+  return {
+    ...toThinkingDecision(decision, request),
+    ended_by: finish.thinkingEnd,
+    budget: finish.budget,
+    reasoning_tokens: reasoningTokens,
+    answer_tokens: completionTokens - reasoningTokens,
+  };
+}
+
+/**
+ * The wire's finish reason; only these two exist there.
+ * @throws ApiError when the generation did not come to an end of its own
+ */
+export function toFinishReason(finish: FinishEvent): 'stop' | 'length' {
+  switch (finish.reason) {
+    case 'stop':
+    case 'length':
+      return finish.reason;
+    case 'abort':
+      throw new ApiError('generation_aborted', 'The generation was stopped before its end.', {
+        retryAfterSeconds: 1,
+      });
+    case 'error':
+      throw new ApiError('engine_error', finish.message ?? 'The engine failed.');
+  }
+}
+
+export function thinkingHeaders(
+  decision: Decision | null,
+  request: GenerationRequest,
+): Record<string, string> {
+  const headers: Record<string, string> = { 'x-thinking-requested': request.thinking.requested };
+  if (decision === null) return headers;
+  headers['x-thinking-decision'] = decision.mode;
+  headers['x-thinking-source'] = decision.source;
+  if (decision.pThink !== null) headers['x-thinking-probability'] = decision.pThink.toFixed(6);
+  return headers;
+}

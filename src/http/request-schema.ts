@@ -1,0 +1,101 @@
+import { z } from 'zod';
+import { messageSchema } from './message-schema.ts';
+
+const MAX_STOP_STRINGS = 16;
+export const MAX_TOP_LOGPROBS = 20;
+
+const stopString = z.string().min(1);
+const modeWord = z.enum(['auto', 'think', 'fast', 'long', 'short']);
+const inert = ' Accepted and of no effect on this server.';
+
+/**
+ * The body of POST /v1/chat/completions. Every field is honoured or is one of the few marked as having no effect; any
+ * other field is refused by name. `null` is the same as leaving a field out.
+ */
+export const chatCompletionRequestSchema = z
+  .strictObject({
+    model: z.string(),
+    messages: z.array(messageSchema).min(1),
+
+    stream: z.boolean().nullish(),
+    stream_options: z.strictObject({ include_usage: z.boolean().optional() }).nullish(),
+    n: z.literal(1).nullish(),
+
+    max_completion_tokens: z
+      .int()
+      .min(1)
+      .nullish()
+      .describe('Most tokens to generate, thinking included.'),
+    max_tokens: z.int().min(1).nullish().describe('The older name of max_completion_tokens.'),
+    stop: z
+      .union([stopString, z.array(stopString).min(1).max(MAX_STOP_STRINGS)])
+      .nullish()
+      .describe('The answer ends before any of these. They are not looked for in the thinking.'),
+
+    temperature: z.number().min(0).max(2).nullish(),
+    top_p: z.number().gt(0).max(1).nullish(),
+    top_k: z.int().min(-1).nullish().describe('0 and -1 keep all tokens.'),
+    min_p: z.number().min(0).max(1).nullish(),
+    repetition_penalty: z.number().gt(0).max(10).nullish(),
+    presence_penalty: z.number().min(-2).max(2).nullish(),
+    frequency_penalty: z.number().min(-2).max(2).nullish(),
+    logit_bias: z
+      .record(z.string(), z.number().min(-100).max(100))
+      .nullish()
+      .describe('Token id to the value added to its logit.'),
+    seed: z.int().nullish().describe('Without one, every request is sampled afresh.'),
+
+    logprobs: z.boolean().nullish(),
+    top_logprobs: z.int().min(0).max(MAX_TOP_LOGPROBS).nullish(),
+
+    thinking_mode: modeWord
+      .nullish()
+      .describe(
+        'auto leaves the choice to the model; long and short are other names of think and fast.',
+      ),
+    thinking_budget: z
+      .int()
+      .min(-1)
+      .nullish()
+      .describe('Most thinking tokens. 0 answers without thinking; -1 leaves it to the model.'),
+    chat_template_kwargs: z
+      .strictObject({
+        thinking_mode: modeWord.nullish(),
+        enable_thinking: z.boolean().nullish().describe('true is think, false is fast.'),
+      })
+      .nullish(),
+
+    response_format: z.strictObject({ type: z.literal('text') }).nullish(),
+    user: z.string().nullish().describe(`Who asks.${inert}`),
+    safety_identifier: z.string().nullish().describe(`Who asks, hashed.${inert}`),
+    prompt_cache_key: z.string().nullish().describe(`A cache hint.${inert}`),
+    metadata: z.record(z.string(), z.string()).nullish().describe(`Labels.${inert}`),
+    store: z.boolean().nullish().describe(`Nothing is ever stored.${inert}`),
+    service_tier: z.enum(['auto', 'default']).nullish().describe(`There is one tier.${inert}`),
+  })
+  .superRefine((body, context) => {
+    const contradict = (field: string, message: string): void => {
+      context.addIssue({
+        code: 'custom',
+        path: [field],
+        params: { code: 'conflicting_parameters' },
+        message,
+      });
+    };
+    const { max_tokens: older, max_completion_tokens: newer } = body;
+    if (typeof older === 'number' && typeof newer === 'number' && older !== newer) {
+      contradict(
+        'max_tokens',
+        `\`max_tokens\` and \`max_completion_tokens\` contradict: they are two names of one limit; got ${older} and ${newer}.`,
+      );
+    }
+    if (typeof body.top_logprobs === 'number' && body.logprobs !== true) {
+      contradict('top_logprobs', '`top_logprobs` needs `logprobs` to be true.');
+    }
+    if (typeof body.stream_options === 'object' && body.stream_options && body.stream !== true) {
+      contradict('stream_options', '`stream_options` needs `stream` to be true.');
+    }
+  })
+  .meta({ id: 'ChatCompletionRequest' });
+
+export type ChatCompletionRequest = z.output<typeof chatCompletionRequestSchema>;

@@ -1,0 +1,131 @@
+import { z } from 'zod';
+
+const tokenLogprob = z.object({
+  token: z.string(),
+  logprob: z.number().nullable().describe('null for tokens the server wrote itself.'),
+  bytes: z.array(z.int()).nullable().describe('null for control tokens.'),
+});
+
+const logprobEntry = tokenLogprob
+  .extend({ top_logprobs: z.array(tokenLogprob) })
+  .meta({ id: 'TokenLogprob' });
+
+export const choiceLogprobsSchema = z
+  .object({
+    content: z.array(logprobEntry).describe('Tokens of the answer.'),
+    refusal: z.null(),
+    reasoning_content: z.array(logprobEntry).describe('Tokens of the thinking, tags included.'),
+  })
+  .meta({ id: 'ChoiceLogprobs' });
+
+const decision = z.object({
+  requested: z.enum(['auto', 'think', 'fast']),
+  mode: z.enum(['think', 'fast']).nullable(),
+  source: z
+    .enum(['model', 'request', 'policy', 'prompt', 'budget'])
+    .nullable()
+    .describe('Who decided: the model itself, the request, the server, the prompt, the budget.'),
+  p_think: z.number().nullable().describe('null where nothing was measured.'),
+  residual: z.number().nullable().describe('Probability of neither thinking nor answering.'),
+});
+
+/** Rides on the first chunk of a stream, complete on the last. */
+export const thinkingDecisionSchema = decision.meta({ id: 'ThinkingDecision' });
+
+export const thinkingReportSchema = decision
+  .extend({
+    ended_by: z
+      .enum(['natural', 'budget', 'max_tokens', 'stop', 'abort', 'error'])
+      .nullable()
+      .describe('null where there was no thinking.'),
+    budget: z.object({ asked: z.int().nullable(), effective: z.int().nullable() }),
+    reasoning_tokens: z.int(),
+    answer_tokens: z.int(),
+  })
+  .meta({ id: 'ThinkingReport' });
+
+export const usageSchema = z
+  .object({
+    prompt_tokens: z.int(),
+    completion_tokens: z.int(),
+    total_tokens: z.int(),
+    prompt_tokens_details: z.object({
+      cached_tokens: z.int(),
+      image_tokens: z.int(),
+      text_tokens: z.int(),
+    }),
+    completion_tokens_details: z.object({ reasoning_tokens: z.int() }),
+  })
+  .meta({ id: 'Usage' });
+
+const finishReason = z.enum(['stop', 'length']);
+
+export const chatCompletionSchema = z
+  .object({
+    id: z.string(),
+    object: z.literal('chat.completion'),
+    created: z.int().describe('Unix time in seconds.'),
+    model: z.string(),
+    choices: z.array(
+      z.object({
+        index: z.int(),
+        message: z.object({
+          role: z.literal('assistant'),
+          content: z.string(),
+          refusal: z.null(),
+          reasoning_content: z.string().nullable(),
+          reasoning: z.string().nullable().describe('The same as reasoning_content.'),
+        }),
+        logprobs: choiceLogprobsSchema.nullable(),
+        finish_reason: finishReason,
+        thinking: thinkingReportSchema,
+      }),
+    ),
+    usage: usageSchema,
+  })
+  .meta({ id: 'ChatCompletion' });
+
+export const chatCompletionChunkSchema = z
+  .object({
+    id: z.string(),
+    object: z.literal('chat.completion.chunk'),
+    created: z.int(),
+    model: z.string(),
+    choices: z.array(
+      z.object({
+        index: z.int(),
+        delta: z.object({
+          role: z.literal('assistant').optional(),
+          content: z.string().optional(),
+          refusal: z.null().optional(),
+          reasoning_content: z.string().optional(),
+          reasoning: z.string().optional(),
+        }),
+        logprobs: choiceLogprobsSchema.nullable(),
+        finish_reason: finishReason.nullable(),
+        thinking: z.union([thinkingReportSchema, thinkingDecisionSchema]).optional(),
+      }),
+    ),
+    usage: usageSchema.nullable().optional(),
+  })
+  .meta({ id: 'ChatCompletionChunk' });
+
+export const errorSchema = z
+  .object({
+    error: z.object({
+      message: z.string(),
+      type: z.string(),
+      param: z.string().nullable(),
+      code: z.string().nullable(),
+    }),
+  })
+  .meta({ id: 'Error' });
+
+export type ChatCompletion = z.output<typeof chatCompletionSchema>;
+export type ChatCompletionChunk = z.output<typeof chatCompletionChunkSchema>;
+export type ChunkChoice = ChatCompletionChunk['choices'][number];
+export type ChoiceLogprobs = z.output<typeof choiceLogprobsSchema>;
+export type LogprobEntry = z.output<typeof logprobEntry>;
+export type ThinkingReport = z.output<typeof thinkingReportSchema>;
+export type ThinkingDecision = z.output<typeof thinkingDecisionSchema>;
+export type Usage = z.output<typeof usageSchema>;

@@ -1,0 +1,23 @@
+import type { Metrics } from '../observability/metrics.ts';
+import type { RequestLog } from '../observability/request-log.ts';
+import type { RequestObservation } from '../observability/request-observation.ts';
+import type { ServedModel } from './served-model.ts';
+import type { HttpSettings } from './settings.ts';
+
+/** What every route may use. */
+export interface RouteContext {
+  readonly model: ServedModel;
+  readonly settings: HttpSettings;
+  readonly metrics: Metrics;
+  readonly requestLog: RequestLog;
+  readonly version: string;
+  /** Unix time in seconds at which the model was first offered. */
+  readonly created: number;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Follows a generation from its arrival; null on other routes. */
+    observation: RequestObservation | null;
+  }
+}

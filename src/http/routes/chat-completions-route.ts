@@ -1,0 +1,147 @@
+import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { EngineUnavailableError, type GenerationEvent } from '../../engine/generation.ts';
+import { RequestObservation } from '../../observability/request-observation.ts';
+import { collectCompletion } from '../collect-completion.ts';
+import { type CompletionContext, thinkingHeaders, toFinishReason } from '../completion-parts.ts';
+import { ApiError } from '../errors.ts';
+import { prepareGeneration } from '../generation-request.ts';
+import { type ChatCompletionRequest, chatCompletionRequestSchema } from '../request-schema.ts';
+import { type ChatCompletion, chatCompletionSchema, errorSchema } from '../response-schema.ts';
+import type { RouteContext } from '../route-context.ts';
+import { serverSentEvents } from '../server-sent-events.ts';
+import { ChunkWriter } from '../stream-completion.ts';
+import { withPings } from '../with-pings.ts';
+
+const NOT_READY_RETRY_SECONDS = 2;
+
+const schema = {
+  operationId: 'createChatCompletion',
+  summary: 'Answer a conversation, with or without thinking.',
+  tags: ['chat'],
+  body: chatCompletionRequestSchema,
+  response: {
+    200: {
+      description:
+        'The completion; with `stream`, chunks (ChatCompletionChunk) as server-sent events.',
+      content: {
+        'application/json': { schema: chatCompletionSchema },
+        'text/event-stream': {
+          schema: z.custom<Readable>().meta({
+            type: 'string',
+            description: 'One ChatCompletionChunk per event, then `[DONE]`.',
+          }),
+        },
+      },
+    },
+    '4xx': errorSchema,
+    '5xx': errorSchema,
+  },
+};
+
+type ChatRequest = FastifyRequest<{ Body: ChatCompletionRequest }>;
+
+/** POST /v1/chat/completions. */
+export function chatCompletionsRoute(context: RouteContext): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.addHook('onRequest', async (request) => {
+      const { metrics, requestLog: log } = context;
+      request.observation = new RequestObservation({ metrics, log, requestId: request.id });
+    });
+    app.post('/v1/chat/completions', { schema }, (request, reply) =>
+      createChatCompletion(request, reply, context),
+    );
+  };
+}
+
+async function createChatCompletion(
+  request: ChatRequest,
+  reply: FastifyReply,
+  context: RouteContext,
+): Promise<ChatCompletion | Readable> {
+  const { body, signal } = request;
+  const { model, settings } = context;
+  assertServed(body.model, context);
+  // Before the pictures are looked at: they are the dear part.
+  if (model.engine.status().state !== 'ready') {
+    throw new EngineUnavailableError('not_ready', NOT_READY_RETRY_SECONDS);
+  }
+  const observation = observationOf(request);
+  const id = `chatcmpl-${randomUUID().replaceAll('-', '')}`;
+  const startedAt = performance.now();
+  const generation = await prepareGeneration(body, { id, model, settings, signal });
+  const stream = body.stream === true;
+  const prepareMs = performance.now() - startedAt;
+  observation.prepared({ model: model.id, stream, request: generation, prepareMs });
+  const events = observation.watch(model.engine.generate(generation, signal));
+  const completion: CompletionContext = {
+    identity: { id, created: Math.floor(Date.now() / 1000), model: model.id },
+    request: generation,
+    tokens: model,
+  };
+  if (stream) {
+    const includeUsage = body.stream_options?.include_usage === true;
+    return streamCompletion(
+      { events, completion, includeUsage, observation, signal, context },
+      reply,
+    );
+  }
+  const collected = await collectCompletion(events, completion);
+  observation.end(200);
+  reply.headers(thinkingHeaders(collected.decision, generation));
+  return collected.completion;
+}
+
+interface StreamInput {
+  readonly events: AsyncIterable<GenerationEvent>;
+  readonly completion: CompletionContext;
+  readonly includeUsage: boolean;
+  readonly observation: RequestObservation;
+  readonly signal: AbortSignal;
+  readonly context: RouteContext;
+}
+
+/** Waits for the decision, which comes before any token, so that the headers can name it; never longer than a ping. */
+async function streamCompletion(
+  { events, includeUsage, completion, ...rest }: StreamInput,
+  reply: FastifyReply,
+): Promise<Readable> {
+  const items = withPings(events, rest.context.settings.pingIntervalMs);
+  const first = await items.next();
+  const head = first.done === true || first.value === 'ping' ? undefined : first.value;
+  if (head?.type === 'finish') {
+    await items.return();
+    toFinishReason(head);
+  }
+  reply.headers({
+    ...thinkingHeaders(head?.type === 'decision' ? head : null, completion.request),
+    'cache-control': 'no-cache',
+    'x-accel-buffering': 'no',
+    'content-type': 'text/event-stream; charset=utf-8',
+  });
+  const writer = new ChunkWriter(completion, includeUsage);
+  const stream = Readable.from(serverSentEvents({ first, items, writer, ...rest }));
+  // A generator that was never started runs no `finally`: the client may have left before the first chunk.
+  stream.once('close', () => {
+    const gaveUp = (): void => rest.observation.end(499, 'client_closed_request');
+    items.return().then(gaveUp, gaveUp);
+  });
+  return stream;
+}
+
+function assertServed(id: string, { model }: RouteContext): void {
+  if (id === model.id) return;
+  throw new ApiError(
+    'model_not_found',
+    `The model ${JSON.stringify(id.slice(0, 100))} is not served here; this server has: ${model.id}.`,
+    { param: 'model' },
+  );
+}
+
+function observationOf(request: FastifyRequest): RequestObservation {
+  if (request.observation === null) throw new Error('The request is not observed.');
+  return request.observation;
+}

@@ -1,0 +1,106 @@
+import type { FinishEvent, GenerationEvent, TokenEvent } from '../engine/generation.ts';
+import type { Decision } from '../thinking/decision.ts';
+import type { TextPiece } from '../thinking/section-parser.ts';
+import {
+  type CompletionContext,
+  toFinishReason,
+  toThinkingDecision,
+  toThinkingReport,
+  toUsage,
+} from './completion-parts.ts';
+import { logprobsOf } from './logprobs.ts';
+import type { ChatCompletionChunk, ChunkChoice } from './response-schema.ts';
+
+type Delta = ChunkChoice['delta'];
+
+/**
+ * Turns events into chunks, one event at a time: the role with the decision first, then reasoning and answer as they
+ * come, one chunk with the finish reason, and the usage where it was asked for.
+ */
+export class ChunkWriter {
+  readonly #context: CompletionContext;
+  readonly #includeUsage: boolean;
+  #decision: Decision | null = null;
+  #roleSent = false;
+
+  constructor(context: CompletionContext, includeUsage: boolean) {
+    this.#context = context;
+    this.#includeUsage = includeUsage;
+  }
+
+  /** @throws ApiError when the event says that the generation failed or was stopped */
+  write(event: GenerationEvent): ChatCompletionChunk[] {
+    switch (event.type) {
+      case 'decision':
+        this.#decision = event;
+        return [this.#first()];
+      case 'token':
+        return [...this.#roleChunk(), ...this.#token(event)];
+      case 'finish':
+        return [...this.#roleChunk(), ...this.#finish(event)];
+    }
+  }
+
+  #roleChunk(): ChatCompletionChunk[] {
+    return this.#roleSent ? [] : [this.#first()];
+  }
+
+  #first(): ChatCompletionChunk {
+    this.#roleSent = true;
+    return this.#chunk({
+      delta: { role: 'assistant', content: '', refusal: null },
+      thinking: toThinkingDecision(this.#decision, this.#context.request),
+    });
+  }
+
+  #token(event: TokenEvent): ChatCompletionChunk[] {
+    const deltas = toDeltas(event.pieces);
+    if (this.#context.request.topLogprobs === null) {
+      return deltas.map((delta) => this.#chunk({ delta }));
+    }
+    // A token whose text is held back, or is frame, still has its entry.
+    const [first = {}, ...rest] = deltas;
+    const logprobs = logprobsOf(event, this.#context.tokens);
+    return [
+      this.#chunk({ delta: first, logprobs }),
+      ...rest.map((delta) => this.#chunk({ delta })),
+    ];
+  }
+
+  #finish(event: FinishEvent): ChatCompletionChunk[] {
+    const finishReason = toFinishReason(event);
+    const chunks = toDeltas(event.pieces).map((delta) => this.#chunk({ delta }));
+    chunks.push(
+      this.#chunk({
+        delta: {},
+        finish_reason: finishReason,
+        thinking: toThinkingReport(this.#decision, this.#context.request, event),
+      }),
+    );
+    if (this.#includeUsage) {
+      chunks.push({ ...this.#head(), choices: [], usage: toUsage(event.usage) });
+    }
+    return chunks;
+  }
+
+  #chunk(choice: Partial<ChunkChoice> & { delta: Delta }): ChatCompletionChunk {
+    return {
+      ...this.#head(),
+      choices: [{ index: 0, logprobs: null, finish_reason: null, ...choice }],
+      ...(this.#includeUsage && { usage: null }),
+    };
+  }
+
+  #head(): Pick<ChatCompletionChunk, 'id' | 'object' | 'created' | 'model'> {
+    return { ...this.#context.identity, object: 'chat.completion.chunk' };
+  }
+}
+
+/** Frame is protocol, not text, and stays here. */
+function toDeltas(pieces: readonly TextPiece[]): Delta[] {
+  return pieces
+    .filter(({ section, text }) => section !== 'frame' && text !== '')
+    .map(({ section, text }) =>
+      section === 'reasoning' ? { reasoning_content: text, reasoning: text } : { content: text },
+    );
+}

@@ -1,0 +1,64 @@
+import { type DestinationStream, pino, stdTimeFunctions } from 'pino';
+
+/** One request, as it went. Never holds text of a prompt or an answer. Times in milliseconds from arrival. */
+export interface RequestLogEntry {
+  readonly request_id: string;
+  readonly completion_id: string | null;
+  readonly model: string | null;
+  readonly status: number;
+  readonly error: string | null;
+  readonly stream: boolean;
+  readonly requested: string | null;
+  readonly decision: string | null;
+  readonly source: string | null;
+  readonly p_think: number | null;
+  readonly residual: number | null;
+  readonly ended_by: string | null;
+  readonly finish_reason: string | null;
+  readonly budget: {
+    readonly asked: number | null;
+    readonly effective: number | null;
+    readonly floor: number | null;
+    readonly max_tokens: number | null;
+  };
+  readonly tokens: {
+    readonly prompt: number;
+    readonly image: number;
+    readonly cached: number;
+    readonly reasoning: number;
+    readonly answer: number;
+  };
+  readonly ms: {
+    /** Pictures fetched and tiled, prompt written. */
+    readonly prepare: number | null;
+    readonly queue: number | null;
+    /** The vision graph. */
+    readonly image: number | null;
+    readonly prefill: number | null;
+    readonly first_token: number | null;
+    readonly first_answer: number | null;
+    readonly thinking: number | null;
+    readonly total: number;
+  };
+}
+
+export interface RequestLog {
+  write(entry: RequestLogEntry): void;
+  /** What went wrong inside the server, for its operator alone. */
+  failure(requestId: string, cause: unknown): void;
+}
+
+/** Logs one JSON line per request; failures of the server itself at level error. */
+export function createRequestLog(destination?: DestinationStream): RequestLog {
+  const options = { base: null, timestamp: stdTimeFunctions.isoTime };
+  const logger = destination === undefined ? pino(options) : pino(options, destination);
+  return {
+    write: (entry) => {
+      const level = entry.status >= 500 && entry.status !== 503 ? 'error' : 'info';
+      logger[level](entry, 'request');
+    },
+    failure: (requestId, cause) => {
+      logger.error({ request_id: requestId, err: cause }, 'failure');
+    },
+  };
+}

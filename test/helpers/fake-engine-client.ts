@@ -1,0 +1,177 @@
+import type {
+  EngineClient,
+  EngineStatus,
+  FinishEvent,
+  GenerationEvent,
+  GenerationRequest,
+  GenerationTiming,
+  TokenEvent,
+} from '../../src/engine/generation.ts';
+import type { Decision } from '../../src/thinking/decision.ts';
+
+/** What a fake engine does with one request. */
+export type Script = (
+  request: GenerationRequest,
+  signal: AbortSignal,
+) => AsyncIterable<GenerationEvent>;
+
+/** Plays a script per request and keeps the requests it was given. */
+export class FakeEngineClient implements EngineClient {
+  readonly requests: GenerationRequest[] = [];
+  readonly limits = { slotCapacity: 256, vocabSize: 300 };
+  state: EngineStatus['state'] = 'ready';
+  /** Streams that were ended, by themselves or early. */
+  numEnded = 0;
+  script: Script;
+
+  constructor(script: Script = (request) => scriptedEvents(request)) {
+    this.script = script;
+  }
+
+  get lastRequest(): GenerationRequest {
+    const request = this.requests.at(-1);
+    if (request === undefined) throw new Error('The engine was never asked.');
+    return request;
+  }
+
+  async *generate(request: GenerationRequest, signal: AbortSignal): AsyncGenerator<GenerationEvent> {
+    this.requests.push(request);
+    try {
+      yield* this.script(request, signal);
+    } finally {
+      this.numEnded += 1;
+    }
+  }
+
+  status(): EngineStatus {
+    return { state: this.state, numRunning: 2, numWaiting: 1, kvCacheUsage: 0.25, restarts: 3 };
+  }
+}
+
+export interface ScriptOptions {
+  readonly reasoning?: readonly string[];
+  readonly answer?: readonly string[];
+  readonly decision?: Partial<Decision>;
+  readonly finish?: Partial<FinishEvent>;
+}
+
+/**
+ * The events of a plain generation: a decision, tokens of one piece each, a finish. A token's id is the first byte of
+ * its text, so that ids and texts cannot be confused.
+ */
+export async function* scriptedEvents(
+  request: GenerationRequest,
+  options: ScriptOptions = {},
+): AsyncGenerator<GenerationEvent> {
+  const requested = request.thinking.requested;
+  const thinks = requested !== 'fast';
+  const reasoning = options.reasoning ?? (thinks ? ['Let ', 'me ', 'see.'] : []);
+  const answer = options.answer ?? ['For', 'ty-', 'two'];
+  yield {
+    type: 'decision',
+    requested,
+    mode: thinks ? 'think' : 'fast',
+    source: requested === 'auto' ? 'model' : 'request',
+    pThink: requested === 'auto' ? 0.75 : null,
+    residual: requested === 'auto' ? 0.01 : null,
+    ...options.decision,
+  };
+  for (const text of reasoning) yield tokenEvent(text, 'reasoning', request);
+  if (reasoning.length > 0) yield closeTag(request);
+  for (const text of answer) yield tokenEvent(text, 'answer', request);
+  const reasoningTokens = reasoning.length === 0 ? 0 : reasoning.length + 1;
+  yield finishEvent(request, {
+    thinkingEnd: thinks ? 'natural' : null,
+    usage: {
+      promptTokens: request.promptTokenIds.length,
+      cachedTokens: 2,
+      imageTokens: 0,
+      completionTokens: reasoningTokens + answer.length,
+      reasoningTokens,
+    },
+    ...options.finish,
+  });
+}
+
+export function tokenEvent(
+  text: string,
+  side: TokenEvent['side'],
+  request: GenerationRequest,
+): TokenEvent {
+  const tokenId = text.charCodeAt(0) % 256;
+  const wanted = request.topLogprobs;
+  return {
+    type: 'token',
+    tokenId,
+    side,
+    forced: false,
+    pieces: [{ section: side, text }],
+    logprob: wanted === null ? null : -0.5,
+    topLogprobs: wanted === null ? null : [{ tokenId, logprob: -0.5 }].slice(0, wanted),
+  };
+}
+
+/** The close tag: a token of the reasoning's side whose text is frame. Id 299 is the one control token. */
+function closeTag(request: GenerationRequest): TokenEvent {
+  return {
+    ...tokenEvent('<', 'reasoning', request),
+    tokenId: 299,
+    pieces: [{ section: 'frame', text: '</think>\n\n' }],
+  };
+}
+
+const TIMING: GenerationTiming = {
+  queueMs: 1,
+  visionMs: 2,
+  prefillMs: 3,
+  firstTokenMs: 4,
+  firstAnswerMs: 5,
+  thinkingMs: 6,
+  decodeMs: 7,
+  totalMs: 8,
+};
+
+export function finishEvent(
+  request: GenerationRequest,
+  overrides: Partial<FinishEvent> = {},
+): FinishEvent {
+  return {
+    type: 'finish',
+    reason: 'stop',
+    stopString: null,
+    thinkingEnd: null,
+    budget: { asked: request.thinking.budget, effective: request.thinking.budget },
+    pieces: [],
+    usage: {
+      promptTokens: request.promptTokenIds.length,
+      cachedTokens: 0,
+      imageTokens: 0,
+      completionTokens: 0,
+      reasoningTokens: 0,
+    },
+    timing: TIMING,
+    message: null,
+    ...overrides,
+  };
+}
+
+/** Yields the decision and one token, then waits for the abort, which it answers as the engine does. */
+export async function* untilAborted(
+  request: GenerationRequest,
+  signal: AbortSignal,
+): AsyncGenerator<GenerationEvent> {
+  yield {
+    type: 'decision',
+    requested: request.thinking.requested,
+    mode: 'fast',
+    source: 'model',
+    pThink: 0.1,
+    residual: 0,
+  };
+  yield tokenEvent('Still', 'answer', request);
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  yield finishEvent(request, { reason: 'abort' });
+}

@@ -1,0 +1,158 @@
+import type { FastifyInstance } from 'fastify';
+import { ChatInputError } from '../../src/chat/chat-input-error.ts';
+import type { ChatMessage, ContentPart } from '../../src/chat/messages.ts';
+import { buildTokenTable } from '../../src/chat/token-table.ts';
+import type { TiledImage } from '../../src/engine/model-runner.ts';
+import { type AppOptions, buildApp } from '../../src/http/app.ts';
+import type { ChatFormatter, ServedModel } from '../../src/http/served-model.ts';
+import { Metrics } from '../../src/observability/metrics.ts';
+import type { RequestLogEntry } from '../../src/observability/request-log.ts';
+import { FakeEngineClient } from './fake-engine-client.ts';
+
+const PROTOCOL: ServedModel['manifest']['thinking'] = {
+  name: 'test',
+  tags: { open: '<think>', close: '</think>' },
+  defaultMode: 'auto',
+  modes: { auto: {}, think: { sampling: { temperature: 0.6 } }, fast: {} },
+  decide: { by: 'empty-block' },
+  history: { thinking: 'drop' },
+  budget: { exit: '\n</think>\n\n' },
+  evidence: 'seen',
+};
+
+export const TEST_MANIFEST: ServedModel['manifest'] = {
+  name: 'test-model',
+  precision: 'fp32',
+  sampling: { temperature: 0.2, topP: 0.9, topK: 20, repetitionPenalty: 1.1 },
+  thinking: PROTOCOL,
+  vision: {
+    tileSize: 32,
+    patchSize: 16,
+    patchesPerSide: 2,
+    numLayers: 1,
+    hiddenSize: 8,
+    gridPinpoints: [[32, 32]],
+    resample: 'bicubic',
+  },
+};
+
+/** One prompt token per character of text; a picture takes four tokens. Keeps what it was given. */
+export class FakeFormatter implements ChatFormatter {
+  readonly calls: Parameters<ChatFormatter['format']>[0][] = [];
+
+  async format(input: Parameters<ChatFormatter['format']>[0]) {
+    this.calls.push(input);
+    const parts = input.messages.flatMap(partsOf);
+    const images = parts.flatMap((part) => (part.type === 'image' ? [tile(part.source)] : []));
+    const text = parts.map((part) => (part.type === 'text' ? part.text : '#'.repeat(4))).join('');
+    const promptTokenIds = Int32Array.from(text, (character) => character.charCodeAt(0) % 256);
+    return {
+      promptTokenIds,
+      images,
+      start: 'block' as const,
+      imageTokens: images.length * 4,
+    };
+  }
+}
+
+function partsOf({ content }: ChatMessage): readonly ContentPart[] {
+  return typeof content === 'string' ? [{ type: 'text', text: content }] : content;
+}
+
+function tile(source: string): TiledImage {
+  if (!source.startsWith('data:')) {
+    throw new ChatInputError('invalid_image_url', 'messages[0].content[0]', 'The URL is not valid.');
+  }
+  return {
+    hash: source,
+    tiles: new Uint8Array(0),
+    numTiles: 1,
+    gridRows: 0,
+    gridColumns: 0,
+    originalHeight: 1,
+    originalWidth: 1,
+    numTokens: 4,
+  };
+}
+
+/** Token i is the byte i; 299 is a control token. */
+export const TEST_TOKENS: Pick<ServedModel, 'tokenTable' | 'specialIds'> = {
+  tokenTable: byteTable(),
+  specialIds: new Set([299]),
+};
+
+function byteTable(): ServedModel['tokenTable'] {
+  const added = [{ id: 299, content: '</think>' }];
+  const table = buildTokenTable({ vocab: new Map(), added, size: 300 });
+  const bytes = new Uint8Array(256 + table.bytes.length);
+  bytes.set(Uint8Array.from({ length: 256 }, (_, byte) => byte));
+  bytes.set(table.bytes, 256);
+  const offsets = Uint32Array.from({ length: 301 }, (_, id) => Math.min(id, 256));
+  offsets[300] = bytes.length;
+  return { bytes, offsets };
+}
+
+export interface TestApp {
+  readonly app: FastifyInstance;
+  readonly engine: FakeEngineClient;
+  readonly formatter: FakeFormatter;
+  readonly metrics: Metrics;
+  readonly log: RequestLogEntry[];
+  readonly failures: unknown[];
+}
+
+export interface TestAppOptions {
+  readonly engine?: FakeEngineClient;
+  readonly settings?: AppOptions['settings'];
+  readonly manifest?: Partial<ServedModel['manifest']>;
+  readonly beforeRoutes?: AppOptions['beforeRoutes'];
+}
+
+/** The real app over a fake engine and a fake chat room; not listening. */
+export async function buildTestApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const engine = options.engine ?? new FakeEngineClient();
+  const formatter = new FakeFormatter();
+  const metrics = new Metrics(() => engine.status(), {
+    version: '1.2.3',
+    model: 'test-model',
+    precision: 'fp32',
+  });
+  const log: RequestLogEntry[] = [];
+  const failures: unknown[] = [];
+  const app = await buildApp({
+    model: {
+      id: 'test-model',
+      manifest: { ...TEST_MANIFEST, ...options.manifest },
+      formatter,
+      engine,
+      ...TEST_TOKENS,
+    },
+    metrics,
+    requestLog: {
+      write: (entry) => log.push(entry),
+      failure: (_requestId, cause) => failures.push(cause),
+    },
+    version: '1.2.3',
+    ...(options.settings && { settings: options.settings }),
+    ...(options.beforeRoutes && { beforeRoutes: options.beforeRoutes }),
+  });
+  return { app, engine, formatter, metrics, log, failures };
+}
+
+/** A body that is answered; tests change one field of it. */
+export function chatBody(overrides: Record<string, unknown> = {}): Record<string, unknown> {
+  return { model: 'test-model', messages: [{ role: 'user', content: 'Hello' }], ...overrides };
+}
+
+export function postChat(app: FastifyInstance, overrides: Record<string, unknown> = {}) {
+  return app.inject({ method: 'POST', url: '/v1/chat/completions', payload: chatBody(overrides) });
+}
+
+/** The parsed `data:` payloads of an event stream; the terminator stays a string. */
+export function parseEvents(body: string): unknown[] {
+  return body
+    .split('\n\n')
+    .filter((block) => block.startsWith('data: '))
+    .map((block) => block.slice('data: '.length))
+    .map((data) => (data === '[DONE]' ? data : JSON.parse(data)));
+}
