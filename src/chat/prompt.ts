@@ -1,6 +1,6 @@
-import type { StartSection } from '../engine/generation.ts';
 import type { Manifest } from '../model-package/manifest.ts';
 import type { Protocol, ThinkingMode } from '../model-package/protocol.ts';
+import type { StartSection } from '../thinking/decision.ts';
 import { LookAlikeMask } from './added-tokens.ts';
 import { ChatInputError } from './chat-input-error.ts';
 import { applyHistoryRule } from './history.ts';

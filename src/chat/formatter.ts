@@ -1,0 +1,166 @@
+import { join } from 'node:path';
+import type { TiledImage } from '../engine/model-runner.ts';
+import type { Manifest } from '../model-package/manifest.ts';
+import type { ThinkingMode } from '../model-package/protocol.ts';
+import type { StartSection } from '../thinking/decision.ts';
+import { ChatInputError } from './chat-input-error.ts';
+import { ImageFetcher } from './images/fetch.ts';
+import { TilingPool } from './images/tiling-pool.ts';
+import { type ChatMessage, type ImagePart, imagesOf } from './messages.ts';
+import { PromptWriter, repeatPlaceholders } from './prompt.ts';
+import { loadChatTemplate } from './template.ts';
+import { loadTokenizer, type Tokenizer } from './tokenizer.ts';
+
+export interface ImageLimits {
+  /** Most pictures in one request. */
+  readonly maxImages: number;
+  /** Most bytes of one picture as it arrives. */
+  readonly maxBytes: number;
+  /** Most pixels (width x height) of one picture. */
+  readonly maxPixels: number;
+  /** Milliseconds a download may take, redirects included. */
+  readonly timeoutMs: number;
+  /** Lets picture URLs lead to loopback and private addresses. */
+  readonly allowPrivateAddresses: boolean;
+  /** Threads that decode and tile. */
+  readonly numThreads: number;
+}
+
+export const DEFAULT_IMAGE_LIMITS: ImageLimits = {
+  maxImages: 16,
+  maxBytes: 20 * 1024 * 1024,
+  maxPixels: 50_000_000,
+  timeoutMs: 10_000,
+  allowPrivateAddresses: false,
+  numThreads: 1,
+};
+
+export interface ChatFormatterOptions {
+  /** Folder of the model package. */
+  readonly packageDir: string;
+  readonly manifest: Manifest;
+  readonly images?: Partial<ImageLimits> | undefined;
+  /** Most prompt tokens; what exceeds it is refused. Default: all of the model's positions but one. */
+  readonly maxPromptTokens?: number | undefined;
+}
+
+export interface FormatRequest {
+  readonly messages: readonly ChatMessage[];
+  readonly mode: ThinkingMode;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A conversation as the engine takes it. */
+export interface FormattedPrompt {
+  /** Every picture's placeholder repeated `numTokens` times. */
+  readonly promptTokenIds: Int32Array;
+  /** Pictures in prompt order. */
+  readonly images: readonly TiledImage[];
+  readonly start: StartSection;
+  /** Prompt tokens that stand for pictures. */
+  readonly imageTokens: number;
+}
+
+export interface ChatFormatter {
+  /**
+   * Renders the messages, fetches and tiles their pictures.
+   * @throws ChatInputError for everything the caller can mend
+   */
+  format(request: FormatRequest): Promise<FormattedPrompt>;
+  readonly tokenizer: Tokenizer;
+  /** Ends the picture threads and connections. */
+  close(): Promise<void>;
+}
+
+/**
+ * Reads a package's tokenizer and chat template.
+ * @throws Error naming the file that cannot be used
+ */
+export async function createChatFormatter(options: ChatFormatterOptions): Promise<ChatFormatter> {
+  const { packageDir, manifest } = options;
+  const tokenizer = await loadTokenizer(join(packageDir, manifest.tokenizer));
+  const eosToken = tokenizer.decode(manifest.tokens.eos.slice(0, 1));
+  const template = await loadChatTemplate(join(packageDir, manifest.chat.template), {
+    bos_token: '',
+    eos_token: eosToken,
+  });
+  const writer = new PromptWriter({ tokenizer, template, manifest });
+  const maxPromptTokens = options.maxPromptTokens ?? manifest.text.maxPositions - 1;
+  const pictures = createPictures(manifest, { ...DEFAULT_IMAGE_LIMITS, ...options.images });
+  return {
+    tokenizer,
+    close: () => pictures.close(),
+    async format({ messages, mode, signal }) {
+      pictures.check(messages);
+      const { tokenIds, start } = writer.write(messages, mode);
+      checkLength(tokenIds.length, maxPromptTokens);
+      const images = await pictures.load(messages, signal);
+      const counts = images.map(({ numTokens }) => numTokens);
+      const promptTokenIds = repeatPlaceholders(tokenIds, manifest.tokens.image, counts);
+      checkLength(promptTokenIds.length, maxPromptTokens);
+      const imageTokens = counts.reduce((sum, count) => sum + count, 0);
+      return { promptTokenIds, images, start, imageTokens };
+    },
+  };
+}
+
+interface Pictures {
+  /** @throws ChatInputError when there are more pictures than the model or the server takes */
+  check(messages: readonly ChatMessage[]): void;
+  load(messages: readonly ChatMessage[], signal?: AbortSignal): Promise<TiledImage[]>;
+  close(): Promise<void>;
+}
+
+function createPictures({ name, vision }: Manifest, limits: ImageLimits): Pictures {
+  if (vision === null) return noPictures(name);
+  const fetcher = new ImageFetcher(limits);
+  const pool = new TilingPool({ shape: vision, maxPixels: limits.maxPixels }, limits.numThreads);
+  const loadOne = async (part: ImagePart, param: string, signal?: AbortSignal) => {
+    const bytes = await fetcher.fetch(part.source, param, signal);
+    signal?.throwIfAborted();
+    return pool.tile({ bytes, param, baseOnly: part.detail === 'low' });
+  };
+  return {
+    check(messages) {
+      const count = imagesOf(messages).length;
+      if (count <= limits.maxImages) return;
+      throw new ChatInputError(
+        'too_many_images',
+        'messages',
+        `The request has ${count} pictures; at most ${limits.maxImages} are allowed.`,
+      );
+    },
+    load(messages, signal) {
+      const found = imagesOf(messages);
+      return Promise.all(found.map(({ part, param }) => loadOne(part, param, signal)));
+    },
+    async close() {
+      await Promise.all([fetcher.close(), pool.close()]);
+    },
+  };
+}
+
+function noPictures(model: string): Pictures {
+  return {
+    check(messages) {
+      const [first] = imagesOf(messages);
+      if (first === undefined) return;
+      throw new ChatInputError(
+        'images_not_supported',
+        first.param,
+        `The model "${model}" reads text only.`,
+      );
+    },
+    load: () => Promise.resolve([]),
+    async close() {},
+  };
+}
+
+function checkLength(length: number, limit: number): void {
+  if (length <= limit) return;
+  throw new ChatInputError(
+    'context_length_exceeded',
+    'messages',
+    `The prompt has ${length} tokens; at most ${limit} fit.`,
+  );
+}

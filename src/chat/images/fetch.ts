@@ -1,0 +1,138 @@
+import { isIP } from 'node:net';
+import { Agent, buildConnector, request } from 'undici';
+import { ChatInputError } from '../chat-input-error.ts';
+import { decodeDataUrl } from './data-url.ts';
+import { ForbiddenAddressError, isPublicAddress, lookupAllowed } from './lookup.ts';
+
+export interface FetchLimits {
+  /** Most bytes of one picture as it is transferred. */
+  readonly maxBytes: number;
+  /** Milliseconds a download may take, redirects included. */
+  readonly timeoutMs: number;
+  /** Allows loopback, private and other addresses that are not public. */
+  readonly allowPrivateAddresses: boolean;
+}
+
+const MAX_REDIRECTS = 3;
+const REDIRECT_STATUS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+/**
+ * Gets pictures by data:, http: and https: URL. Every address is checked where the connection is made, so neither a
+ * name that resolves differently the second time nor a redirect reaches an address that is not public.
+ */
+export class ImageFetcher {
+  readonly #limits: FetchLimits;
+  readonly #agent: Agent;
+
+  constructor(limits: FetchLimits) {
+    this.#limits = limits;
+    this.#agent = new Agent({ connect: connector(limits) });
+  }
+
+  /**
+   * @param source data:, http: or https: URL
+   * @param param where it stands in the request, for errors
+   * @throws ChatInputError saying what is wrong with the URL or the download
+   */
+  async fetch(source: string, param: string, signal?: AbortSignal): Promise<Uint8Array> {
+    if (/^data:/i.test(source)) return decodeDataUrl(source, this.#limits.maxBytes, param);
+    const timeout = AbortSignal.timeout(this.#limits.timeoutMs);
+    const ended = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
+    try {
+      return await this.#follow(httpUrl(source, param), param, ended);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (error instanceof ChatInputError) throw error;
+      throw this.#downloadError(error, timeout.aborted, param);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+
+  async #follow(first: URL, param: string, signal: AbortSignal): Promise<Uint8Array> {
+    let url = first;
+    for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
+      const response = await request(url, {
+        dispatcher: this.#agent,
+        signal,
+        headers: { accept: 'image/*', 'user-agent': 'thinkgate' },
+      });
+      const { location } = response.headers;
+      if (!REDIRECT_STATUS.has(response.statusCode) || typeof location !== 'string') {
+        if (response.statusCode === 200) return await this.#readBody(response, param);
+        response.body.destroy();
+        throw urlError(param, `The picture's server answered with status ${response.statusCode}.`);
+      }
+      response.body.destroy();
+      url = httpUrl(location, param, url.href);
+    }
+    throw urlError(param, `The picture's URL redirects more than ${MAX_REDIRECTS} times.`);
+  }
+
+  async #readBody(
+    { body, headers }: Awaited<ReturnType<typeof request>>,
+    param: string,
+  ): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    let received = Number(headers['content-length'] ?? 0);
+    const announced = received;
+    if (announced <= this.#limits.maxBytes) {
+      received = 0;
+      for await (const chunk of body) {
+        received += chunk.length;
+        if (received > this.#limits.maxBytes) break;
+        chunks.push(chunk);
+      }
+    }
+    if (received <= this.#limits.maxBytes) return Buffer.concat(chunks);
+    body.destroy();
+    throw new ChatInputError(
+      'image_too_large',
+      param,
+      `The picture has more than ${this.#limits.maxBytes} bytes, the most that is allowed.`,
+    );
+  }
+
+  #downloadError(error: unknown, timedOut: boolean, param: string): ChatInputError {
+    if (timedOut) {
+      return urlError(param, `The picture did not arrive within ${this.#limits.timeoutMs} ms.`);
+    }
+    if (error instanceof ForbiddenAddressError) return urlError(param, error.message);
+    const reason = error instanceof Error ? error.message : String(error);
+    return urlError(param, `The picture cannot be downloaded: ${reason}`);
+  }
+}
+
+/** Checks addresses written in the URL itself; names go through the checked lookup. */
+function connector({ allowPrivateAddresses }: FetchLimits): buildConnector.connector {
+  const connect = buildConnector({
+    lookup: (hostname, options, callback) =>
+      lookupAllowed({ hostname, options, allowPrivateAddresses }, callback),
+  });
+  return (options, callback) => {
+    const host = options.hostname.replace(/^\[|\]$/g, '');
+    if (!allowPrivateAddresses && isIP(host) !== 0 && !isPublicAddress(host)) {
+      callback(new ForbiddenAddressError(host), null);
+      return;
+    }
+    connect(options, callback);
+  };
+}
+
+function httpUrl(text: string, param: string, base?: string): URL {
+  if (!URL.canParse(text, base)) throw urlError(param, 'The picture URL cannot be parsed.');
+  const url = new URL(text, base);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    throw urlError(param, `Pictures come by data:, http: or https: URL, not by ${url.protocol}`);
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw urlError(param, 'A picture URL must not hold a user name or password.');
+  }
+  return url;
+}
+
+function urlError(param: string, message: string): ChatInputError {
+  return new ChatInputError('invalid_image_url', param, message);
+}

@@ -1,0 +1,50 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { TiledImage } from '../../engine/model-runner.ts';
+import { ChatInputError } from '../chat-input-error.ts';
+import { decodeImage } from './decode.ts';
+import { type TilingShape, tileImage } from './tile.ts';
+
+/** What a worker is started with. */
+export interface TilingWorkerData {
+  readonly shape: TilingShape;
+  readonly maxPixels: number;
+}
+
+export interface TilingJob {
+  readonly bytes: Uint8Array;
+  readonly param: string;
+  /** The base tile alone. */
+  readonly baseOnly: boolean;
+}
+
+export type TilingReply =
+  | { readonly type: 'tiled'; readonly image: TiledImage }
+  /** `code` is null for a failure that is not the caller's. */
+  | { readonly type: 'failed'; readonly code: string | null; readonly message: string };
+
+async function tile(
+  { shape, maxPixels }: TilingWorkerData,
+  { bytes, param, baseOnly }: TilingJob,
+): Promise<TilingReply> {
+  try {
+    const image = await decodeImage(bytes, { maxPixels }, param);
+    return { type: 'tiled', image: tileImage(image, shape, baseOnly) };
+  } catch (error) {
+    if (error instanceof ChatInputError) {
+      return { type: 'failed', code: error.code, message: error.message };
+    }
+    return { type: 'failed', code: null, message: String(error) };
+  }
+}
+
+const port = parentPort;
+if (port !== null) {
+  const data: TilingWorkerData = workerData;
+  port.on('message', async (job: TilingJob) => {
+    const reply = await tile(data, job);
+    port.postMessage(
+      reply,
+      reply.type === 'tiled' ? [reply.image.tiles.buffer as ArrayBuffer] : [],
+    );
+  });
+}
