@@ -1,0 +1,87 @@
+import { DECODER_IO } from '../model-package/graph-io.ts';
+import type { TextShape } from '../model-package/manifest.ts';
+import type { KvCache } from './kv-cache.ts';
+import type { Session, TensorView } from './session.ts';
+
+/** One run of the decoder over the slots from `firstSlot` on. */
+export interface DecoderStep {
+  readonly firstSlot: number;
+  /** float32 [lastPositions.length * tokensPerSlot, hiddenSize] */
+  readonly embeddings: Float32Array;
+  readonly tokensPerSlot: number;
+  /** For every slot of the batch, the position of its last token in this step. */
+  readonly lastPositions: readonly number[];
+  /** Rows of `embeddings` whose logits are wanted, in the order they are returned. */
+  readonly logitRows: readonly number[];
+}
+
+/** The decoder graph over the KV cache. Nothing but logits leaves the graph. */
+export class Decoder {
+  readonly #session: Session;
+  readonly #cache: KvCache;
+  readonly #hiddenSize: number;
+  readonly #vocabSize: number;
+  readonly #logits: Float32Array;
+  readonly #seqlens: Int32Array;
+  readonly #total = new Int32Array(new ArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  readonly #logitIndices: BigInt64Array;
+
+  constructor(session: Session, cache: KvCache, text: TextShape) {
+    this.#session = session;
+    this.#cache = cache;
+    this.#hiddenSize = text.hiddenSize;
+    this.#vocabSize = text.vocabSize;
+    const { numSlots } = cache;
+    this.#logits = new Float32Array(numSlots * text.vocabSize);
+    this.#seqlens = new Int32Array(new ArrayBuffer(numSlots * Int32Array.BYTES_PER_ELEMENT));
+    this.#logitIndices = new BigInt64Array(
+      new ArrayBuffer(numSlots * BigInt64Array.BYTES_PER_ELEMENT),
+    );
+  }
+
+  /** @returns one float32 [vocabSize] view per logit row, valid until the next call */
+  async run(step: DecoderStep, signal?: AbortSignal): Promise<Float32Array[]> {
+    const batch = step.lastPositions.length;
+    const numLogits = step.logitRows.length;
+    this.#seqlens.set(step.lastPositions);
+    this.#total[0] = Math.max(...step.lastPositions) + 1;
+    for (const [index, row] of step.logitRows.entries()) this.#logitIndices[index] = BigInt(row);
+    const logits = this.#logits.subarray(0, numLogits * this.#vocabSize);
+    await this.#session.run(
+      { ...this.#feeds(step, batch, numLogits), ...this.#cache.feeds(step.firstSlot, batch) },
+      {
+        [DECODER_IO.logits]: { type: 'float32', dims: [numLogits, this.#vocabSize], data: logits },
+        ...this.#cache.fetches(step.firstSlot, batch),
+      },
+      signal,
+    );
+    return step.logitRows.map((_, index) =>
+      logits.subarray(index * this.#vocabSize, (index + 1) * this.#vocabSize),
+    );
+  }
+
+  dispose(): Promise<void> {
+    return this.#session.dispose();
+  }
+
+  #feeds(step: DecoderStep, batch: number, numLogits: number): Record<string, TensorView> {
+    return {
+      [DECODER_IO.inputsEmbeds]: {
+        type: 'float32',
+        dims: [batch, step.tokensPerSlot, this.#hiddenSize],
+        data: step.embeddings,
+      },
+      [DECODER_IO.seqlensK]: {
+        type: 'int32',
+        dims: [batch],
+        data: this.#seqlens.subarray(0, batch),
+      },
+      [DECODER_IO.totalSequenceLength]: { type: 'int32', dims: [], data: this.#total },
+      [DECODER_IO.logitIndices]: {
+        type: 'int64',
+        dims: [numLogits],
+        data: this.#logitIndices.subarray(0, numLogits),
+      },
+    };
+  }
+}

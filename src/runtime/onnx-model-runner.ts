@@ -1,0 +1,189 @@
+import { join } from 'node:path';
+import type {
+  DecodeRow,
+  ModelLimits,
+  ModelRunner,
+  PrefillChunk,
+  TiledImage,
+} from '../engine/model-runner.ts';
+import type { Manifest } from '../model-package/manifest.ts';
+import { Decoder } from './decoder.ts';
+import { Embedder } from './embedder.ts';
+import { KvCache } from './kv-cache.ts';
+import { type Backend, RuntimeError, type Session } from './session.ts';
+import { checkDecodeRows, checkPrefillChunk } from './step-check.ts';
+import { readNewline, VisionEncoder } from './vision-encoder.ts';
+
+export interface ModelRunnerOptions {
+  /** Folder of the model package. */
+  readonly packageDir: string;
+  readonly manifest: Manifest;
+  readonly backend: Backend;
+  /** Threads inside one operator. */
+  readonly numThreads: number;
+  readonly numSlots: number;
+  /** Positions per slot; at most the model's maxPositions. */
+  readonly slotCapacity: number;
+}
+
+/**
+ * Loads a package's graphs and sets up the KV cache.
+ * @throws RuntimeError when a graph cannot be loaded or the slots do not fit the model
+ */
+export async function openModelRunner(options: ModelRunnerOptions): Promise<ModelRunner> {
+  const { manifest, numSlots, slotCapacity } = options;
+  const { text } = manifest;
+  if (numSlots < 1)
+    throw new RuntimeError(`The number of slots must be 1 or more, got ${numSlots}.`);
+  if (slotCapacity < 1 || slotCapacity > text.maxPositions) {
+    throw new RuntimeError(
+      `A slot's capacity must be 1 to ${text.maxPositions} positions, got ${slotCapacity}.`,
+    );
+  }
+  const opened: Session[] = [];
+  try {
+    const cache = new KvCache({ text, numSlots, slotCapacity });
+    const decoder = await openGraph(options, manifest.graphs.decoder, opened);
+    const embed = await openGraph(options, manifest.graphs.embed, opened);
+    return new OnnxModelRunner({
+      limits: { vocabSize: text.vocabSize, hiddenSize: text.hiddenSize, numSlots, slotCapacity },
+      cache,
+      decoder: new Decoder(decoder, cache, text),
+      embedder: new Embedder(embed, text.vocabSize, text.hiddenSize),
+      vision: await openVision(options, opened),
+    });
+  } catch (error) {
+    await Promise.all(opened.map((session) => session.dispose()));
+    throw error;
+  }
+}
+
+async function openGraph(
+  options: ModelRunnerOptions,
+  file: string,
+  opened: Session[],
+): Promise<Session> {
+  const { packageDir, manifest, backend, numThreads } = options;
+  const { graphs } = manifest;
+  const session = await backend.createSession(join(packageDir, file), {
+    // A look-up of rows has nothing to share out between threads.
+    numThreads: file === graphs.embed ? 1 : numThreads,
+    keepBindings: file !== graphs.vision,
+  });
+  opened.push(session);
+  return session;
+}
+
+async function openVision(
+  options: ModelRunnerOptions,
+  opened: Session[],
+): Promise<VisionEncoder | undefined> {
+  const { packageDir, manifest } = options;
+  const { vision, graphs, imageNewline } = manifest;
+  if (vision === null || graphs.vision === null) return undefined;
+  if (imageNewline === null) throw new RuntimeError('The package has no newline feature.');
+  const { hiddenSize } = manifest.text;
+  const newline = await readNewline(join(packageDir, imageNewline), hiddenSize);
+  const session = await openGraph(options, graphs.vision, opened);
+  return new VisionEncoder({ session, vision, hiddenSize, newline });
+}
+
+interface Parts {
+  readonly limits: ModelLimits;
+  readonly cache: KvCache;
+  readonly decoder: Decoder;
+  readonly embedder: Embedder;
+  readonly vision: VisionEncoder | undefined;
+}
+
+class OnnxModelRunner implements ModelRunner {
+  readonly limits: ModelLimits;
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.limits = parts.limits;
+    this.#parts = parts;
+  }
+
+  encodeTiles(
+    image: TiledImage,
+    first: number,
+    count: number,
+    signal?: AbortSignal,
+  ): Promise<Float32Array> {
+    return this.#vision().encodeTiles(image, first, count, signal);
+  }
+
+  packFeatures(image: TiledImage, features: Float32Array): Float32Array {
+    return this.#vision().packFeatures(image, features);
+  }
+
+  async prefill(chunk: PrefillChunk, signal?: AbortSignal): Promise<Float32Array | undefined> {
+    const { cache, decoder, embedder } = this.#parts;
+    const { slot, start, tokenIds } = chunk;
+    checkPrefillChunk(chunk, cache, this.limits.hiddenSize);
+    // Whatever becomes of this run, nothing from `start` on can be trusted until it has succeeded.
+    cache.setLength(slot, start);
+    const embeddings = await embedder.embed(tokenIds, signal);
+    for (const { offset, rows } of chunk.features) {
+      embeddings.set(rows, offset * this.limits.hiddenSize);
+    }
+    const last = tokenIds.length - 1;
+    const logits = await decoder.run(
+      {
+        firstSlot: slot,
+        embeddings,
+        tokensPerSlot: tokenIds.length,
+        lastPositions: [start + last],
+        logitRows: chunk.needsLogits ? [last] : [],
+      },
+      signal,
+    );
+    cache.setLength(slot, start + tokenIds.length);
+    return logits[0];
+  }
+
+  /**
+   * The batch is the contiguous range from the lowest to the highest given slot, so that the cache needs no copying.
+   * Idle slots in between ride along: reading the weights is what a step costs, and a batch reads them once.
+   */
+  async decode(rows: readonly DecodeRow[]): Promise<readonly Float32Array[]> {
+    if (rows.length === 0) return [];
+    const { cache, decoder, embedder } = this.#parts;
+    checkDecodeRows(rows, cache);
+    const slots = rows.map((row) => row.slot);
+    const firstSlot = Math.min(...slots);
+    const batch = Math.max(...slots) - firstSlot + 1;
+    const tokenIds = new Int32Array(batch);
+    const lastPositions = Array.from({ length: batch }, (_, index) =>
+      cache.idlePosition(firstSlot + index),
+    );
+    for (const { slot, position, tokenId } of rows) {
+      tokenIds[slot - firstSlot] = tokenId;
+      lastPositions[slot - firstSlot] = position;
+      // As in prefill: only a step that succeeded makes the position count.
+      cache.setLength(slot, position);
+    }
+    const embeddings = await embedder.embed(tokenIds);
+    const logits = await decoder.run({
+      firstSlot,
+      embeddings,
+      tokensPerSlot: 1,
+      lastPositions,
+      logitRows: slots.map((slot) => slot - firstSlot),
+    });
+    for (const { slot, position } of rows) cache.setLength(slot, position + 1);
+    return logits;
+  }
+
+  async dispose(): Promise<void> {
+    const { decoder, embedder, vision } = this.#parts;
+    await Promise.all([decoder.dispose(), embedder.dispose(), vision?.dispose()]);
+  }
+
+  #vision(): VisionEncoder {
+    const { vision } = this.#parts;
+    if (vision === undefined) throw new RuntimeError('The model takes no pictures.');
+    return vision;
+  }
+}
