@@ -42,23 +42,31 @@ export interface RequestLogEntry {
   };
 }
 
+export type LogLevel = 'silent' | 'error' | 'warn' | 'info' | 'debug';
+
 export interface RequestLog {
   write(entry: RequestLogEntry): void;
   /** What went wrong inside the server, for its operator alone. */
   failure(requestId: string, cause: unknown): void;
+  /** What happened to the server itself. */
+  note(level: 'info' | 'warn' | 'error', message: string): void;
 }
 
 /** Logs one JSON line per request; failures of the server itself at level error. */
-export function createRequestLog(destination?: DestinationStream): RequestLog {
-  const options = { base: null, timestamp: stdTimeFunctions.isoTime };
+export function createRequestLog(
+  level: LogLevel = 'info',
+  destination?: DestinationStream,
+): RequestLog {
+  const options = { level, base: null, timestamp: stdTimeFunctions.isoTime };
   const logger = destination === undefined ? pino(options) : pino(options, destination);
   return {
     write: (entry) => {
-      const level = entry.status >= 500 && entry.status !== 503 ? 'error' : 'info';
-      logger[level](entry, 'request');
+      const severity = entry.status >= 500 && entry.status !== 503 ? 'error' : 'info';
+      logger[severity](entry, 'request');
     },
     failure: (requestId, cause) => {
       logger.error({ request_id: requestId, err: cause }, 'failure');
     },
+    note: (severity, message) => logger[severity](message),
   };
 }

@@ -131,6 +131,7 @@ export async function buildTestApp(options: TestAppOptions = {}): Promise<TestAp
     requestLog: {
       write: (entry) => log.push(entry),
       failure: (_requestId, cause) => failures.push(cause),
+      note: () => undefined,
     },
     version: '1.2.3',
     ...(options.settings && { settings: options.settings }),

@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+import { Command } from 'commander';
+import { registerAsk } from './cli/ask-command.ts';
+import { registerConvert } from './cli/convert-command.ts';
+import { registerInspect } from './cli/inspect-command.ts';
+import { registerPull } from './cli/pull-command.ts';
+import { registerServe } from './cli/serve-command.ts';
+
+const program = new Command('thinkgate')
+  .description('Serve multimodal models that decide for themselves whether to think.')
+  .showHelpAfterError('(add --help for the options)');
+
+registerServe(program);
+registerAsk(program);
+registerConvert(program);
+registerInspect(program);
+registerPull(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // One sentence for the person at the terminal; the stack is for us and only on request.
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`thinkgate: ${message}\n`);
+  process.exitCode = 1;
+}

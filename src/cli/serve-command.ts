@@ -1,0 +1,38 @@
+import { type Command, Option } from 'commander';
+import { startServer } from '../server.ts';
+import { printGreeting } from './greeting.ts';
+import { parseServeOptions, SERVE_OPTION_ROWS } from './serve-options.ts';
+
+/** Streams that run when the server is told to stop get this long to finish. */
+const DRAIN_MS = 30_000;
+
+export function registerServe(program: Command): void {
+  const command = program
+    .command('serve')
+    .description('serve a model package behind an OpenAI-compatible API')
+    .argument('<package>', 'folder written by `thinkgate convert`');
+  for (const row of SERVE_OPTION_ROWS) {
+    const option = new Option(row.flags, row.description);
+    if (row.env !== undefined) option.env(row.env);
+    if (row.default !== undefined) option.default(row.default);
+    command.addOption(option);
+  }
+  command.action(async (packageDir: string, raw: Record<string, unknown>) => {
+    const server = await startServer(packageDir, parseServeOptions(raw));
+    printGreeting(server);
+    closeOnSignal(() => server.close());
+  });
+}
+
+/** The first signal drains; the second, or the deadline, ends at once. */
+function closeOnSignal(close: () => Promise<void>): void {
+  let closing = false;
+  const onSignal = (): void => {
+    if (closing) process.exit(1);
+    closing = true;
+    setTimeout(() => process.exit(1), DRAIN_MS).unref();
+    void close().then(() => process.exit(0));
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+}

@@ -1,0 +1,123 @@
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+
+/** What can be set of `thinkgate serve`, after checking. */
+export const serveOptionsSchema = z.strictObject({
+  host: z.string().min(1),
+  port: z.coerce.number().int().min(0).max(65_535),
+  name: z.string().min(1).optional(),
+  slots: z.coerce.number().int().min(1).max(256),
+  context: z.coerce.number().int().min(16).optional(),
+  threads: z.coerce.number().int().min(1).max(256),
+  backend: z.enum(['auto', 'ffi', 'stock']),
+  maxQueue: z.coerce.number().int().min(0),
+  prefillChunk: z.coerce.number().int().min(1),
+  maxTokens: z.coerce.number().int().min(1).optional(),
+  bodyLimitMb: z.coerce.number().positive(),
+  allowPrivateImages: z.boolean(),
+  verify: z.boolean(),
+  logLevel: z.enum(['silent', 'error', 'warn', 'info', 'debug']),
+});
+
+export type ServeOptions = z.output<typeof serveOptionsSchema>;
+
+interface OptionRow {
+  readonly flags: string;
+  readonly env?: string;
+  readonly description: string;
+  readonly default?: string | boolean;
+}
+
+/** The command line, one row per option; `env` names the variable that sets it where the flag is absent. */
+export const SERVE_OPTION_ROWS: readonly OptionRow[] = [
+  {
+    flags: '--host <address>',
+    env: 'THINKGATE_HOST',
+    description: 'address to listen on',
+    default: '127.0.0.1',
+  },
+  {
+    flags: '--port <number>',
+    env: 'THINKGATE_PORT',
+    description: 'port to listen on; 0 takes a free one',
+    default: '8000',
+  },
+  {
+    flags: '--name <model>',
+    env: 'THINKGATE_NAME',
+    description: "name clients put in `model` (default: the package's own)",
+  },
+  {
+    flags: '--slots <count>',
+    env: 'THINKGATE_SLOTS',
+    description: 'sequences that run at once',
+    default: '4',
+  },
+  {
+    flags: '--context <tokens>',
+    env: 'THINKGATE_CONTEXT',
+    description:
+      "positions per slot, prompt and output together (default: the model's, at most 16384)",
+  },
+  {
+    flags: '--threads <count>',
+    env: 'THINKGATE_THREADS',
+    description: 'threads inside one operator',
+    default: String(availableParallelism()),
+  },
+  {
+    flags: '--backend <name>',
+    env: 'THINKGATE_BACKEND',
+    description: 'how ONNX Runtime is called: auto, ffi (in place) or stock (copies)',
+    default: 'auto',
+  },
+  {
+    flags: '--max-queue <count>',
+    env: 'THINKGATE_MAX_QUEUE',
+    description: 'requests that may wait for a slot; more are refused with 503',
+    default: '64',
+  },
+  {
+    flags: '--prefill-chunk <tokens>',
+    env: 'THINKGATE_PREFILL_CHUNK',
+    description: 'most prompt tokens processed between two tokens of running streams',
+    default: '256',
+  },
+  {
+    flags: '--max-tokens <count>',
+    env: 'THINKGATE_MAX_TOKENS',
+    description: 'max_tokens of requests that name none (default: the rest of the slot)',
+  },
+  {
+    flags: '--body-limit-mb <size>',
+    env: 'THINKGATE_BODY_LIMIT_MB',
+    description: 'largest request body',
+    default: '32',
+  },
+  {
+    flags: '--allow-private-images',
+    description: 'let picture URLs point into private networks',
+    default: false,
+  },
+  {
+    flags: '--verify',
+    description: "check every file's sha256 before serving",
+    default: false,
+  },
+  {
+    flags: '--log-level <level>',
+    env: 'THINKGATE_LOG_LEVEL',
+    description: 'silent, error, warn, info (one line per request) or debug',
+    default: 'info',
+  },
+];
+
+/** @throws Error naming the option, what it takes and what it got. */
+export function parseServeOptions(raw: Record<string, unknown>): ServeOptions {
+  const parsed = serveOptionsSchema.safeParse(raw);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const key = String(issue?.path[0] ?? '');
+  const flag = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  throw new Error(`--${flag} ${String(raw[key])}: ${issue?.message ?? 'invalid'}`);
+}

@@ -1,0 +1,77 @@
+import { Engine } from '../engine/engine.ts';
+import { openBackend } from '../runtime/backend.ts';
+import { openModelRunner } from '../runtime/onnx-model-runner.ts';
+import type { FromEngine, LoadMessage, ToEngine } from './messages.ts';
+
+/**
+ * Entry of the engine process: loads one model on one device and generates for the server process that started it.
+ * Native code runs here, so that a crash in it does not take HTTP down.
+ */
+function send(message: FromEngine): void {
+  process.send?.(message);
+}
+
+let engine: Engine | undefined;
+
+async function load(message: LoadMessage): Promise<void> {
+  const { manifest, settings, protocolTokens } = message;
+  const { backend, fallbackReason } = await openBackend(settings.backend);
+  const runner = await openModelRunner({
+    packageDir: message.packageDir,
+    manifest,
+    backend,
+    numThreads: settings.numThreads,
+    numSlots: settings.numSlots,
+    slotCapacity: settings.slotCapacity,
+  });
+  const created = new Engine({
+    runner,
+    protocol: manifest.thinking,
+    tokens: protocolTokens,
+    tokenBytes: tokenReader(message),
+    eos: new Set(manifest.tokens.eos),
+    imageTokenId: manifest.tokens.image,
+    limits: { prefillChunk: settings.prefillChunk, tilesPerStep: settings.tilesPerStep },
+    now: () => performance.now(),
+    emit: (events) => send({ type: 'events', events, counts: created.counts() }),
+  });
+  engine = created;
+  send({
+    type: 'ready',
+    limits: runner.limits,
+    backend: backend.name,
+    runtimeVersion: backend.version,
+    fallbackReason: fallbackReason ?? null,
+  });
+}
+
+function tokenReader({ tokenTable, silentIds }: LoadMessage): (tokenId: number) => Uint8Array {
+  const { bytes, offsets } = tokenTable;
+  const silent = new Set(silentIds);
+  const nothing = new Uint8Array(0);
+  return (tokenId) =>
+    silent.has(tokenId)
+      ? nothing
+      : bytes.subarray(offsets[tokenId] ?? 0, offsets[tokenId + 1] ?? 0);
+}
+
+function receive(message: ToEngine): void {
+  switch (message.type) {
+    case 'load':
+      load(message).catch((error: unknown) => {
+        send({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
+      });
+      return;
+    case 'submit':
+      engine?.submit(message.request);
+      return;
+    case 'abort':
+      engine?.abort(message.id);
+  }
+}
+
+process.on('message', receive);
+// The server decides when the engine ends; Ctrl-C reaches the whole process group, and streams must be able to finish.
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => undefined);
+process.on('disconnect', () => process.exit(0));

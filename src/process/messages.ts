@@ -1,0 +1,58 @@
+import type { AddressedEvent, EngineCounts } from '../engine/engine.ts';
+import type { GenerationRequest } from '../engine/generation.ts';
+import type { ModelLimits } from '../engine/model-runner.ts';
+import type { Manifest } from '../model-package/manifest.ts';
+import type { ProtocolTokens } from '../thinking/controller.ts';
+
+/** How the engine process runs a model. */
+export interface EngineSettings {
+  readonly backend: 'auto' | 'ffi' | 'stock';
+  readonly numThreads: number;
+  readonly numSlots: number;
+  /** Positions per slot. */
+  readonly slotCapacity: number;
+  /** Most prompt tokens prefilled in one step. */
+  readonly prefillChunk: number;
+  /** Most tiles encoded in one step. */
+  readonly tilesPerStep: number;
+}
+
+/** Text of every token as bytes: token i is bytes[offsets[i] .. offsets[i + 1]). */
+export interface TokenTable {
+  readonly bytes: Uint8Array;
+  readonly offsets: Uint32Array;
+}
+
+export interface LoadMessage {
+  readonly type: 'load';
+  readonly packageDir: string;
+  readonly manifest: Manifest;
+  readonly settings: EngineSettings;
+  readonly tokenTable: TokenTable;
+  /** Control tokens, which write no text. */
+  readonly silentIds: readonly number[];
+  readonly protocolTokens: ProtocolTokens;
+}
+
+/** Server process to engine process. `load` comes first, once. */
+export type ToEngine =
+  | LoadMessage
+  | { readonly type: 'submit'; readonly request: GenerationRequest }
+  | { readonly type: 'abort'; readonly id: string };
+
+/** Engine process to server process. All events of a step travel together, with the counts after it. */
+export type FromEngine =
+  | {
+      readonly type: 'ready';
+      readonly limits: ModelLimits;
+      readonly backend: string;
+      readonly runtimeVersion: string;
+      /** Why the primary backend is not the one in use; null when it is. */
+      readonly fallbackReason: string | null;
+    }
+  | { readonly type: 'failed'; readonly message: string }
+  | {
+      readonly type: 'events';
+      readonly events: readonly AddressedEvent[];
+      readonly counts: EngineCounts;
+    };
