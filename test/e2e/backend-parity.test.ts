@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { ask, readHeldout, requestBody, startShipped } from '../helpers/shipped-server.ts';
+
+it('answers the same through the in-place binding and through the stock one', async () => {
+  const questions = (await readHeldout()).filter((_, index) => index % 8 === 0).slice(0, 8);
+  const answers = [];
+  for (const backend of ['ffi', 'stock']) {
+    const server = await startShipped({ backend });
+    try {
+      const replies = await Promise.all(
+        questions.map(async (question) => ask(server, await requestBody(question))),
+      );
+      answers.push(replies.map(({ choices }) => choices[0].message));
+    } finally {
+      await server.close();
+    }
+  }
+  assert.deepEqual(answers[0], answers[1]);
+});

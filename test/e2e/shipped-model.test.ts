@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { RunningServer } from '../../src/server.ts';
+import {
+  ask,
+  type HeldoutQuestion,
+  post,
+  readHeldout,
+  requestBody,
+  startShipped,
+} from '../helpers/shipped-server.ts';
+
+const CONCURRENCY = 8;
+
+describe('The shipped model behind the real server', () => {
+  let server: RunningServer;
+  let heldout: HeldoutQuestion[];
+
+  before(async () => {
+    server = await startShipped();
+    heldout = await readHeldout();
+  });
+  after(() => server.close());
+
+  /** Share of questions answered right in a forced mode, asked several at a time. */
+  async function accuracy(questions: readonly HeldoutQuestion[], mode: string): Promise<number> {
+    let right = 0;
+    const left = [...questions];
+    const worker = async (): Promise<void> => {
+      for (let next = left.pop(); next !== undefined; next = left.pop()) {
+        const reply = await ask(server, await requestBody(next, { thinking_mode: mode }));
+        const said = reply.choices[0].message.content.trim();
+        if ([next.answer, ...(next.accept ?? [])].includes(said)) right++;
+      }
+    };
+    await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+    return right / questions.length;
+  }
+
+  it('answers at least 90 % of its perception questions on held-out pictures in fast mode', async () => {
+    const questions = heldout.filter(({ kind }) => kind === 'perception');
+    assert.ok(questions.length >= 20);
+    assert.ok((await accuracy(questions, 'fast')) >= 0.9);
+  });
+
+  it('answers at least 80 % of its multi-step questions when made to think', async () => {
+    const questions = heldout.filter(({ kind }) => kind === 'multi-step');
+    assert.ok(questions.length >= 20);
+    assert.ok((await accuracy(questions, 'think')) >= 0.8);
+  });
+
+  it('says so when a question is outside what it was taught', async () => {
+    const questions = heldout.filter(({ kind }) => kind === 'out-of-scope');
+    assert.ok(questions.length >= 5);
+    assert.ok((await accuracy(questions, 'fast')) >= 0.8);
+  });
+
+  it('reports its own choice with p(think) in auto mode, and the caller in forced modes', async () => {
+    const question = heldout.find(({ kind }) => kind === 'multi-step');
+    assert.ok(question);
+    const [auto, think, fast] = await Promise.all(
+      ['auto', 'think', 'fast'].map(async (mode) => {
+        const reply = await ask(server, await requestBody(question, { thinking_mode: mode }));
+        return reply.choices[0];
+      }),
+    );
+    assert.ok(auto && think && fast);
+    assert.equal(auto.thinking.source, 'model');
+    const pThink = auto.thinking.p_think;
+    assert.ok(pThink !== null && pThink > 0 && pThink < 1);
+    assert.equal(auto.thinking.mode, pThink > 0.5 ? 'think' : 'fast');
+    assert.deepEqual([think.thinking.mode, think.thinking.source], ['think', 'request']);
+    assert.deepEqual([fast.thinking.mode, fast.thinking.source], ['fast', 'request']);
+    assert.equal(think.thinking.p_think, null);
+    assert.ok(think.message.reasoning_content);
+    assert.equal(fast.message.reasoning_content, null);
+  });
+
+  it('gives every generated token its log-probability, on its side of the closing tag', async () => {
+    const question = heldout.find(({ kind }) => kind === 'multi-step');
+    assert.ok(question);
+    const body = await requestBody(question, {
+      thinking_mode: 'think',
+      logprobs: true,
+      top_logprobs: 3,
+    });
+    const { choices, usage } = await ask(server, body);
+    const logprobs = choices[0].logprobs;
+    assert.ok(logprobs);
+    const { content, reasoning_content: reasoning } = logprobs;
+    assert.equal(content.length + reasoning.length, usage.completion_tokens);
+    assert.equal(reasoning.length, usage.completion_tokens_details.reasoning_tokens);
+    for (const entry of [...content, ...reasoning]) {
+      assert.equal(entry.top_logprobs.length, 3);
+      // Greedy: the token written is the most likely one.
+      assert.equal(entry.logprob, entry.top_logprobs[0]?.logprob);
+    }
+  });
+
+  it('writes the same tokens for requests side by side as for each alone', async () => {
+    const questions = heldout.filter((_, index) => index % 5 === 0).slice(0, 12);
+    const bodies = await Promise.all(questions.map((question) => requestBody(question)));
+    const alone = [];
+    for (const body of bodies) alone.push((await ask(server, body)).choices[0].message);
+    const together = await Promise.all(
+      bodies.map(async (body) => (await ask(server, body)).choices[0].message),
+    );
+    assert.deepEqual(together, alone);
+  });
+
+  it('streams what it answers in one piece', async () => {
+    const question = heldout.find(({ kind }) => kind === 'multi-step');
+    assert.ok(question);
+    const body = await requestBody(question, { thinking_mode: 'think' });
+    const whole = (await ask(server, body)).choices[0].message;
+    const response = await post(server, { ...body, stream: true });
+    const deltas = (await response.text())
+      .split('\n\n')
+      .filter((event) => event.startsWith('data: {'))
+      .map((event) => JSON.parse(event.slice('data: '.length)).choices[0].delta);
+    const joined = (field: string): string => deltas.map((delta) => delta[field] ?? '').join('');
+    assert.equal(joined('content'), whole.content);
+    assert.equal(joined('reasoning_content'), whole.reasoning_content);
+  });
+
+  it('keeps the thinking within its budget and answers all the same', async () => {
+    const question = heldout.find(({ kind }) => kind === 'multi-step');
+    assert.ok(question);
+    const body = await requestBody(question, { thinking_mode: 'think', thinking_budget: 5 });
+    const { choices } = await ask(server, body);
+    assert.equal(choices[0].thinking.ended_by, 'budget');
+    assert.notEqual(choices[0].message.content, '');
+  });
+});
