@@ -87,7 +87,7 @@ function unsupportedField(path: Path): ApiError {
 
 function wrongType(field: string, expected: string, value: unknown): ApiError {
   const target = field === '' ? 'The body' : `\`${field}\``;
-  if (value === undefined) {
+  if (value === undefined || (field === '' && value === null)) {
     return invalid('missing_required_parameter', field, `${target} is required.`);
   }
   return invalid('invalid_value', field, `${target} must be ${expected}; got ${show(value)}.`);
@@ -133,10 +133,13 @@ function lowerBound(issue: Extract<Issue, { code: 'too_small' }>): string {
 }
 
 function bound(origin: string, limit: string): string {
-  if (origin === 'string') return `have ${limit} characters`;
-  if (origin === 'array') return `have ${limit} items`;
-  if (origin === 'object' || origin === 'record') return `have ${limit} entries`;
+  const unit = { string: 'character', array: 'item', record: 'entry' }[origin];
+  if (unit !== undefined) return `have ${limit} ${limit.endsWith(' 1') ? unit : plural(unit)}`;
   return `be ${limit}`;
+}
+
+function plural(unit: string): string {
+  return unit === 'entry' ? 'entries' : `${unit}s`;
 }
 
 function sizeOf(value: unknown): string {

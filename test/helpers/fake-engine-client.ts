@@ -34,7 +34,10 @@ export class FakeEngineClient implements EngineClient {
     return request;
   }
 
-  async *generate(request: GenerationRequest, signal: AbortSignal): AsyncGenerator<GenerationEvent> {
+  async *generate(
+    request: GenerationRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<GenerationEvent> {
     this.requests.push(request);
     try {
       yield* this.script(request, signal);

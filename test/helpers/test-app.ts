@@ -1,10 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import { ChatInputError } from '../../src/chat/chat-input-error.ts';
+import type { FormatRequest } from '../../src/chat/formatter.ts';
 import type { ChatMessage, ContentPart } from '../../src/chat/messages.ts';
 import { buildTokenTable } from '../../src/chat/token-table.ts';
 import type { TiledImage } from '../../src/engine/model-runner.ts';
 import { type AppOptions, buildApp } from '../../src/http/app.ts';
-import type { ChatFormatter, ServedModel } from '../../src/http/served-model.ts';
+import type { ServedModel } from '../../src/http/served-model.ts';
 import { Metrics } from '../../src/observability/metrics.ts';
 import type { RequestLogEntry } from '../../src/observability/request-log.ts';
 import { FakeEngineClient } from './fake-engine-client.ts';
@@ -37,10 +38,10 @@ export const TEST_MANIFEST: ServedModel['manifest'] = {
 };
 
 /** One prompt token per character of text; a picture takes four tokens. Keeps what it was given. */
-export class FakeFormatter implements ChatFormatter {
-  readonly calls: Parameters<ChatFormatter['format']>[0][] = [];
+export class FakeFormatter {
+  readonly calls: FormatRequest[] = [];
 
-  async format(input: Parameters<ChatFormatter['format']>[0]) {
+  async format(input: FormatRequest) {
     this.calls.push(input);
     const parts = input.messages.flatMap(partsOf);
     const images = parts.flatMap((part) => (part.type === 'image' ? [tile(part.source)] : []));
@@ -61,7 +62,11 @@ function partsOf({ content }: ChatMessage): readonly ContentPart[] {
 
 function tile(source: string): TiledImage {
   if (!source.startsWith('data:')) {
-    throw new ChatInputError('invalid_image_url', 'messages[0].content[0]', 'The URL is not valid.');
+    throw new ChatInputError(
+      'invalid_image_url',
+      'messages[0].content[0]',
+      'The URL is not valid.',
+    );
   }
   return {
     hash: source,

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createRequestLog } from '../../../src/observability/request-log.ts';
+import { FakeEngineClient, finishEvent, scriptedEvents } from '../../helpers/fake-engine-client.ts';
+import { buildTestApp, postChat } from '../../helpers/test-app.ts';
+
+/** Samples of the exposition: `name{labels}` without the prefix -> value. */
+async function samples(metrics: { expose(): Promise<string> }): Promise<Map<string, number>> {
+  const lines = (await metrics.expose())
+    .split('\n')
+    .filter((line) => line !== '' && line[0] !== '#');
+  return new Map(
+    lines.map((line) => {
+      const at = line.lastIndexOf(' ');
+      return [line.slice('thinkgate_'.length, at), Number(line.slice(at + 1))];
+    }),
+  );
+}
+
+test('a thinking request is counted once everywhere', async () => {
+  const { app, metrics } = await buildTestApp();
+  await postChat(app);
+  const seen = await samples(metrics);
+  const expected = {
+    'request_success_total{finish_reason="stop"}': 1,
+    prompt_tokens_total: 5,
+    generation_tokens_total: 7,
+    'thinking_decisions_total{requested="auto",mode="think",source="model"}': 1,
+    thinking_probability_count: 1,
+    thinking_probability_sum: 0.75,
+    'thinking_tokens_sum{mode="think"}': 4,
+    'answer_tokens_sum{mode="think"}': 3,
+    'thinking_ended_total{ended_by="natural"}': 1,
+    empty_answers_total: 0,
+    time_to_first_token_seconds_count: 1,
+    'time_to_first_answer_token_seconds_count{mode="think"}': 1,
+    inter_token_latency_seconds_count: 6,
+    e2e_request_latency_seconds_count: 1,
+    request_queue_time_seconds_sum: 0.001,
+    request_prefill_time_seconds_sum: 0.003,
+    request_decode_time_seconds_sum: 0.007,
+    image_preprocess_seconds_count: 0,
+  };
+  for (const [name, value] of Object.entries(expected)) assert.equal(seen.get(name), value, name);
+});
+
+test('streaming counts the same as not streaming', async () => {
+  const counts = async (stream: boolean): Promise<(readonly [string, number])[]> => {
+    const { app, metrics } = await buildTestApp();
+    await postChat(app, { stream });
+    // Sums and buckets of durations differ from run to run; how often each was observed must not.
+    return [...(await samples(metrics))].filter(([name]) => !/_(sum|bucket)/.test(name));
+  };
+  assert.deepEqual(await counts(true), await counts(false));
+});
+
+test("the engine's state is read at the scrape", async () => {
+  const { metrics } = await buildTestApp();
+  const seen = await samples(metrics);
+  assert.equal(seen.get('num_requests_running'), 2);
+  assert.equal(seen.get('num_requests_waiting'), 1);
+  assert.equal(seen.get('kv_cache_usage_ratio'), 0.25);
+  assert.equal(seen.get('engine_restarts_total'), 3);
+  assert.equal((await samples(metrics)).get('engine_restarts_total'), 3);
+  assert.equal(seen.get('build_info{version="1.2.3",model="test-model",precision="fp32"}'), 1);
+});
+
+test('an answer of nothing but white space counts as empty', async () => {
+  const engine = new FakeEngineClient((request) =>
+    scriptedEvents(request, { answer: [' ', '\n'] }),
+  );
+  const { app, metrics } = await buildTestApp({ engine });
+  await postChat(app);
+  const seen = await samples(metrics);
+  assert.equal(seen.get('empty_answers_total'), 1);
+  assert.equal(seen.get('time_to_first_answer_token_seconds_count{mode="think"}'), undefined);
+});
+
+test('refusals and failures are counted by code and not as success', async () => {
+  const engine = new FakeEngineClient(async function* (request) {
+    yield finishEvent(request, { reason: 'error', message: 'no' });
+  });
+  const { app, metrics } = await buildTestApp({ engine });
+  await postChat(app, { temperature: 9 });
+  await postChat(app, { model: 'x' });
+  await postChat(app);
+  await postChat(app, { stream: true });
+  const seen = await samples(metrics);
+  assert.equal(seen.get('request_failure_total{code="invalid_value"}'), 1);
+  assert.equal(seen.get('request_failure_total{code="model_not_found"}'), 1);
+  assert.equal(seen.get('request_failure_total{code="engine_error"}'), 2);
+  assert.equal(seen.get('request_success_total{finish_reason="stop"}'), undefined);
+});
+
+test('a request is logged in one entry that explains it, without its text', async () => {
+  const { app, log } = await buildTestApp();
+  await postChat(app, { stream: true, thinking_budget: 50, max_tokens: 100 });
+  assert.equal(log.length, 1);
+  const [entry] = log;
+  assert.ok(entry !== undefined);
+  const { ms, request_id, completion_id, ...rest } = entry;
+  assert.deepEqual(rest, {
+    model: 'test-model',
+    status: 200,
+    error: null,
+    stream: true,
+    requested: 'auto',
+    decision: 'think',
+    source: 'model',
+    p_think: 0.75,
+    residual: 0.01,
+    ended_by: 'natural',
+    finish_reason: 'stop',
+    budget: { asked: 50, effective: 50, floor: 25, max_tokens: 100 },
+    tokens: { prompt: 5, image: 0, cached: 2, reasoning: 4, answer: 3 },
+  });
+  assert.match(request_id, /^[0-9a-f-]{36}$/);
+  assert.match(String(completion_id), /^chatcmpl-/);
+  assert.deepEqual([ms.queue, ms.image, ms.prefill, ms.thinking], [1, 2, 3, 6]);
+  assert.ok(Number(ms.first_token) <= Number(ms.first_answer));
+  assert.ok(Number(ms.first_answer) <= ms.total);
+  assert.doesNotMatch(JSON.stringify(entry), /Hello|Forty|see\./);
+});
+
+test('the log is one line of JSON per request, errors of the server at level error', () => {
+  const lines: string[] = [];
+  const log = createRequestLog('info', { write: (line: string) => void lines.push(line) });
+  log.failure('id-1', new Error('broken'));
+  const [line] = lines;
+  assert.equal(lines.length, 1);
+  assert.ok(line?.endsWith('\n'));
+  const entry = JSON.parse(line ?? '');
+  assert.equal(entry.level, 50);
+  assert.equal(entry.request_id, 'id-1');
+  assert.equal(entry.err.message, 'broken');
+  assert.ok(!Number.isNaN(Date.parse(entry.time)));
+});
