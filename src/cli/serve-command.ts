@@ -1,7 +1,7 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { startServer } from '../server.ts';
 import { printGreeting } from './greeting.ts';
-import { parseServeOptions, SERVE_OPTION_ROWS } from './serve-options.ts';
+import { addServeOptions, parseServeOptions } from './serve-options.ts';
 
 /** Streams that run when the server is told to stop get this long to finish. */
 const DRAIN_MS = 30_000;
@@ -11,12 +11,7 @@ export function registerServe(program: Command): void {
     .command('serve')
     .description('serve a model package behind an OpenAI-compatible API')
     .argument('<package>', 'folder written by `thinkgate convert`');
-  for (const row of SERVE_OPTION_ROWS) {
-    const option = new Option(row.flags, row.description);
-    if (row.env !== undefined) option.env(row.env);
-    if (row.default !== undefined) option.default(row.default);
-    command.addOption(option);
-  }
+  addServeOptions(command);
   command.action(async (packageDir: string, raw: Record<string, unknown>) => {
     const server = await startServer(packageDir, parseServeOptions(raw));
     printGreeting(server);

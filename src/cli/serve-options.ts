@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { type Command, Option } from 'commander';
 import { z } from 'zod';
 
 /** What can be set of `thinkgate serve`, after checking. */
@@ -111,6 +112,17 @@ export const SERVE_OPTION_ROWS: readonly OptionRow[] = [
     default: 'info',
   },
 ];
+
+/** Declares every option of `thinkgate serve` on a command. */
+export function addServeOptions(command: Command): Command {
+  for (const row of SERVE_OPTION_ROWS) {
+    const option = new Option(row.flags, row.description);
+    if (row.env !== undefined) option.env(row.env);
+    if (row.default !== undefined) option.default(row.default);
+    command.addOption(option);
+  }
+  return command;
+}
 
 /** @throws Error naming the option, what it takes and what it got. */
 export function parseServeOptions(raw: Record<string, unknown>): ServeOptions {

@@ -1,0 +1,70 @@
+import { Command, Option } from 'commander';
+import { startServer } from '../server.ts';
+import { ask } from '../terminal/ask.ts';
+import { addServeOptions, parseServeOptions } from './serve-options.ts';
+
+const DEFAULT_URL = 'http://127.0.0.1:8000';
+
+interface RawOptions {
+  readonly url: string;
+  readonly package: string;
+  readonly mode?: 'auto' | 'think' | 'fast';
+}
+
+export function registerAsk(program: Command): void {
+  program
+    .command('ask')
+    .description('ask a question, about a picture or not, and watch the answer being written')
+    .usage('[options] [picture] "question"')
+    .argument('<words...>', 'the picture (file or URL), if there is one, and the question')
+    .option(
+      '--url <url>',
+      'server to ask; where none answers at the default, one is started',
+      DEFAULT_URL,
+    )
+    .option('--package <folder>', 'model package to start a server with', 'models/nano')
+    .addOption(
+      new Option('--mode <mode>', "whether to think (default: the model's own)").choices([
+        'auto',
+        'think',
+        'fast',
+      ]),
+    )
+    .action(async (words: string[], raw: RawOptions) => {
+      const { picture, question } = parseWords(words);
+      const url = raw.url.replace(/\/+$/, '');
+      await ask({
+        question,
+        picture,
+        url,
+        mode: raw.mode,
+        screen: process.stdout,
+        // A server that was asked for by name and is not there is a mistake, not a wish for another one.
+        startServer: url === DEFAULT_URL ? () => startQuietly(raw.package) : undefined,
+      });
+    });
+}
+
+/** @throws Error when there is not just a question, or a picture and a question */
+export function parseWords(words: readonly string[]): { picture?: string; question: string } {
+  const [first, second] = words;
+  if (first !== undefined && words.length === 1) return { question: first };
+  if (first !== undefined && second !== undefined && words.length === 2) {
+    return { picture: first, question: second };
+  }
+  throw new Error(
+    `Expected a question, or a picture and a question; got ${words.length} arguments. Put the question in quotes.`,
+  );
+}
+
+/** A server of our own on a free port, with every other setting as `thinkgate serve` would have it. */
+function startQuietly(packageDir: string): ReturnType<typeof startServer> {
+  const defaults = addServeOptions(new Command()).parse([], { from: 'user' }).opts();
+  const options = parseServeOptions({
+    ...defaults,
+    host: '127.0.0.1',
+    port: 0,
+    logLevel: 'error',
+  });
+  return startServer(packageDir, options);
+}

@@ -1,0 +1,31 @@
+import { readFile } from 'node:fs/promises';
+
+const SIGNATURES: readonly {
+  readonly type: string;
+  readonly at: number;
+  readonly bytes: string;
+}[] = [
+  { type: 'image/png', at: 0, bytes: '89504e47' },
+  { type: 'image/jpeg', at: 0, bytes: 'ffd8ff' },
+  { type: 'image/gif', at: 0, bytes: '47494638' },
+  { type: 'image/webp', at: 8, bytes: '57454250' },
+];
+
+/**
+ * A picture as the URL a request carries: web addresses as they are, files as data URLs.
+ * @throws Error naming the file that cannot be read or is no picture
+ */
+export async function pictureUrl(picture: string): Promise<string> {
+  if (/^(https?|data):/.test(picture)) return picture;
+  const bytes = await readFile(picture).catch((error: unknown) => {
+    throw new Error(`The picture "${picture}" cannot be read.`, { cause: error });
+  });
+  const found = SIGNATURES.find(
+    ({ at, bytes: signature }) =>
+      bytes.subarray(at, at + signature.length / 2).toString('hex') === signature,
+  );
+  if (found === undefined) {
+    throw new Error(`"${picture}" is not a PNG, JPEG, GIF or WebP picture.`);
+  }
+  return `data:${found.type};base64,${bytes.toString('base64')}`;
+}
