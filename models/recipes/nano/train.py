@@ -1,0 +1,64 @@
+"""The one command: train models/nano from nothing on two CPU cores, and export it.
+
+    python train.py --run RUN
+
+Every stage is its own process with its own log in RUN and saves as it goes. Run the command
+again after an interruption: finished stages return at once, an unfinished one continues.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def launch(run, log, script, *arguments, **environment):
+    """Start a script on one core, appending its output to RUN/<log>.log."""
+    output = (run / f"{log}.log").open("a")
+    return subprocess.Popen(
+        [sys.executable, HERE / script, *arguments],
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        stdout=output, stderr=subprocess.STDOUT,
+    )
+
+
+def finish(*processes):
+    """Wait for processes that run side by side; if one fails, stop the others and give up."""
+    try:
+        for process in processes:
+            if process.wait() != 0:
+                sys.exit(f"{process.args[1]} failed; see the logs in the run folder")
+    finally:
+        for process in processes:
+            process.kill()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--run", type=Path, required=True, help="folder for logs and checkpoints")
+    run = parser.parse_args().run.resolve()
+    run.mkdir(parents=True, exist_ok=True)
+    where = ["--run", str(run)]
+
+    finish(launch(run, "tokenizer", "tokenizer.py", *where))
+    finish(
+        launch(run, "vision", "vision_pretrain.py", *where),
+        launch(run, "decoder", "decoder_pretrain.py", *where),
+    )
+    finish(launch(run, "projector", "projector_align.py", *where))
+    rendezvous = run / "rendezvous"
+    rendezvous.unlink(missing_ok=True)
+    finish(*(
+        launch(run, f"anneal-{rank}", "anneal.py", *where,
+               RANK=str(rank), WORLD_SIZE="2", RENDEZVOUS_FILE=str(rendezvous))
+        for rank in range(2)
+    ))
+    finish(launch(run, "export", "export_checkpoint.py", *where, "--output", str(run / "checkpoint")))
+    finish(launch(run, "evaluate", "evaluate.py", *where))
+
+
+if __name__ == "__main__":
+    main()
