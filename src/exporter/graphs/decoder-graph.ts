@@ -1,0 +1,94 @@
+/** The decoder: embeddings in, logits of the wanted rows out, KV cache in and out (see graph-io.ts). */
+import { DECODER_IO } from '../../model-package/graph-io.ts';
+import { LM_HEAD } from '../checkpoint/expected-tensors.ts';
+import type { TextConfig } from '../config/model-config.ts';
+import { GraphBuilder } from '../onnx/graph-builder.ts';
+import {
+  addAndNorm,
+  type DecoderContext,
+  decoderLayer,
+  type ResidualStream,
+} from './decoder-layer.ts';
+import { type GraphContext, headLinear } from './graph-context.ts';
+import { rotaryTables } from './rotary-tables.ts';
+
+type DecoderOptions = Omit<GraphContext, 'graph'> & { readonly text: TextConfig };
+
+/** The whole decoder. */
+export function decoderGraph(options: DecoderOptions): GraphBuilder {
+  const context = decoderContext(options, 'decoder');
+  let state: ResidualStream = { stream: embeddingsInput(context) };
+  for (let layer = 0; layer < options.text.numLayers; layer++) {
+    declareCache(context, layer);
+    state = decoderLayer(context, layer, state);
+  }
+  addHead(context, state);
+  return context.graph;
+}
+
+/** Output of a single layer's graph: the residual stream after it, [b, s, hidden]. */
+export const LAYER_OUTPUT = 'hidden_states';
+
+/** One layer alone, stream in and stream out; for measuring what quantisation does to it. */
+export function singleLayerGraph(options: DecoderOptions, layer: number): GraphBuilder {
+  const context = decoderContext(options, `layer_${layer}`);
+  declareCache(context, layer);
+  const after = decoderLayer(context, layer, { stream: embeddingsInput(context) });
+  const { graph } = context;
+  const sum = graph.op('/model/output', 'Add', [after.stream, after.update ?? after.stream]);
+  graph.identity(sum, LAYER_OUTPUT);
+  graph.output(LAYER_OUTPUT, 'float32', ['batch', 'sequence', options.text.hiddenSize]);
+  return graph;
+}
+
+/** The final norm and the head alone; takes the stream and the wanted rows. */
+export function headGraph(options: DecoderOptions): GraphBuilder {
+  const graph = new GraphBuilder('head');
+  const shared = { seqlensK: '', totalSequenceLength: '', cos: '', sin: '' };
+  const context: DecoderContext = { ...options, graph, shared };
+  addHead(context, { stream: embeddingsInput(context) });
+  return graph;
+}
+
+function decoderContext(options: DecoderOptions, name: string): DecoderContext {
+  const graph = new GraphBuilder(name);
+  const { cos, sin } = rotaryTables(options.text);
+  const shape = [options.text.maxPositions, options.text.headDim / 2];
+  const table = (leaf: string, values: Float32Array): string =>
+    graph.weight(leaf, 'float32', shape, options.weights.computed(leaf, values));
+  const shared = {
+    seqlensK: graph.input(DECODER_IO.seqlensK, 'int32', ['batch']),
+    totalSequenceLength: graph.input(DECODER_IO.totalSequenceLength, 'int32', []),
+    cos: table('cos_cache', cos),
+    sin: table('sin_cache', sin),
+  };
+  return { ...options, graph, shared };
+}
+
+function embeddingsInput({ graph, text }: DecoderContext): string {
+  return graph.input(DECODER_IO.inputsEmbeds, 'float32', ['batch', 'sequence', text.hiddenSize]);
+}
+
+function declareCache({ graph, text }: DecoderContext, layer: number): void {
+  const shape = ['batch', text.numKvHeads, 'capacity', text.headDim];
+  graph.input(DECODER_IO.pastKey(layer), 'float32', shape);
+  graph.input(DECODER_IO.pastValue(layer), 'float32', shape);
+  graph.output(DECODER_IO.presentKey(layer), 'float32', shape);
+  graph.output(DECODER_IO.presentValue(layer), 'float32', shape);
+}
+
+/** Rows are picked after the last norm and before the head, which costs as much as several layers. */
+function addHead(context: DecoderContext, state: ResidualStream): void {
+  const { graph, text } = context;
+  const path = '/model/norm';
+  const { normed } = addAndNorm(context, state, { path, weight: 'text.norm.weight' });
+  const indices = graph.input(DECODER_IO.logitIndices, 'int64', ['rows']);
+  const flat = graph.op('/lm_head/flatten', 'Reshape', [
+    normed,
+    graph.int64s([-1, text.hiddenSize]),
+  ]);
+  const wanted = graph.op('/lm_head/rows', 'Gather', [flat, indices], { axis: { int: 0 } });
+  const logits = headLinear(context, { path: '/lm_head', input: wanted, weight: LM_HEAD });
+  graph.identity(logits, DECODER_IO.logits);
+  graph.output(DECODER_IO.logits, 'float32', ['rows', text.vocabSize]);
+}

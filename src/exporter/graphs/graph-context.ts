@@ -1,0 +1,129 @@
+/** Operators that every graph of a model shares: linears in each precision, norms and biases. */
+import type { Precision } from '../../model-package/manifest.ts';
+import type { GraphBuilder } from '../onnx/graph-builder.ts';
+import { type Bits, BLOCK_SIZE } from '../weights/block-quantizer.ts';
+import type { WeightStore } from '../weights/weight-store.ts';
+
+/** CPU kernels multiply int8 activations by the quantised weights at this level. */
+const ACCURACY_INT8 = 4;
+
+export interface GraphContext {
+  readonly graph: GraphBuilder;
+  readonly weights: WeightStore;
+  /** How this graph's linears are stored. */
+  readonly form: Precision;
+}
+
+export interface LinearOptions {
+  readonly path: string;
+  readonly input: string;
+  /** Canonical name of the weight [out, in]. */
+  readonly weight: string;
+  readonly bias?: string | undefined;
+}
+
+/** `input · weightᵀ + bias` over the last dimension. @returns [..., out] */
+export function linear(
+  context: GraphContext,
+  { path, input, weight, bias }: LinearOptions,
+): string {
+  const product = matMul(context, { path, input, weight });
+  if (bias === undefined) return product;
+  return context.graph.op(path, 'Add', [product, vector(context, bias)]);
+}
+
+function matMul(context: GraphContext, { path, input, weight }: LinearOptions): string {
+  const { graph, weights, form } = context;
+  const { rows, columns } = weights.matrix(weight);
+  const name = `${weight}.transposed`;
+  switch (form) {
+    case 'fp32': {
+      const at = weights.transposedFloat32(weight);
+      return graph.op(path, 'MatMul', [input, graph.weight(name, 'float32', [columns, rows], at)]);
+    }
+    case 'fp16': {
+      const at = weights.float16(weight, { transposed: true });
+      const half = graph.weight(name, 'float16', [columns, rows], at);
+      return graph.op(path, 'MatMul', [input, castToFloat(graph, path, half)]);
+    }
+    case 'int8':
+      return matMulBits(context, { path, input, weight }, 8);
+    case 'int4':
+      return matMulBits(context, { path, input, weight }, 4);
+  }
+}
+
+/** The head: untransposed, so that a tied embedding can read the same bytes. `input` is [n, in]. */
+export function headLinear(context: GraphContext, { path, input, weight }: LinearOptions): string {
+  const { graph, weights, form } = context;
+  const transB = { transB: { int: 1 } };
+  switch (form) {
+    case 'fp32': {
+      const table = graph.weight(weight, 'float32', weights.shape(weight), weights.float32(weight));
+      return graph.op(path, 'Gemm', [input, table], transB);
+    }
+    case 'fp16': {
+      const at = weights.float16(weight, { transposed: false });
+      const half = graph.weight(weight, 'float16', weights.shape(weight), at);
+      return graph.op(path, 'Gemm', [input, castToFloat(graph, path, half)], transB);
+    }
+    case 'int8':
+      return matMulBits(context, { path, input, weight }, 8);
+    case 'int4':
+      return matMulBits(context, { path, input, weight }, 4);
+  }
+}
+
+function matMulBits(
+  { graph, weights }: GraphContext,
+  { path, input, weight }: LinearOptions,
+  bits: Bits,
+): string {
+  const { rows, columns } = weights.matrix(weight);
+  const blocks = Math.ceil(columns / BLOCK_SIZE);
+  const { values, scales } = weights.quantized(weight, bits);
+  const shape = [rows, blocks, (BLOCK_SIZE * bits) / 8];
+  const packed = graph.weight(`${weight}.int${bits}`, 'uint8', shape, values);
+  const scale = graph.weight(`${weight}.scales`, 'float32', [rows, blocks], scales);
+  return graph.op(path, 'MatMulNBits', [input, packed, scale], {
+    K: { int: columns },
+    N: { int: rows },
+    bits: { int: bits },
+    block_size: { int: BLOCK_SIZE },
+    accuracy_level: { int: ACCURACY_INT8 },
+  });
+}
+
+/** A whole tensor as a float32 initializer. */
+export function vector({ graph, weights }: GraphContext, name: string): string {
+  return graph.weight(name, 'float32', weights.shape(name), weights.float32(name));
+}
+
+export function castToFloat(graph: GraphBuilder, path: string, value: string): string {
+  return graph.op(path, 'Cast', [value], { to: { int: 1 } });
+}
+
+/** RMSNorm over the last dimension. */
+export function rmsNorm(
+  context: GraphContext,
+  { path, input, weight, eps }: { path: string; input: string; weight: string; eps: number },
+): string {
+  const inputs = [input, vector(context, weight)];
+  return context.graph.op(path, 'SimplifiedLayerNormalization', inputs, {
+    axis: { int: -1 },
+    epsilon: { float: eps },
+    stash_type: { int: 1 },
+  });
+}
+
+/** LayerNorm with weight and bias over the last dimension. */
+export function layerNorm(
+  context: GraphContext,
+  { path, input, norm, eps }: { path: string; input: string; norm: string; eps: number },
+): string {
+  const inputs = [input, vector(context, `${norm}.weight`), vector(context, `${norm}.bias`)];
+  return context.graph.op(path, 'LayerNormalization', inputs, {
+    axis: { int: -1 },
+    epsilon: { float: eps },
+  });
+}

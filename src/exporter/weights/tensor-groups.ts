@@ -1,0 +1,212 @@
+/**
+ * The ways a checkpoint tensor is written into a data file. Each streams the tensor in stretches of rows; only the
+ * transposed forms hold one whole tensor (the largest linear of a 4B model takes 100 MB).
+ */
+import type { CheckpointTensor } from '../checkpoint/safetensors.ts';
+import { type Bits, dequantizeRows, quantizedSize, quantizeRows } from './block-quantizer.ts';
+import type { TensorGroup } from './data-file.ts';
+import { float16ToFloat32, float32ToFloat16 } from './float-formats.ts';
+
+/** Elements held in memory at a time. */
+const STRETCH = 2 ** 21;
+
+/** How far the stored form of a tensor lies from the checkpoint's. */
+export interface StorageError {
+  readonly name: string;
+  readonly form: 'fp16' | 'int8' | 'int4';
+  /** ‖stored − original‖ / ‖original‖ (Frobenius). */
+  readonly relative: number;
+  readonly maxAbsolute: number;
+  /** Finite values that became infinite. */
+  readonly overflows: number;
+}
+
+/** Receives the error of every tensor whose form loses something; leave it out to save the time. */
+export type ErrorSink = (error: StorageError) => void;
+
+/** Values computed here rather than read, such as position tables. */
+export function computedGroup(label: string, values: Float32Array): TensorGroup {
+  return {
+    label,
+    sourceBytes: 0,
+    sizes: [values.byteLength],
+    produce: () => [bytesOf(values)],
+  };
+}
+
+/** The tensor as float32, in its own layout. Exact for every stored type. */
+export function float32Group(tensor: CheckpointTensor): TensorGroup {
+  return {
+    label: tensor.name,
+    sourceBytes: tensor.bytes,
+    sizes: [tensor.numElements * 4],
+    async *produce() {
+      for await (const { weights } of stretches(tensor)) yield bytesOf(weights);
+    },
+  };
+}
+
+/** A [rows, columns] tensor as float32 [columns, rows]. */
+export function transposedFloat32Group(tensor: CheckpointTensor): TensorGroup {
+  return {
+    label: tensor.name,
+    sourceBytes: tensor.bytes,
+    sizes: [tensor.numElements * 4],
+    async *produce() {
+      const out = new Float32Array(tensor.numElements);
+      const [rows, columns] = matrixShape(tensor);
+      for await (const { weights, first } of stretches(tensor)) {
+        transposeInto(out, weights, { rows, columns, firstRow: first / columns });
+      }
+      yield* pieces(bytesOf(out));
+    },
+  };
+}
+
+/** The tensor as half precision, in its own layout or transposed. */
+export function float16Group(
+  tensor: CheckpointTensor,
+  { transposed, onError }: { transposed: boolean; onError: ErrorSink },
+): TensorGroup {
+  return {
+    label: tensor.name,
+    sourceBytes: tensor.bytes,
+    sizes: [tensor.numElements * 2],
+    async *produce() {
+      const meter = new ErrorMeter(tensor.name, 'fp16');
+      const [rows, columns] = transposed ? matrixShape(tensor) : [1, tensor.numElements];
+      const whole = transposed ? new Uint16Array(tensor.numElements) : undefined;
+      for await (const { weights, first } of stretches(tensor)) {
+        const halves = new Uint16Array(weights.length);
+        meter.overflows += float32ToFloat16(weights, halves);
+        const back = new Float32Array(weights.length);
+        float16ToFloat32(halves, back);
+        meter.add(weights, back);
+        if (whole) transposeInto(whole, halves, { rows, columns, firstRow: first / columns });
+        else yield bytesOf(halves);
+      }
+      if (whole) yield* pieces(bytesOf(whole));
+      onError(meter.result());
+    },
+  };
+}
+
+/** A [rows, columns] tensor as quantised blocks, followed by their scales. */
+export function quantizedGroup(
+  tensor: CheckpointTensor,
+  { bits, onError }: { bits: Bits; onError: ErrorSink | undefined },
+): TensorGroup {
+  const [rows, columns] = matrixShape(tensor);
+  const { valueBytes, numScales } = quantizedSize(rows, columns, bits);
+  return {
+    label: tensor.name,
+    sourceBytes: tensor.bytes,
+    sizes: [valueBytes, numScales * 4],
+    async *produce() {
+      const meter = onError && new ErrorMeter(tensor.name, bits === 4 ? 'int4' : 'int8');
+      const scales = new Float32Array(numScales);
+      let numDone = 0;
+      for await (const { weights } of stretches(tensor)) {
+        const quantized = quantizeRows(weights, columns, bits);
+        scales.set(quantized.scales, numDone);
+        numDone += quantized.scales.length;
+        meter?.add(weights, dequantizeRows(quantized, columns, bits));
+        yield quantized.values;
+      }
+      yield* pieces(bytesOf(scales));
+      if (meter) onError(meter.result());
+    },
+  };
+}
+
+/** Accumulates the distance between a tensor and its stored form. */
+class ErrorMeter {
+  readonly #name: string;
+  readonly #form: StorageError['form'];
+  #difference = 0;
+  #norm = 0;
+  #maxAbsolute = 0;
+  overflows = 0;
+
+  constructor(name: string, form: StorageError['form']) {
+    this.#name = name;
+    this.#form = form;
+  }
+
+  add(original: Float32Array, stored: Float32Array): void {
+    let difference = 0;
+    let norm = 0;
+    let maxAbsolute = this.#maxAbsolute;
+    for (let i = 0; i < original.length; i++) {
+      const value = original[i]!;
+      const delta = Math.abs(stored[i]! - value);
+      difference += delta * delta;
+      norm += value * value;
+      if (delta > maxAbsolute) maxAbsolute = delta;
+    }
+    this.#difference += difference;
+    this.#norm += norm;
+    this.#maxAbsolute = maxAbsolute;
+  }
+
+  result(): StorageError {
+    const relative = this.#norm === 0 ? 0 : Math.sqrt(this.#difference / this.#norm);
+    const { overflows } = this;
+    return {
+      name: this.#name,
+      form: this.#form,
+      relative,
+      maxAbsolute: this.#maxAbsolute,
+      overflows,
+    };
+  }
+}
+
+interface Stretch {
+  readonly weights: Float32Array;
+  /** Position of the first element in the flattened tensor. */
+  readonly first: number;
+}
+
+/** Whole rows at a time, for matrices; any run of elements for the rest. */
+async function* stretches(tensor: CheckpointTensor): AsyncGenerator<Stretch> {
+  const columns = tensor.shape.length === 2 ? tensor.shape[1]! : 1;
+  const step = Math.max(1, Math.floor(STRETCH / columns)) * columns;
+  for (let first = 0; first < tensor.numElements; first += step) {
+    const count = Math.min(step, tensor.numElements - first);
+    yield { weights: await tensor.read(first, count), first };
+  }
+}
+
+function matrixShape(tensor: CheckpointTensor): readonly [number, number] {
+  const [rows, columns] = tensor.shape;
+  if (rows === undefined || columns === undefined || tensor.shape.length !== 2) {
+    throw new Error(`${tensor.name} is not a matrix.`);
+  }
+  return [rows, columns];
+}
+
+function transposeInto<T extends Float32Array | Uint16Array>(
+  out: T,
+  part: T,
+  { rows, columns, firstRow }: { rows: number; columns: number; firstRow: number },
+): void {
+  const numRows = part.length / columns;
+  // Sixteen rows at a time: each output row then receives a full cache line.
+  for (let band = 0; band < numRows; band += 16) {
+    const bandEnd = Math.min(band + 16, numRows);
+    for (let column = 0; column < columns; column++) {
+      const target = column * rows + firstRow;
+      for (let row = band; row < bandEnd; row++) out[target + row] = part[row * columns + column]!;
+    }
+  }
+}
+
+function bytesOf(values: Float32Array | Uint16Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
+function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
+  const size = STRETCH * 4;
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}

@@ -1,0 +1,79 @@
+/**
+ * Hands graphs the places of their weights. A tensor asked for twice in the same form is stored once, so that a tied
+ * embedding and head, or two graphs, read the same bytes.
+ */
+import type { ModelTensors } from '../checkpoint/match-tensors.ts';
+import type { Bits } from './block-quantizer.ts';
+import type { DataFile, StoredTensor, TensorGroup } from './data-file.ts';
+import {
+  computedGroup,
+  type ErrorSink,
+  float16Group,
+  float32Group,
+  quantizedGroup,
+  transposedFloat32Group,
+} from './tensor-groups.ts';
+
+export interface WeightStoreOptions {
+  readonly tensors: ModelTensors;
+  readonly file: DataFile;
+  /** Receives what half precision loses; quantised forms report only when `measure` is set, since it takes time. */
+  readonly onError: ErrorSink;
+  readonly measure: boolean;
+}
+
+export class WeightStore {
+  readonly #options: WeightStoreOptions;
+  readonly #stored = new Map<string, readonly StoredTensor[]>();
+
+  constructor(options: WeightStoreOptions) {
+    this.#options = options;
+  }
+
+  /** Shape of the checkpoint's tensor. */
+  shape(name: string): readonly number[] {
+    return this.#options.tensors.get(name).shape;
+  }
+
+  /** Rows and columns of a linear's weight. */
+  matrix(name: string): { rows: number; columns: number } {
+    const [rows, columns] = this.shape(name);
+    if (rows === undefined || columns === undefined) throw new Error(`${name} is not a matrix.`);
+    return { rows, columns };
+  }
+
+  float32(name: string): StoredTensor {
+    return this.#once('fp32', name, () => float32Group(this.#options.tensors.get(name)))[0]!;
+  }
+
+  transposedFloat32(name: string): StoredTensor {
+    const group = () => transposedFloat32Group(this.#options.tensors.get(name));
+    return this.#once('fp32 transposed', name, group)[0]!;
+  }
+
+  float16(name: string, { transposed }: { transposed: boolean }): StoredTensor {
+    const { tensors, onError } = this.#options;
+    const group = () => float16Group(tensors.get(name), { transposed, onError });
+    return this.#once(transposed ? 'fp16 transposed' : 'fp16', name, group)[0]!;
+  }
+
+  quantized(name: string, bits: Bits): { values: StoredTensor; scales: StoredTensor } {
+    const { tensors, onError, measure } = this.#options;
+    const group = () =>
+      quantizedGroup(tensors.get(name), { bits, onError: measure ? onError : undefined });
+    const [values, scales] = this.#once(`int${bits}`, name, group);
+    return { values: values!, scales: scales! };
+  }
+
+  computed(name: string, values: Float32Array): StoredTensor {
+    return this.#once('computed', name, () => computedGroup(name, values))[0]!;
+  }
+
+  #once(form: string, name: string, group: () => TensorGroup): readonly StoredTensor[] {
+    const source = form === 'computed' ? name : this.#options.tensors.get(name).name;
+    const key = `${form} ${source}`;
+    const places = this.#stored.get(key) ?? this.#options.file.add(group());
+    this.#stored.set(key, places);
+    return places;
+  }
+}
