@@ -1,4 +1,4 @@
-import koffi from 'koffi';
+import koffi, { type LibraryHandle } from 'koffi';
 import { RuntimeError } from '../session.ts';
 import {
   type NativeKind,
@@ -53,6 +53,12 @@ const POINTER_BYTES = 8;
 const ASYNC_STACK_BYTES = 8 * 1024 * 1024;
 
 /**
+ * Libraries in use, for the life of the process. koffi unloads a library when its handle is collected as garbage, and
+ * functions read from a table of addresses do not hold on to the handle.
+ */
+const libraries = new Map<string, LibraryHandle>();
+
+/**
  * ONNX Runtime's C API: one typed door to every function of the table, with error statuses turned into RuntimeErrors.
  * Whoever passes memory keeps it alive and in place for as long as the runtime may use it.
  */
@@ -67,7 +73,9 @@ export class OrtApi {
     if ((koffi.config().async_stack_size ?? 0) < ASYNC_STACK_BYTES) {
       koffi.config({ async_stack_size: ASYNC_STACK_BYTES });
     }
-    const base: Pointer = koffi.load(libraryPath).func('OrtGetApiBase', 'void *', [])();
+    const library = libraries.get(libraryPath) ?? koffi.load(libraryPath);
+    libraries.set(libraryPath, library);
+    const base: Pointer = library.func('OrtGetApiBase', 'void *', [])();
     const getApi = koffi.decode(
       koffi.decode(base, 0, 'void *'),
       koffi.proto('void *', ['uint32_t']),

@@ -13,6 +13,8 @@ type Ort = typeof import('onnxruntime-node');
 type Tensors = Readonly<Record<string, TensorView>>;
 
 const LOG_LEVEL_ERROR = 3;
+/** A failed run is reported by its error; the runtime need not write it to standard error as well. */
+const RUN_OPTIONS = { logSeverityLevel: LOG_LEVEL_ERROR + 1 } as const;
 
 /**
  * onnxruntime-node's own binding. It blocks the thread while it runs, cannot be stopped half-way, and returns every
@@ -69,7 +71,7 @@ class StockSession implements Session {
     throwIfAborted(signal);
     this.#running = true;
     try {
-      const outputs = await this.#session.run(this.#wrap(feeds), Object.keys(fetches));
+      const outputs = await this.#session.run(this.#wrap(feeds), Object.keys(fetches), RUN_OPTIONS);
       if (!this.#disposed) copyOutputs(outputs, fetches);
     } catch (error) {
       throw error instanceof RuntimeError ? error : new RuntimeError(messageOf(error));

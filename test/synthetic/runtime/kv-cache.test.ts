@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { DECODER_IO } from '../../../src/model-package/graph-io.ts';
+import { openBackend } from '../../../src/runtime/backend.ts';
+import { Decoder } from '../../../src/runtime/decoder.ts';
+import { KvCache } from '../../../src/runtime/kv-cache.ts';
+import { openModelRunner } from '../../../src/runtime/onnx-model-runner.ts';
+import { Random } from '../../helpers/random.ts';
+import {
+  makeTinyModel,
+  TINY_SHAPE,
+  type TinyPackage,
+  writeTinyPackage,
+} from '../../helpers/tiny-model.ts';
+
+const GIBIBYTE = 2 ** 30;
+const MEBIBYTE = 2 ** 20;
+const NUM_SLOTS = 4;
+const CAPACITY = 32;
+
+describe('the KV cache', () => {
+  const model = makeTinyModel();
+  let tiny: TinyPackage;
+  before(async () => {
+    tiny = await writeTinyPackage(model);
+  });
+  after(() => tiny.remove());
+
+  for (const name of ['ffi', 'stock'] as const) {
+    test(`is written in place by the ${name} backend, and only where the step says`, async () => {
+      const { backend } = await openBackend(name);
+      const { text } = tiny.manifest;
+      const cache = new KvCache({ text, numSlots: NUM_SLOTS, slotCapacity: CAPACITY });
+      const session = await backend.createSession(join(tiny.packageDir, 'decoder.onnx'), {
+        numThreads: 1,
+        keepBindings: true,
+      });
+      const decoder = new Decoder(session, cache, text);
+      const random = new Random(2);
+      const { hiddenSize } = TINY_SHAPE;
+
+      await decoder.run({
+        firstSlot: 2,
+        embeddings: random.floats(5 * hiddenSize),
+        tokensPerSlot: 5,
+        lastPositions: [4],
+        logitRows: [4],
+      });
+      assert.deepEqual(writtenPositions(cache), [[], [], [0, 1, 2, 3, 4], []]);
+
+      const before = snapshot(cache, 2);
+      await decoder.run({
+        firstSlot: 1,
+        embeddings: random.floats(2 * hiddenSize),
+        tokensPerSlot: 1,
+        lastPositions: [7, 5],
+        logitRows: [1, 0],
+      });
+      assert.deepEqual(writtenPositions(cache), [[], [7], [0, 1, 2, 3, 4, 5], []]);
+      const kept = snapshot(cache, 2);
+      for (const [index, position] of before.entries()) {
+        if (index % CAPACITY < 5) assert.deepEqual(kept[index], position);
+      }
+      await decoder.dispose();
+    });
+  }
+
+  test('gives feeds and fetches over the same memory, one view per range of slots', () => {
+    const { text } = tiny.manifest;
+    const cache = new KvCache({ text, numSlots: NUM_SLOTS, slotCapacity: CAPACITY });
+    const slotElements = text.numKvHeads * CAPACITY * text.headDim;
+    const feeds = cache.feeds(1, 3);
+    const fetches = cache.fetches(1, 3);
+    for (let layer = 0; layer < text.numLayers; layer += 1) {
+      for (const [past, present] of [
+        [DECODER_IO.pastKey(layer), DECODER_IO.presentKey(layer)],
+        [DECODER_IO.pastValue(layer), DECODER_IO.presentValue(layer)],
+      ] as const) {
+        const [feed, fetch] = [feeds[past]!, fetches[present]!];
+        assert.deepEqual(feed.dims, [3, text.numKvHeads, CAPACITY, text.headDim]);
+        assert.equal(feed.data.buffer, fetch.data.buffer);
+        assert.equal(feed.data.byteOffset, fetch.data.byteOffset);
+        assert.equal(feed.data.byteOffset, slotElements * 4);
+        assert.equal(feed.data.length, 3 * slotElements);
+      }
+    }
+    const buffers = new Set(Object.values(feeds).map((tensor) => tensor.data.buffer));
+    assert.equal(buffers.size, 2 * text.numLayers);
+  });
+
+  test('takes memory for the tokens it holds, not for its capacity', async () => {
+    const shape = { ...TINY_SHAPE, numKvHeads: 4, headDim: 64, maxPositions: 2 ** 18 };
+    const large = makeTinyModel(shape);
+    const largePackage = await writeTinyPackage(large, { withVision: false });
+    const { backend } = await openBackend('ffi');
+    const rss = (): number => process.memoryUsage().rss;
+    // 4 layers' arenas x 2 slots x 4 heads x 2^18 positions x 64 floats: 2 GiB.
+    const capacityBytes = 2 * shape.numLayers * 2 * shape.numKvHeads * 2 ** 18 * 64 * 4;
+    assert.equal(capacityBytes, 2 * GIBIBYTE);
+    const empty = rss();
+    const runner = await openModelRunner({
+      packageDir: largePackage.packageDir,
+      manifest: largePackage.manifest,
+      backend,
+      numThreads: 1,
+      numSlots: 2,
+      slotCapacity: 2 ** 18,
+    });
+    for (let position = 0; position < 32; position += 1) {
+      await runner.decode([
+        { slot: 0, position, tokenId: 1 },
+        { slot: 1, position, tokenId: 2 },
+      ]);
+    }
+    const grown = rss() - empty;
+    assert.ok(grown < 400 * MEBIBYTE, `${Math.round(grown / MEBIBYTE)} MiB for 64 tokens`);
+    await runner.dispose();
+    await largePackage.remove();
+  });
+});
+
+describe('a prefill that is aborted half-way', () => {
+  test('stops, and the slot goes on from the chunk before it', async () => {
+    const shape = { ...TINY_SHAPE, hiddenSize: 128, numLayers: 8, maxPositions: 4096 };
+    const model = makeTinyModel(shape, 4);
+    const tiny = await writeTinyPackage(model, { withVision: false });
+    const { backend } = await openBackend('ffi');
+    const runner = await openModelRunner({
+      packageDir: tiny.packageDir,
+      manifest: tiny.manifest,
+      backend,
+      numThreads: 1,
+      numSlots: 2,
+      slotCapacity: 4096,
+    });
+    const tokenIds = new Random(8).ints(3000, shape.vocabSize);
+    const chunk = (slot: number, start: number) => ({
+      slot,
+      start,
+      tokenIds: tokenIds.subarray(start, start === 0 ? 100 : undefined),
+      features: [],
+      needsLogits: start > 0,
+    });
+    await runner.prefill(chunk(1, 0));
+    const expected = (await runner.prefill(chunk(1, 100)))?.slice();
+
+    await runner.prefill(chunk(0, 0));
+    const controller = new AbortController();
+    let turns = 0;
+    const aborted = runner.prefill(chunk(0, 100), controller.signal);
+    const outcome = assert.rejects(aborted, { name: 'AbortError' });
+    while (turns < 50) {
+      await setImmediate();
+      turns += 1;
+    }
+    controller.abort();
+    await outcome;
+    await assert.rejects(
+      runner.decode([{ slot: 0, position: 3000, tokenId: 1 }]),
+      /Slot 0 holds 100 tokens/,
+    );
+    assert.deepEqual(await runner.prefill(chunk(0, 100)), expected);
+    await runner.dispose();
+    await tiny.remove();
+  });
+});
+
+/** For every slot, the positions at which any key or value of any layer is not zero. */
+function writtenPositions(cache: KvCache): number[][] {
+  return Array.from({ length: cache.numSlots }, (_, slot) => {
+    const written = new Set<number>();
+    for (const [index, row] of snapshot(cache, slot).entries()) {
+      if (row.some((value) => value !== 0)) written.add(index % CAPACITY);
+    }
+    return [...written].sort((left, right) => left - right);
+  });
+}
+
+/** Every [headDim] row of a slot in all layers, copied; the position is the index modulo the capacity. */
+function snapshot(cache: KvCache, slot: number): number[][] {
+  const { headDim } = TINY_SHAPE;
+  return Object.values(cache.feeds(slot, 1)).flatMap(({ data }) => {
+    const values = [...data].map(Number);
+    return Array.from({ length: values.length / headDim }, (_, row) =>
+      values.slice(row * headDim, (row + 1) * headDim),
+    );
+  });
+}
