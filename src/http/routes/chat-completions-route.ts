@@ -7,6 +7,7 @@ import { EngineUnavailableError, type GenerationEvent } from '../../engine/gener
 import { RequestObservation } from '../../observability/request-observation.ts';
 import { collectCompletion } from '../collect-completion.ts';
 import { type CompletionContext, thinkingHeaders, toFinishReason } from '../completion-parts.ts';
+import { disconnectSignal } from '../disconnect-signal.ts';
 import { ApiError } from '../errors.ts';
 import { prepareGeneration } from '../generation-request.ts';
 import { type ChatCompletionRequest, chatCompletionRequestSchema } from '../request-schema.ts';
@@ -62,7 +63,8 @@ async function createChatCompletion(
   reply: FastifyReply,
   context: RouteContext,
 ): Promise<ChatCompletion | Readable> {
-  const { body, signal } = request;
+  const { body } = request;
+  const signal = disconnectSignal(reply);
   const { model, settings } = context;
   assertServed(body.model, context);
   // Before the pictures are looked at: they are the dear part.
