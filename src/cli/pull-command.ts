@@ -1,0 +1,50 @@
+import { type Command, Option } from 'commander';
+import { ProgressBar } from '../exporter/progress-bar.ts';
+import { HUB_URL, pull } from '../hub/pull.ts';
+import { formatBytes } from '../model-package/describe.ts';
+
+interface RawOptions {
+  readonly out?: string;
+  readonly revision: string;
+  readonly token?: string;
+  readonly hubUrl: string;
+}
+
+/** Adds `thinkgate pull <hub id>`. */
+export function registerPull(program: Command): void {
+  program
+    .command('pull')
+    .description('download a checkpoint from the Hugging Face hub; an interrupted download goes on')
+    .argument('<id>', 'model on the hub, for example YannQi/R-4B')
+    .option('--out <folder>', "where to (default: the model's name, in this folder)")
+    .option('--revision <name>', 'branch, tag or commit', 'main')
+    .addOption(new Option('--token <token>', 'for private and gated models').env('HF_TOKEN'))
+    .addOption(new Option('--hub-url <url>', 'another hub').env('HF_ENDPOINT').default(HUB_URL))
+    .action(runPull);
+}
+
+async function runPull(id: string, raw: RawOptions): Promise<void> {
+  const name = /^[\w.-]+\/([\w.-]+)$/.exec(id)?.[1];
+  if (name === undefined) {
+    throw new Error(`A model on the hub is named owner/name; got "${id}".`);
+  }
+  const outDir = raw.out ?? name;
+  const bar = new ProgressBar(process.stderr);
+  try {
+    const { commit, files, fetchedBytes } = await pull({
+      id,
+      outDir,
+      revision: raw.revision,
+      token: raw.token,
+      hubUrl: raw.hubUrl.replace(/\/+$/, ''),
+      onProgress: ({ file, ...bytes }) => bar.update({ phase: 'writing', tensor: file, ...bytes }),
+    });
+    bar.end();
+    process.stdout.write(
+      `${files.length} files of ${id} at ${commit.slice(0, 12)} are in ${outDir} (${formatBytes(fetchedBytes)} fetched).\n`,
+    );
+  } catch (error) {
+    bar.end();
+    throw error;
+  }
+}
