@@ -13,8 +13,9 @@ type Ort = typeof import('onnxruntime-node');
 type Tensors = Readonly<Record<string, TensorView>>;
 
 const LOG_LEVEL_ERROR = 3;
+const LOG_LEVEL_FATAL = 4;
 /** A failed run is reported by its error; the runtime need not write it to standard error as well. */
-const RUN_OPTIONS = { logSeverityLevel: LOG_LEVEL_ERROR + 1 } as const;
+const RUN_OPTIONS = { logSeverityLevel: LOG_LEVEL_FATAL } as const;
 
 /**
  * onnxruntime-node's own binding. It blocks the thread while it runs, cannot be stopped half-way, and returns every

@@ -263,11 +263,15 @@ for (const name of ['ffi', 'stock'] as const) {
 
     test('an abort before the run leaves the earlier positions usable', async () => {
       const tokenIds = prompt(12);
-      await prefill(runner, tokenIds.subarray(0, 6), { slot: 4 });
+      await prefill(runner, tokenIds, { slot: 4 });
       const chunkOf = { slot: 4, start: 6, tokenIds: tokenIds.subarray(6), features: [] };
       await assert.rejects(runner.prefill({ ...chunkOf, needsLogits: true }, AbortSignal.abort()), {
         name: 'AbortError',
       });
+      await assert.rejects(
+        runner.decode([{ slot: 4, position: 12, tokenId: 1 }]),
+        /Slot 4 holds 6 tokens/,
+      );
       assertLogits(
         await prefill(runner, tokenIds, { slot: 4, start: 6 }),
         expectedLogits(tokenIds),
