@@ -4,6 +4,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Metrics } from '../observability/metrics.ts';
 import type { RequestLog } from '../observability/request-log.ts';
+import { ConnectionDrain } from './connection-drain.ts';
 import { ApiError, toApiError } from './errors.ts';
 import type { RouteContext } from './route-context.ts';
 import { RouteTable } from './route-table.ts';
@@ -66,8 +67,10 @@ function requestIdOf(headers: IncomingHttpHeaders): string {
 
 function addRequestHooks(app: FastifyInstance): void {
   let closing = false;
+  const drain = new ConnectionDrain(app.server);
   app.addHook('preClose', async () => {
     closing = true;
+    drain.start();
   });
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);

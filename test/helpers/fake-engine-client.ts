@@ -176,5 +176,6 @@ export async function* untilAborted(
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  yield finishEvent(request, { reason: 'abort' });
+  const { usage } = finishEvent(request);
+  yield finishEvent(request, { reason: 'abort', usage: { ...usage, completionTokens: 1 } });
 }

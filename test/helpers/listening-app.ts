@@ -1,0 +1,26 @@
+import type { TestContext } from 'node:test';
+import { buildTestApp, type TestApp, type TestAppOptions } from './test-app.ts';
+
+export interface ListeningApp extends TestApp {
+  readonly url: string;
+}
+
+/** A test app on a free port, closed when the test is over. */
+export async function listeningApp(
+  context: TestContext,
+  options: TestAppOptions = {},
+): Promise<ListeningApp> {
+  const built = await buildTestApp(options);
+  const url = await built.app.listen({ host: '127.0.0.1', port: 0 });
+  context.after(() => built.app.close());
+  return { ...built, url };
+}
+
+/** Waits until something becomes true that no event announces. */
+export async function until(isTrue: () => boolean, what: string): Promise<void> {
+  for (let turn = 0; turn < 2_000; turn += 1) {
+    if (isTrue()) return;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  throw new Error(`Waited in vain for ${what}.`);
+}
