@@ -1,0 +1,78 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import swagger from '@fastify/swagger';
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { Metrics } from '../observability/metrics.ts';
+import { buildApp } from './app.ts';
+import { type Json, sortKeys, tidyComponents } from './openapi-document.ts';
+import type { ServedModel } from './served-model.ts';
+
+const FOLDER = 'openapi';
+
+/**
+ * The OpenAPI 3.1 description of the real routes, keys sorted, so that equal routes give equal text.
+ * Needs no model and no port.
+ */
+export async function generateOpenApi(): Promise<string> {
+  const app = await buildApp({
+    model: UNASKED_MODEL,
+    metrics: new Metrics(unasked, { version: '', model: '', precision: '' }),
+    requestLog: { write: unasked, failure: unasked, note: unasked },
+    version: '',
+    beforeRoutes: async (instance) => {
+      await instance.register(swagger, {
+        openapi: {
+          openapi: '3.1.0',
+          info: {
+            title: 'thinkgate',
+            description:
+              'OpenAI-compatible inference for models that decide for themselves whether to think.',
+            version: '1',
+          },
+        },
+        transform: jsonSchemaTransform,
+        transformObject: jsonSchemaTransformObject,
+      });
+    },
+  });
+  await app.ready();
+  const document: Json = JSON.parse(JSON.stringify(app.swagger()));
+  await app.close();
+  // Chunks travel as text in server-sent events, so no route refers to their schema.
+  const tidy = tidyComponents(document, ['ChatCompletionChunk']);
+  return `${JSON.stringify(sortKeys(tidy), null, 2)}\n`;
+}
+
+/** Describing routes asks nothing of the model behind them. */
+function unasked(): never {
+  throw new Error('The description of the routes asked the model.');
+}
+
+const UNASKED_MODEL: ServedModel = {
+  id: '',
+  manifest: {
+    name: '',
+    precision: 'fp32',
+    sampling: { temperature: 0, topP: 1, topK: 0, repetitionPenalty: 1 },
+    thinking: {
+      name: '',
+      tags: { open: '<think>', close: '</think>' },
+      defaultMode: 'auto',
+      modes: {},
+      decide: { by: 'prompt' },
+      history: { thinking: 'drop' },
+      budget: { exit: '</think>' },
+      evidence: 'inferred',
+    },
+    vision: null,
+  },
+  formatter: { format: unasked },
+  tokenTable: { bytes: new Uint8Array(0), offsets: new Uint32Array(1) },
+  specialIds: new Set(),
+  engine: { generate: unasked, status: unasked, limits: { slotCapacity: 0, vocabSize: 0 } },
+};
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await mkdir(FOLDER, { recursive: true });
+  await writeFile(`${FOLDER}/openapi.json`, await generateOpenApi());
+}
