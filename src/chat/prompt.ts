@@ -3,10 +3,13 @@ import type { Protocol, ThinkingMode } from '../model-package/protocol.ts';
 import type { StartSection } from '../thinking/decision.ts';
 import { LookAlikeMask } from './added-tokens.ts';
 import { ChatInputError } from './chat-input-error.ts';
+import { type ContentShape, contentShapeFor } from './content-shape.ts';
 import { applyHistoryRule } from './history.ts';
 import type { ChatMessage, ContentPart } from './messages.ts';
 import type { ChatTemplate, TemplateMessage } from './template.ts';
 import type { Tokenizer } from './tokenizer.ts';
+
+const ROLES = ['system', 'user', 'assistant', 'tool'] as const;
 
 export interface PromptWriterOptions {
   readonly tokenizer: Tokenizer;
@@ -24,7 +27,8 @@ export interface WrittenPrompt {
 export class PromptWriter {
   readonly #tokenizer: Tokenizer;
   readonly #template: ChatTemplate;
-  readonly #chat: Manifest['chat'];
+  readonly #placeholder: string;
+  readonly #shapes: ReadonlyMap<ChatMessage['role'], ContentShape>;
   readonly #protocol: Protocol;
   readonly #markers: readonly string[];
 
@@ -33,7 +37,11 @@ export class PromptWriter {
     checkPlaceholder(tokenizer, manifest);
     this.#tokenizer = tokenizer;
     this.#template = template;
-    this.#chat = manifest.chat;
+    this.#placeholder = `${manifest.chat.imagePlaceholder ?? ''}\n`;
+    const { contentFormat } = manifest.chat;
+    this.#shapes = new Map(
+      ROLES.map((role) => [role, contentShapeFor(template, role, contentFormat)]),
+    );
     this.#protocol = manifest.thinking;
     const { open, close } = manifest.thinking.tags;
     this.#markers = [...tokenizer.addedTokens.map(({ content }) => content), open, close];
@@ -74,11 +82,10 @@ export class PromptWriter {
         ? ({ type: 'text', text: mask.hide(part.text) } as const)
         : ({ type: 'image', image: 'image' } as const),
     );
-    const placeholder = `${this.#chat.imagePlaceholder ?? ''}\n`;
     const content =
-      this.#chat.contentFormat === 'parts'
+      this.#shapes.get(message.role) === 'parts'
         ? parts
-        : parts.map((part) => (part.type === 'text' ? part.text : placeholder)).join('');
+        : parts.map((part) => (part.type === 'text' ? part.text : this.#placeholder)).join('');
     if (message.reasoning === undefined) return { role: message.role, content };
     return { role: message.role, content, reasoning_content: mask.hide(message.reasoning) };
   }
