@@ -6,7 +6,9 @@ import type {
   GenerationEvent,
   GenerationRequest,
 } from './generation.ts';
+import { encodeTiles } from './image-encoding.ts';
 import type { ModelRunner } from './model-runner.ts';
+import { requestProblem } from './request-problem.ts';
 import { planStep, type RunningView, type SchedulerLimits, type StepPlan } from './scheduler.ts';
 import { Sequence } from './sequence.ts';
 import { SequenceClock } from './sequence-clock.ts';
@@ -61,8 +63,9 @@ export class Engine {
     this.#options = options;
   }
 
+  /** Takes a request; one that cannot be run ends with an error event instead. */
   submit(request: GenerationRequest): void {
-    const { protocol, tokens, tokenBytes, imageTokenId, now } = this.#options;
+    const { runner, protocol, tokens, tokenBytes, imageTokenId, now } = this.#options;
     const { thinking, maxTokens, stop } = request;
     const controller = new ThinkingController({
       protocol,
@@ -80,7 +83,9 @@ export class Engine {
       abort: new AbortController(),
     };
     this.#waiting.push(entry);
-    this.#say(entry, entry.events.decision());
+    const problem = requestProblem(request, runner.limits, imageTokenId);
+    if (problem !== null) this.#finish(entry, 'error', { message: problem });
+    else this.#say(entry, entry.events.decision());
     if (!this.#stepping) void this.#run();
   }
 
@@ -107,13 +112,29 @@ export class Engine {
 
   async #run(): Promise<void> {
     this.#stepping = true;
-    // Requests that arrive together start together.
-    await Promise.resolve();
-    while (this.#waiting.length + this.#running.length > 0) {
+    try {
+      // Requests that arrive together start together.
+      await Promise.resolve();
+      this.#flush();
+      while (this.#waiting.length + this.#running.length > 0) await this.#stepOrFailAll();
+    } finally {
+      this.#stepping = false;
+    }
+  }
+
+  /**
+   * Failures of the model are dealt with inside a step. What reaches this place is a fault of the engine's own or of
+   * `emit`: no request may wait on it for ever, so all of them end. A second fault on the way out is left to reject,
+   * which ends the process instead of leaving it silent.
+   */
+  async #stepOrFailAll(): Promise<void> {
+    try {
       await this.#step();
       this.#flush();
+    } catch (error) {
+      for (const entry of [...this.#waiting, ...this.#running]) this.#fail(entry, error);
+      this.#flush();
     }
-    this.#stepping = false;
   }
 
   async #step(): Promise<void> {
@@ -144,18 +165,14 @@ export class Engine {
 
   async #decode(entries: readonly Entry[]): Promise<void> {
     if (entries.length === 0) return;
+    const rows = entries.map(({ sequence }) => ({
+      slot: sequence.slot,
+      position: sequence.numCached,
+      tokenId: sequence.lastTokenId,
+    }));
     try {
-      const logits = await this.#options.runner.decode(
-        entries.map(({ sequence }) => ({
-          slot: sequence.slot,
-          position: sequence.numCached,
-          tokenId: sequence.lastTokenId,
-        })),
-      );
-      entries.forEach((entry, row) => {
-        const rowLogits = logits[row];
-        if (rowLogits !== undefined) this.#appendToken(entry, rowLogits);
-      });
+      const logits = await this.#options.runner.decode(rows);
+      for (const [row, entry] of entries.entries()) this.#appendToken(entry, logits[row]);
     } catch (error) {
       for (const entry of entries) this.#fail(entry, error);
     }
@@ -166,12 +183,12 @@ export class Engine {
     const work = plan.vision ?? plan.prefill;
     if (work === null) return;
     const [entry] = this.#entries([work.id]);
-    if (entry === undefined) return;
+    if (entry === undefined || entry.abort.signal.aborted) return;
     try {
       if (plan.vision !== null) await this.#encode(entry, plan.vision.numTiles);
       else if (plan.prefill !== null) await this.#prefill(entry, plan.prefill.numTokens);
     } catch (error) {
-      if (!entry.abort.signal.aborted) this.#fail(entry, error);
+      this.#fail(entry, error);
     }
   }
 
@@ -181,14 +198,7 @@ export class Engine {
     if (image === undefined) return;
     const { runner, now } = this.#options;
     const started = now();
-    image.encoded.push(
-      await runner.encodeTiles(image.source, image.numEncoded, count, abort.signal),
-    );
-    image.numEncoded += count;
-    if (image.numEncoded === image.source.numTiles) {
-      image.packed = runner.packFeatures(image.source, concatenate(image.encoded));
-      image.encoded.length = 0;
-    }
+    await encodeTiles(runner, image, count, abort.signal);
     clock.visionMs += now() - started;
   }
 
@@ -197,6 +207,7 @@ export class Engine {
     const { runner, now } = this.#options;
     const start = sequence.numPrefilled;
     const end = start + count;
+    const needsLogits = end === sequence.numPromptTokens;
     const started = now();
     const logits = await runner.prefill(
       {
@@ -204,16 +215,28 @@ export class Engine {
         start,
         tokenIds: sequence.request.promptTokenIds.subarray(start, end),
         features: sequence.featuresWithin(start, count),
-        needsLogits: end === sequence.numPromptTokens,
+        needsLogits,
       },
       abort.signal,
     );
     clock.prefillMs += now() - started;
     sequence.numPrefilled = end;
-    if (logits !== undefined) this.#appendToken(entry, logits);
+    if (needsLogits) this.#appendToken(entry, logits);
   }
 
-  #appendToken(entry: Entry, logits: Float32Array): void {
+  /** Chooses the next token from a step's logits. A fault here is this sequence's alone. */
+  #appendToken(entry: Entry, logits: Float32Array | undefined): void {
+    // Its token came too late: the sequence ends with the next step.
+    if (entry.abort.signal.aborted) return;
+    try {
+      if (logits === undefined) throw new Error('The step returned no logits for this sequence.');
+      this.#chooseToken(entry, logits);
+    } catch (error) {
+      this.#fail(entry, error);
+    }
+  }
+
+  #chooseToken(entry: Entry, logits: Float32Array): void {
     const { sequence, events } = entry;
     let choice = sequence.choose(logits);
     const endsTurn = (id: number): boolean => this.#options.eos.has(id);
@@ -237,10 +260,13 @@ export class Engine {
 
   #fail(entry: Entry, error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
-    this.#finish(entry, 'error', { message });
+    if (entry.abort.signal.aborted) this.#finish(entry, 'abort', {});
+    else this.#finish(entry, 'error', { message });
   }
 
+  /** Ends a sequence, once: whatever else ends in the same step finds it finished. */
   #finish(entry: Entry, reason: FinishReason, end: Partial<FinishEvent>): void {
+    if (entry.sequence.status === 'finished') return;
     entry.sequence.status = 'finished';
     for (const list of [this.#waiting, this.#running]) {
       const index = list.indexOf(entry);
@@ -274,14 +300,4 @@ function viewOf(sequence: Sequence): RunningView {
     numTilesLeft: image === undefined ? 0 : image.source.numTiles - image.numEncoded,
     numPromptTokensLeft: sequence.numPromptTokens - sequence.numPrefilled,
   };
-}
-
-function concatenate(parts: readonly Float32Array[]): Float32Array {
-  const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
 }

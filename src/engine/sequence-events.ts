@@ -3,6 +3,8 @@ import type { FinishEvent, FinishReason, GenerationEvent, TokenEvent } from './g
 import type { Sequence } from './sequence.ts';
 import type { SequenceClock } from './sequence-clock.ts';
 
+const NOTHING_HELD = { pieces: [], stop: null };
+
 /** A token that was just appended, with what is to be reported of it. */
 export type NewToken = Pick<TokenEvent, 'tokenId' | 'forced' | 'logprob' | 'topLogprobs'>;
 
@@ -37,19 +39,24 @@ export class SequenceEvents {
   }
 
   finish(sequence: Sequence, reason: FinishReason, end: Partial<FinishEvent>): GenerationEvent[] {
-    const pieces = end.stopString ? [] : this.#thinking.finish();
+    const { pieces, stop } = end.stopString ? NOTHING_HELD : this.#thinking.finish();
     if (pieces.some(({ section }) => section === 'answer')) this.#clock.answer();
     const { request, numPromptTokens, numGenerated, numImageTokens } = sequence;
-    const { effectiveBudget, numReasoning, thinkingEnd, decision } = this.#thinking;
+    // A request that ended before its first token decided nothing, unless its prompt had.
+    const decided = numGenerated > 0 || this.#decisionSent;
+    const isThinking = decided && this.#thinking.decision?.mode === 'think';
+    const { effectiveBudget, numReasoning, thinkingEnd } = this.#thinking;
     const unclosed = reason === 'stop' ? 'stop' : reason === 'length' ? 'max_tokens' : reason;
     return [
-      ...this.decision(),
-      ...this.#release(this.#thinking.inAnswer ? 'answer' : 'reasoning'),
+      ...(decided ? this.decision() : []),
+      // A token stays undetermined only while no tag has been seen: without one, the text was an answer.
+      ...this.#release('answer'),
       {
         type: 'finish',
-        reason,
-        stopString: null,
-        thinkingEnd: thinkingEnd ?? (decision?.mode === 'think' ? unclosed : null),
+        // Text held back until now may have been the stop string.
+        reason: stop !== null && reason === 'length' ? 'stop' : reason,
+        stopString: stop,
+        thinkingEnd: thinkingEnd ?? (isThinking ? unclosed : null),
         budget: {
           asked: request.thinking.budget,
           effective: Number.isFinite(effectiveBudget) ? effectiveBudget : null,

@@ -20,13 +20,32 @@ export function logSumExp(logits: Float32Array): number {
   return max + Math.log(sum);
 }
 
-/**
- * Ids of the `count` largest logits, largest first (lowest id first among equals). A sorted window of `count`
- * entries is kept while scanning, so the vocabulary itself is never sorted.
- */
+/** Up to here a sorted window beats sorting; its cost grows with the square of the count. */
+const LARGEST_WINDOW = 64;
+
+/** Ids of the `count` largest logits, largest first (lowest id first among equals). */
 export function topIds(logits: Float32Array, count: number): number[] {
+  if (count < 1) return [];
+  return count <= LARGEST_WINDOW ? topByWindow(logits, count) : topByThreshold(logits, count);
+}
+
+/** Finds the smallest wanted logit by a plain numeric sort, then sorts only the ids that reach it. */
+function topByThreshold(logits: Float32Array, count: number): number[] {
+  const sorted = logits.slice().sort();
+  const threshold = sorted[Math.max(0, sorted.length - count)]!;
+  const above: number[] = [];
+  const equal: number[] = [];
+  for (let i = 0; i < logits.length; i++) {
+    if (logits[i]! > threshold) above.push(i);
+    else if (logits[i] === threshold) equal.push(i);
+  }
+  above.sort((a, b) => logits[b]! - logits[a]! || a - b);
+  return above.concat(equal.slice(0, count - above.length));
+}
+
+/** Keeps a sorted window of `count` entries while scanning. */
+function topByWindow(logits: Float32Array, count: number): number[] {
   const ids: number[] = [];
-  if (count < 1) return ids;
   for (let i = 0; i < logits.length; i++) {
     const value = logits[i]!;
     if (ids.length === count && value <= logits[ids[count - 1]!]!) continue;

@@ -21,10 +21,15 @@ export class Sampler {
   /**
    * @param logits float32 [vocabSize], raw; left as they are.
    * @returns the chosen token's id.
+   * @throws Error when no logit is a finite number, as when a model's arithmetic overflowed.
    */
   sample(logits: Float32Array): number {
     const adjusted = this.#adjust(logits);
-    if (this.#params.temperature === 0) return argmax(adjusted);
+    const best = argmax(adjusted);
+    if (!Number.isFinite(adjusted[best])) {
+      throw new Error(`The largest logit must be a finite number, got ${adjusted[best]}.`);
+    }
+    if (this.#params.temperature === 0) return best;
     return draw(selectCandidates(adjusted, this.#params), this.#random.next());
   }
 

@@ -5,6 +5,9 @@ import { SectionParser, type TextPiece } from './section-parser.ts';
 import { StopMatcher } from './stop-matcher.ts';
 import { Utf8Stream } from './utf8-stream.ts';
 
+/** A UTF-8 character has at most three bytes after its first. */
+const MAX_CONTINUATION_BYTES = 3;
+
 /** A protocol's strings as token ids of the model's tokenizer. */
 export interface ProtocolTokens {
   /** null when the protocol has no decision that single tokens show. */
@@ -42,22 +45,27 @@ export class ThinkingController {
   readonly #stopMatcher: StopMatcher;
   readonly #utf8 = new Utf8Stream();
   readonly #forced: number[] = [];
-  /** Most tokens in the block before the exit text; Infinity when nothing limits it. */
-  readonly effectiveBudget: number;
   #decision: Decision | null = null;
   #measured: { pThink: number; residual: number } | null = null;
   #closedBy: ThinkingEnd | null = null;
+  /** Tokens before the block: an open tag the model writes itself. */
+  #numBefore = 0;
   #numThinking = 0;
   #numReasoning = 0;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
-    const { request, maxTokens, tokens } = options;
+    const { request } = options;
     this.#parser = new SectionParser(options.protocol.tags, request.start);
     this.#stopMatcher = new StopMatcher(options.stop);
-    const room = Math.max(0, maxTokens - request.answerFloor - tokens.exit.length);
-    this.effectiveBudget = Math.min(request.budget ?? Number.POSITIVE_INFINITY, room);
-    if (this.#knownFromPrompt()) this.#decide(request.requested === 'fast' ? 'fast' : 'think');
+    if (this.#knownFromPrompt()) this.#decide(request.start === 'answer' ? 'fast' : 'think');
+  }
+
+  /** Most tokens in the block before the exit text; a character begun within them may still be finished. */
+  get effectiveBudget(): number {
+    const { request, maxTokens, tokens } = this.#options;
+    const room = maxTokens - this.#numBefore - request.answerFloor - tokens.exit.length;
+    return Math.min(request.budget ?? Number.POSITIVE_INFINITY, Math.max(0, room));
   }
 
   /** The mode, once it is known. */
@@ -112,6 +120,7 @@ export class ThinkingController {
   accept(tokenId: number): AcceptedToken {
     const { inBlock, inAnswer: wasAnswer } = this.#parser;
     if (inBlock && this.#closedBy === null) this.#numThinking++;
+    if (!inBlock && !wasAnswer) this.#numBefore++;
     const sections = this.#parser.push(this.#utf8.push(this.#options.tokenBytes(tokenId)));
     if (this.#decision === null && this.#parser.mode !== null) this.#decide(this.#parser.mode);
     if (!wasAnswer) this.#numReasoning++;
@@ -119,12 +128,12 @@ export class ThinkingController {
   }
 
   /** Text still held back, and a decision if none was reached, when nothing more will come. */
-  finish(): readonly TextPiece[] {
+  finish(): { readonly pieces: readonly TextPiece[]; readonly stop: string | null } {
     const sections = [...this.#parser.push(this.#utf8.end()), ...this.#parser.end()];
     const { pieces, stop } = this.#matchStops(sections);
     const rest = stop === null ? this.#stopMatcher.end() : '';
     if (this.#decision === null) this.#decide(this.#parser.inBlock ? 'think' : 'fast');
-    return rest === '' ? pieces : [...pieces, { section: 'answer', text: rest }];
+    return { pieces: rest === '' ? pieces : [...pieces, { section: 'answer', text: rest }], stop };
   }
 
   #sideOf(wasInBlock: boolean): 'reasoning' | 'answer' | null {
@@ -146,18 +155,17 @@ export class ThinkingController {
     return { pieces, stop: null };
   }
 
-  /** A forced mode whose tags are already in the prompt cannot turn out otherwise. */
+  /** A mode whose tags are already in the prompt cannot turn out otherwise. */
   #knownFromPrompt(): boolean {
     const { requested, start } = this.#options.request;
-    return (
-      (requested === 'think' && start === 'block') || (requested === 'fast' && start === 'answer')
-    );
+    return start === 'answer' || (requested === 'think' && start === 'block');
   }
 
   #decide(mode: 'think' | 'fast'): void {
-    const { requested, source } = this.#options.request;
+    const { requested, source, start } = this.#options.request;
+    // Closed before the model showed a choice: whatever the exit text makes of the block is the budget's doing.
     const cutShort = this.#closedBy === 'budget' || this.#closedBy === 'max_tokens';
-    const chosen = cutShort && mode === 'fast' ? 'budget' : 'model';
+    const chosen = start === 'answer' ? 'prompt' : cutShort ? 'budget' : 'model';
     this.#decision = {
       requested,
       mode,
@@ -167,13 +175,11 @@ export class ThinkingController {
     };
   }
 
+  /** A character is finished first, unless its bytes are no character and would go on for ever. */
   #budgetIsSpent(): boolean {
-    return (
-      this.#parser.inBlock &&
-      this.#closedBy === null &&
-      this.#numThinking >= this.effectiveBudget &&
-      !this.#utf8.insideCharacter
-    );
+    if (!this.#parser.inBlock || this.#closedBy !== null) return false;
+    const over = this.#numThinking - this.effectiveBudget;
+    return over >= (this.#utf8.insideCharacter ? MAX_CONTINUATION_BYTES : 0);
   }
 
   #close(by: ThinkingEnd): void {

@@ -15,7 +15,10 @@ export function heldSuffixLength(text: string, needles: readonly string[]): numb
   return held;
 }
 
-/** Where the first of `needles` begins in `text`; at the same place the longest wins. */
+/**
+ * The one of `needles` that is complete first in `text`, and where it begins; of several that end together the longest.
+ * Completion, not beginning, decides, so that the result does not depend on the pieces the text arrives in.
+ */
 export function findFirst(
   text: string,
   needles: readonly string[],
@@ -24,11 +27,9 @@ export function findFirst(
   for (const needle of needles) {
     const index = text.indexOf(needle);
     if (index < 0) continue;
-    const better =
-      found === undefined ||
-      index < found.index ||
-      (index === found.index && needle.length > found.needle.length);
-    if (better) found = { index, needle };
+    const end = index + needle.length;
+    const best = found === undefined ? Number.POSITIVE_INFINITY : found.index + found.needle.length;
+    if (end < best || (end === best && index < (found?.index ?? 0))) found = { index, needle };
   }
   return found;
 }

@@ -20,9 +20,12 @@ export class Utf8Stream {
   }
 
   #count(byte: number): void {
-    if (byte >= 0xf0) this.#expected = 3;
+    // 0xc0, 0xc1 and 0xf5 to 0xff begin no character.
+    if (byte >= 0xf5) this.#expected = 0;
+    else if (byte >= 0xf0) this.#expected = 3;
     else if (byte >= 0xe0) this.#expected = 2;
-    else if (byte >= 0xc0) this.#expected = 1;
+    else if (byte >= 0xc2) this.#expected = 1;
+    else if (byte >= 0xc0) this.#expected = 0;
     else if (byte >= 0x80) this.#expected = Math.max(0, this.#expected - 1);
     else this.#expected = 0;
   }
