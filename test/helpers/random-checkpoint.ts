@@ -4,6 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Random } from './random.ts';
 import { type TensorToWrite, type WrittenDtype, writeSafetensors } from './safetensors-writer.ts';
 import { tinyTokenizer } from './tiny-tokenizer.ts';
 
@@ -234,15 +235,10 @@ function preprocessorJson(vision: VisionShapeOptions): Record<string, unknown> {
   };
 }
 
-/** xorshift32, scaled to a mean of 0 and a deviation of 1 (uniform). */
+/** Uniform, with a mean of 0 and a deviation of 1. */
 function randomStream(seed: number): () => number {
-  let state = (seed * 2_654_435_761) >>> 0 || 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return ((state >>> 0) / 2 ** 32 - 0.5) * Math.sqrt(12);
-  };
+  const source = new Random(seed);
+  return () => (source.next() - 0.5) * Math.sqrt(12);
 }
 
 function randomWeights(options: {

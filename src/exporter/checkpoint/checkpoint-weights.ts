@@ -1,6 +1,6 @@
 /** The weights of a checkpoint folder: one safetensors file, or the shards an index names. */
 import { access, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { ConvertError } from '../convert-error.ts';
 import { type CheckpointTensor, SafetensorsFile } from './safetensors.ts';
@@ -46,6 +46,9 @@ export async function openCheckpointWeights(dir: string): Promise<CheckpointWeig
 }
 
 async function openFile(dir: string, fileName: string): Promise<SafetensorsFile> {
+  if (basename(fileName) !== fileName) {
+    throw new ConvertError(`${INDEX_FILE} names ${fileName}, which is not inside the checkpoint.`);
+  }
   const path = join(dir, fileName);
   try {
     await access(path);

@@ -17,7 +17,7 @@ export type Bits = 4 | 8;
  * the block's other elements.
  */
 export const PLACEMENTS: Readonly<Record<Bits, readonly number[]>> = {
-  4: [8, 7.2, 7.6, 8.5, 9],
+  4: [8, 7.2, 8.5],
   8: [128],
 };
 
@@ -43,7 +43,7 @@ export function quantizeRows(
 ): { values: Uint8Array; scales: Float32Array } {
   const rows = weights.length / columns;
   const { valueBytes, numScales } = quantizedSize(rows, columns, bits);
-  const values = new Uint8Array(valueBytes);
+  const values = new Uint8Array(valueBytes).fill(bits === 4 ? 0x88 : 0x80);
   const scales = new Float32Array(numScales);
   const blockBytes = (BLOCK_SIZE * bits) / 8;
   let block = 0;
@@ -53,9 +53,9 @@ export function quantizeRows(
       const end = Math.min(start + BLOCK_SIZE, rowEnd);
       const { inverse, scale } = chooseScale(weights, start, end, bits);
       scales[block] = scale;
-      const out = values.subarray(block * blockBytes, (block + 1) * blockBytes);
-      if (bits === 4) writeBlock4(weights, { start, end, inverse }, out);
-      else writeBlock8(weights, { start, end, inverse }, out);
+      const place = { start, end, inverse, at: block * blockBytes };
+      if (bits === 4) writeBlock4(weights, place, values);
+      else writeBlock8(weights, place, values);
       block += 1;
     }
   }
@@ -107,10 +107,9 @@ function chooseScale(
     let sumQq = 0;
     for (let i = start; i < end; i++) {
       const weight = weights[i]!;
+      // Never below the range: the largest magnitude lands less than one level under it, and truncation lifts that.
       let level = (weight * inverse + (zero + 0.5)) | 0;
-      if (level > top) level = top;
-      else if (level < 0) level = 0;
-      level -= zero;
+      level = level > top ? top - zero : level - zero;
       sumWq += weight * level;
       sumQq += level * level;
     }
@@ -142,24 +141,29 @@ interface Block {
   readonly start: number;
   readonly end: number;
   readonly inverse: number;
+  /** Byte its values start at. */
+  readonly at: number;
 }
 
-function writeBlock4(weights: Float32Array, { start, end, inverse }: Block, out: Uint8Array): void {
-  out.fill(0x88);
-  for (let i = start; i < end; i++) {
-    let level = (weights[i]! * inverse + 8.5) | 0;
-    if (level > 15) level = 15;
-    else if (level < 0) level = 0;
-    const at = (i - start) >> 1;
-    out[at] =
-      ((i - start) & 1) === 0 ? (out[at]! & 0xf0) | level : (out[at]! & 0x0f) | (level << 4);
+/** `values` holds zero points, which pad a short block. */
+function writeBlock4(weights: Float32Array, block: Block, values: Uint8Array): void {
+  const { start, end, inverse, at } = block;
+  for (let i = start; i < end; i += 2) {
+    const low = level4(weights[i]! * inverse);
+    const high = i + 1 < end ? level4(weights[i + 1]! * inverse) : 8;
+    values[at + ((i - start) >> 1)] = low | (high << 4);
   }
 }
 
-function writeBlock8(weights: Float32Array, { start, end, inverse }: Block, out: Uint8Array): void {
-  out.fill(0x80);
+function level4(scaled: number): number {
+  const level = (scaled + 8.5) | 0;
+  return Math.min(level, 15);
+}
+
+function writeBlock8(weights: Float32Array, block: Block, values: Uint8Array): void {
+  const { start, end, inverse, at } = block;
   for (let i = start; i < end; i++) {
     const level = (weights[i]! * inverse + 128.5) | 0;
-    out[i - start] = level > 255 ? 255 : Math.max(level, 0);
+    values[at + i - start] = Math.min(level, 255);
   }
 }

@@ -1,0 +1,213 @@
+import { strict as assert } from 'node:assert';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import * as ort from 'onnxruntime-node';
+import { convertCheckpoint } from '../../../src/exporter/convert-checkpoint.ts';
+import {
+  type Bits,
+  dequantizeRows,
+  quantizeRows,
+} from '../../../src/exporter/weights/block-quantizer.ts';
+import type { Precision } from '../../../src/model-package/manifest.ts';
+import { type RandomCheckpoint, writeRandomCheckpoint } from '../../helpers/random-checkpoint.ts';
+import { scratchDir } from '../../helpers/scratch-dir.ts';
+import {
+  referenceFeatures,
+  referenceLogits,
+  relativeError,
+  type Weights,
+} from '../../helpers/transformer-reference.ts';
+
+const TOKENS = Array.from({ length: 40 }, (_, i) => (i * 37 + 11) % 270);
+
+interface Cache {
+  readonly [name: string]: ort.Tensor;
+}
+
+/** Runs the tokens through embed and decoder, prefilling `prefix` of them and decoding the rest one by one. */
+async function runDecoder(
+  dir: string,
+  checkpoint: RandomCheckpoint,
+  prefix: number,
+): Promise<Float32Array[]> {
+  const embed = await ort.InferenceSession.create(join(dir, 'embed.onnx'));
+  const decoder = await ort.InferenceSession.create(join(dir, 'decoder.onnx'));
+  const logits: Float32Array[] = [];
+  let cache = emptyCache(checkpoint, 64);
+  for (let start = 0; start < TOKENS.length; ) {
+    const end = start < prefix ? prefix : start + 1;
+    const ids = BigInt64Array.from(TOKENS.slice(start, end), BigInt);
+    const { embeddings } = await embed.run({ input_ids: new ort.Tensor('int64', ids) });
+    const hidden = checkpoint.text.hiddenSize;
+    const rows = BigInt64Array.from({ length: end - start }, (_, i) => BigInt(i));
+    const outputs = await decoder.run({
+      ...cache,
+      inputs_embeds: new ort.Tensor('float32', floats(embeddings), [1, end - start, hidden]),
+      seqlens_k: new ort.Tensor('int32', Int32Array.of(end - 1)),
+      total_sequence_length: new ort.Tensor('int32', Int32Array.of(end), []),
+      logit_indices: new ort.Tensor('int64', rows),
+    });
+    const flat = floats(outputs['logits']);
+    for (let i = 0; i < flat.length; i += checkpoint.vocabSize) {
+      logits.push(flat.slice(i, i + checkpoint.vocabSize));
+    }
+    cache = Object.fromEntries(
+      Object.keys(cache).map((name) => [name, outputs[name.replace('past', 'present')]!]),
+    );
+    start = end;
+  }
+  await embed.release();
+  await decoder.release();
+  return logits;
+}
+
+function emptyCache({ text }: RandomCheckpoint, capacity: number): Cache {
+  const cache: Record<string, ort.Tensor> = {};
+  for (let layer = 0; layer < text.numLayers; layer++) {
+    for (const kind of ['key', 'value']) {
+      const dims = [1, text.numKvHeads, capacity, text.headDim];
+      const data = new Float32Array(text.numKvHeads * capacity * text.headDim);
+      cache[`past_${kind}.${layer}`] = new ort.Tensor('float32', data, dims);
+    }
+  }
+  return cache;
+}
+
+async function runVision(dir: string, tiles: Uint8Array, side: number): Promise<Float32Array> {
+  const vision = await ort.InferenceSession.create(join(dir, 'vision.onnx'));
+  const dims = [tiles.length / (side * side * 3), side, side, 3];
+  const { features } = await vision.run({ tiles: new ort.Tensor('uint8', tiles, dims) });
+  await vision.release();
+  return floats(features);
+}
+
+function floats(tensor: ort.Tensor | undefined): Float32Array {
+  assert.ok(tensor?.data instanceof Float32Array);
+  return tensor.data;
+}
+
+/** The weights as a package of this precision computes with them. */
+function stored(checkpoint: RandomCheckpoint, precision: Precision): Weights {
+  if (precision === 'fp32' || precision === 'fp16') return checkpoint.weights;
+  const isLinear = /(_proj|fc\d|linear_\d)\.weight$/;
+  const weights = new Map(checkpoint.weights);
+  for (const [name, tensor] of weights) {
+    const isHead = name === 'head.weight' || name === 'text.embed_tokens.weight';
+    if (!isHead && !isLinear.test(name)) continue;
+    const untied = name === 'text.embed_tokens.weight' && weights.has('head.weight');
+    const is8 = precision === 'int8' || untied || !/^(text|head)/.test(name);
+    const bits: Bits = is8 ? 8 : 4;
+    const columns = tensor.shape[1]!;
+    const values = dequantizeRows(quantizeRows(tensor.values, columns, bits), columns, bits);
+    weights.set(name, { ...tensor, values });
+  }
+  return weights;
+}
+
+/**
+ * Integer kernels also round the activations to 8 bits, and that is all the tolerance is for: with float activations
+ * (accuracy level 1) the same packages stay within 1e-5.
+ */
+const TOLERANCE: Readonly<Record<Precision, number>> = {
+  fp32: 1e-5,
+  fp16: 1e-5,
+  int8: 0.03,
+  int4: 0.03,
+};
+
+const SHAPES = [
+  { name: 'tied, two heads per kv head', options: {} },
+  {
+    name: 'untied, one kv head, head dimension apart from hidden size',
+    options: { text: { tied: false, numKvHeads: 1, headDim: 32, numLayers: 3, ropeTheta: 1e6 } },
+  },
+] as const;
+
+describe('a converted decoder', () => {
+  for (const precision of ['fp32', 'fp16', 'int8', 'int4'] as const) {
+    for (const { name, options } of SHAPES) {
+      it(`computes a plain forward's logits in ${precision} (${name})`, async (test) => {
+        const dir = scratchDir(test);
+        const checkpoint = writeRandomCheckpoint(join(dir, 'in'), { ...options, dtype: 'BF16' });
+        const outDir = join(dir, 'out');
+        await convertCheckpoint({ checkpointDir: checkpoint.dir, outDir, precision });
+        const expected = referenceLogits(stored(checkpoint, precision), checkpoint.text, TOKENS);
+        const found = await runDecoder(outDir, checkpoint, 25);
+        assert.equal(found.length, TOKENS.length);
+        const errors = found.map((row, i) => relativeError(row, expected[i]!));
+        const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length;
+        assert.ok(mean <= TOLERANCE[precision], `mean relative error ${mean}`);
+        assert.ok(Math.max(...errors) <= 3 * TOLERANCE[precision], `errors ${errors}`);
+      });
+    }
+  }
+});
+
+describe('a converted vision tower', () => {
+  for (const precision of ['fp32', 'fp16', 'int8', 'int4'] as const) {
+    it(`computes a plain forward's features in ${precision}`, async (test) => {
+      const dir = scratchDir(test);
+      // An inner size that is no whole number of blocks, as in SigLIP So400m (4304).
+      const vision = { intermediateSize: 40, numHeads: 4, numLayers: 3 };
+      const checkpoint = writeRandomCheckpoint(join(dir, 'in'), { vision, dtype: 'BF16' });
+      const outDir = join(dir, 'out');
+      await convertCheckpoint({ checkpointDir: checkpoint.dir, outDir, precision });
+      const side = checkpoint.vision!.imageSize;
+      const tiles = Uint8Array.from({ length: 2 * side * side * 3 }, (_, i) => (i * 7919) % 256);
+      const weights = stored(checkpoint, precision);
+      const expected = [0, 1].flatMap((tile) => {
+        const size = side * side * 3;
+        const pixels = tiles.subarray(tile * size, (tile + 1) * size);
+        return referenceFeatures(weights, checkpoint.vision!, pixels).flat();
+      });
+      const error = relativeError(await runVision(outDir, tiles, side), expected);
+      assert.ok(error <= TOLERANCE[precision], `relative error ${error}`);
+    });
+  }
+
+  it('takes the features of an earlier layer when vision_feature_layer says so', async (test) => {
+    const dir = scratchDir(test);
+    const checkpoint = writeRandomCheckpoint(join(dir, 'in'), {
+      vision: { numLayers: 3 },
+      edit: ({ config }) => {
+        config['vision_feature_layer'] = -2;
+      },
+    });
+    const outDir = join(dir, 'out');
+    const manifest = await convertCheckpoint({
+      checkpointDir: checkpoint.dir,
+      outDir,
+      precision: 'fp32',
+    });
+    assert.equal(manifest.vision?.numLayers, 2);
+    const side = checkpoint.vision!.imageSize;
+    const tile = Uint8Array.from({ length: side * side * 3 }, (_, i) => (i * 131) % 256);
+    const expected = referenceFeatures(
+      checkpoint.weights,
+      { ...checkpoint.vision!, numLayers: 2 },
+      tile,
+    );
+    const error = relativeError(await runVision(outDir, tile, side), expected.flat());
+    assert.ok(error <= 1e-5, `relative error ${error}`);
+  });
+});
+
+describe('a quantised embedding', () => {
+  for (const precision of ['int8', 'int4'] as const) {
+    it(`reads the tied head's bytes in ${precision}`, async (test) => {
+      const dir = scratchDir(test);
+      const checkpoint = writeRandomCheckpoint(join(dir, 'in'));
+      const outDir = join(dir, 'out');
+      await convertCheckpoint({ checkpointDir: checkpoint.dir, outDir, precision });
+      const embed = await ort.InferenceSession.create(join(outDir, 'embed.onnx'));
+      const ids = BigInt64Array.of(0n, 7n, 200n);
+      const { embeddings } = await embed.run({ input_ids: new ort.Tensor('int64', ids) });
+      const table = stored(checkpoint, precision).get('text.embed_tokens.weight')!.values;
+      const size = checkpoint.text.hiddenSize;
+      const expected = [...ids].flatMap((id) => [
+        ...table.subarray(Number(id) * size, (Number(id) + 1) * size),
+      ]);
+      assert.ok(relativeError(floats(embeddings), expected) < 1e-6);
+    });
+  }
+});
