@@ -24,14 +24,14 @@ function nearestHalf(value: number): number {
   const magnitude = Math.abs(value);
   let low = 0;
   let high = 0x7c00;
-  // Infinity takes the place of 65536, the next value had the exponent room.
-  const valueOf = (bits: number): number => (bits === 0x7c00 ? 65_536 : fromHalf(bits));
+  // Infinity stands where 65536 would be if there were one more exponent.
+  const magnitudeOf = (bits: number): number => (bits === 0x7c00 ? 65_536 : fromHalf(bits));
   while (high - low > 1) {
     const middle = (low + high) >> 1;
-    if (valueOf(middle) <= magnitude) low = middle;
+    if (magnitudeOf(middle) <= magnitude) low = middle;
     else high = middle;
   }
-  const [below, above] = [magnitude - valueOf(low), valueOf(high) - magnitude];
+  const [below, above] = [magnitude - magnitudeOf(low), magnitudeOf(high) - magnitude];
   const rounded = below < above || (below === above && low % 2 === 0) ? low : high;
   return (Object.is(value, -0) || value < 0 ? 0x8000 : 0) | rounded;
 }
