@@ -9,6 +9,7 @@ import type {
 import type { Manifest } from '../model-package/manifest.ts';
 import { Decoder } from './decoder.ts';
 import { Embedder } from './embedder.ts';
+import { checkGraph, type GraphKind } from './graph-check.ts';
 import { KvCache } from './kv-cache.ts';
 import { type Backend, RuntimeError, type Session } from './session.ts';
 import { checkDecodeRows, checkPrefillChunk } from './step-check.ts';
@@ -32,7 +33,7 @@ export interface ModelRunnerOptions {
  */
 export async function openModelRunner(options: ModelRunnerOptions): Promise<ModelRunner> {
   const { manifest, numSlots, slotCapacity } = options;
-  const { text } = manifest;
+  const { text, graphs } = manifest;
   if (numSlots < 1)
     throw new RuntimeError(`The number of slots must be 1 or more, got ${numSlots}.`);
   if (slotCapacity < 1 || slotCapacity > text.maxPositions) {
@@ -43,8 +44,8 @@ export async function openModelRunner(options: ModelRunnerOptions): Promise<Mode
   const opened: Session[] = [];
   try {
     const cache = new KvCache({ text, numSlots, slotCapacity });
-    const decoder = await openGraph(options, manifest.graphs.decoder, opened);
-    const embed = await openGraph(options, manifest.graphs.embed, opened);
+    const decoder = await openGraph(options, { kind: 'decoder', file: graphs.decoder }, opened);
+    const embed = await openGraph(options, { kind: 'embed', file: graphs.embed }, opened);
     return new OnnxModelRunner({
       limits: { vocabSize: text.vocabSize, hiddenSize: text.hiddenSize, numSlots, slotCapacity },
       cache,
@@ -60,17 +61,17 @@ export async function openModelRunner(options: ModelRunnerOptions): Promise<Mode
 
 async function openGraph(
   options: ModelRunnerOptions,
-  file: string,
+  { kind, file }: { kind: GraphKind; file: string },
   opened: Session[],
 ): Promise<Session> {
   const { packageDir, manifest, backend, numThreads } = options;
-  const { graphs } = manifest;
   const session = await backend.createSession(join(packageDir, file), {
     // A look-up of rows has nothing to share out between threads.
-    numThreads: file === graphs.embed ? 1 : numThreads,
-    keepBindings: file !== graphs.vision,
+    numThreads: kind === 'embed' ? 1 : numThreads,
+    keepBindings: kind !== 'vision',
   });
   opened.push(session);
+  checkGraph(session, { kind, file, numLayers: manifest.text.numLayers });
   return session;
 }
 
@@ -84,7 +85,7 @@ async function openVision(
   if (imageNewline === null) throw new RuntimeError('The package has no newline feature.');
   const { hiddenSize } = manifest.text;
   const newline = await readNewline(join(packageDir, imageNewline), hiddenSize);
-  const session = await openGraph(options, graphs.vision, opened);
+  const session = await openGraph(options, { kind: 'vision', file: graphs.vision }, opened);
   return new VisionEncoder({ session, vision, hiddenSize, newline });
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { ModelRunner, TiledImage } from '../../../src/engine/model-runner.ts';
 import { countImageTokens } from '../../../src/model-package/anyres-geometry.ts';
+import type { Manifest } from '../../../src/model-package/manifest.ts';
 import { openBackend } from '../../../src/runtime/backend.ts';
 import { openModelRunner } from '../../../src/runtime/onnx-model-runner.ts';
 import { RuntimeError } from '../../../src/runtime/session.ts';
@@ -369,6 +370,41 @@ describe('the two backends', () => {
     await assert.rejects(async () => runner.encodeTiles(image, 0, 1), /takes no pictures/);
     await runner.dispose();
     await textOnly.remove();
+  });
+
+  test('refuse a package whose graphs are not those of its manifest', async () => {
+    const { backend } = await openBackend('auto');
+    const { manifest, packageDir } = tiny;
+    const open = (changed: Manifest): Promise<ModelRunner> =>
+      openModelRunner({
+        packageDir,
+        manifest: changed,
+        backend,
+        numThreads: 1,
+        numSlots: 1,
+        slotCapacity: 8,
+      });
+    const { text, graphs } = manifest;
+    await assert.rejects(
+      open({ ...manifest, text: { ...text, numLayers: 1 } }),
+      /decoder.onnx's inputs do not match the manifest: past_key.1, past_value.1 not expected/,
+    );
+    await assert.rejects(
+      open({ ...manifest, text: { ...text, numLayers: 3 } }),
+      /decoder.onnx's inputs .* past_key.2, past_value.2 missing/,
+    );
+    await assert.rejects(
+      open({ ...manifest, graphs: { ...graphs, embed: 'vision.onnx' } }),
+      /vision.onnx's inputs .* input_ids missing; tiles not expected/,
+    );
+    await assert.rejects(
+      open({ ...manifest, graphs: { ...graphs, vision: 'gone.onnx' } }),
+      /gone.onnx cannot be loaded/,
+    );
+    await assert.rejects(
+      open({ ...manifest, text: { ...text, hiddenSize: 32 } }),
+      /newline.bin has 96 bytes, expected 128/,
+    );
   });
 
   test('refuse slots that the model cannot fill, naming the limit', async () => {
