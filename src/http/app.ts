@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import fastify, { type FastifyInstance } from 'fastify';
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Metrics } from '../observability/metrics.ts';
 import type { RequestLog } from '../observability/request-log.ts';
 import { ConnectionDrain } from './connection-drain.ts';
-import { ApiError, toApiError } from './errors.ts';
+import { addErrorHandlers, answerClientError, answerError } from './error-replies.ts';
+import { ApiError } from './errors.ts';
 import type { RouteContext } from './route-context.ts';
-import { RouteTable } from './route-table.ts';
 import { chatCompletionsRoute } from './routes/chat-completions-route.ts';
 import { healthRoute } from './routes/health-route.ts';
 import { metricsRoute } from './routes/metrics-route.ts';
@@ -34,20 +34,22 @@ export interface AppOptions {
 /** The whole HTTP surface, not listening yet: call `listen` or `inject` on what comes back. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const settings = { ...DEFAULT_HTTP_SETTINGS, ...options.settings };
+  const { model, metrics, requestLog, version } = options;
+  const created = Math.floor(Date.now() / 1000);
+  const context: RouteContext = { model, settings, metrics, requestLog, version, created };
   const app = fastify({
     bodyLimit: settings.bodyLimitBytes,
     requestTimeout: settings.requestTimeoutMs,
     keepAliveTimeout: settings.keepAliveTimeoutMs,
     return503OnClosing: false,
     genReqId: (request) => requestIdOf(request.headers),
+    frameworkErrors: (error, request, reply) => answerError(error, { request, reply, context }),
+    clientErrorHandler: answerClientError,
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(zodValidatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.removeContentTypeParser('text/plain');
   app.decorateRequest('observation', null);
-  const { model, metrics, requestLog, version } = options;
-  const created = Math.floor(Date.now() / 1000);
-  const context = { model, settings, metrics, requestLog, version, created };
   addRequestHooks(app);
   addErrorHandlers(app, context);
   await options.beforeRoutes?.(app);
@@ -78,45 +80,4 @@ function addRequestHooks(app: FastifyInstance): void {
       throw new ApiError('shutting_down', 'The server is shutting down.', { retryAfterSeconds: 1 });
     }
   });
-}
-
-function addErrorHandlers(app: FastifyInstance, context: RouteContext): void {
-  const routes = new RouteTable();
-  app.addHook('onRoute', ({ url, method }) => {
-    routes.add(url, Array.isArray(method) ? method : [method]);
-  });
-  app.setErrorHandler((error, request, reply) => {
-    answerError(error, { request, reply, context });
-  });
-  app.setNotFoundHandler((request, reply) => {
-    const allowed = routes.methodsOf(request.url);
-    if (allowed.length > 0) reply.header('allow', allowed.join(', '));
-    answerError(noRoute(request, allowed), { request, reply, context });
-  });
-}
-
-function noRoute({ method, url }: FastifyRequest, allowed: readonly string[]): ApiError {
-  const path = (url.split('?', 1)[0] ?? '').slice(0, 100);
-  return allowed.length > 0
-    ? new ApiError('method_not_allowed', `${path} takes ${allowed.join(', ')}; got ${method}.`)
-    : new ApiError('route_not_found', `There is no ${method} ${path} on this server.`);
-}
-
-interface Exchange {
-  readonly request: FastifyRequest;
-  readonly reply: FastifyReply;
-  readonly context: RouteContext;
-}
-
-function answerError(error: unknown, { request, reply, context }: Exchange): void {
-  const failure = reply.raw.destroyed
-    ? new ApiError('client_closed_request', 'The client closed the connection.')
-    : toApiError(error, context.settings);
-  if (failure.status === 500) context.requestLog.failure(request.id, failure.cause ?? failure);
-  request.observation?.end(failure.status, failure.code);
-  if (failure.retryAfterSeconds !== null) {
-    reply.header('retry-after', String(Math.ceil(failure.retryAfterSeconds)));
-    reply.header('retry-after-ms', String(Math.round(failure.retryAfterSeconds * 1000)));
-  }
-  reply.code(failure.status).type('application/json; charset=utf-8').send(failure.toBody());
 }

@@ -320,3 +320,17 @@ test('a connection that never sent a request does not hold up the closing', asyn
   await app.close();
   await ended;
 });
+
+test('what is no HTTP at all is refused in the same shape', async (context) => {
+  const { url } = await setUp(context);
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  let reply = '';
+  socket.on('data', (bytes) => {
+    reply += bytes;
+  });
+  socket.write('NONSENSE\r\n\r\n');
+  await once(socket, 'close');
+  assert.match(reply, /^HTTP\/1\.1 400 Bad Request\r\n/);
+  const [, body = ''] = reply.split('\r\n\r\n');
+  assert.equal(JSON.parse(body).error.code, 'invalid_request');
+});

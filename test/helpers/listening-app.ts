@@ -18,7 +18,7 @@ export async function listeningApp(
 
 /** Waits until something becomes true that no event announces. */
 export async function until(isTrue: () => boolean, what: string): Promise<void> {
-  for (let turn = 0; turn < 2_000; turn += 1) {
+  for (let turn = 0; turn < 10_000; turn += 1) {
     if (isTrue()) return;
     await new Promise((resolve) => setTimeout(resolve, 1));
   }

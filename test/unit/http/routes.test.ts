@@ -157,6 +157,17 @@ test('a body beyond the limit is a 413 that names the limit', async () => {
   assert.match(reply.json().error.message, /200 bytes/);
 });
 
+test('URLs that cannot be read are refused in the same shape', async () => {
+  const { app } = await buildTestApp();
+  const bad = await app.inject('/%E0%A4%A');
+  assert.equal(bad.statusCode, 400);
+  assert.equal(bad.json().error.code, 'invalid_request');
+  assert.ok(bad.headers['x-request-id']);
+  const long = await app.inject(`/v1/models/${'x'.repeat(200)}`);
+  assert.equal(long.statusCode, 414);
+  assert.equal(long.json().error.code, 'url_too_long');
+});
+
 test('no body at all is a 400', async () => {
   const { app } = await buildTestApp();
   const reply = await app.inject(post);

@@ -1,0 +1,84 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { ApiError, toApiError } from './errors.ts';
+import type { RouteContext } from './route-context.ts';
+import { RouteTable } from './route-table.ts';
+
+interface Exchange {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly context: Pick<RouteContext, 'settings' | 'requestLog'>;
+}
+
+/** Answers a failure in OpenAI's shape, counts and logs it, and tells the operator what the client is not told. */
+export function answerError(error: unknown, { request, reply, context }: Exchange): void {
+  const failure = reply.raw.destroyed
+    ? new ApiError('client_closed_request', 'The client closed the connection.')
+    : toApiError(error, context.settings);
+  if (failure.status === 500) context.requestLog.failure(request.id, failure.cause ?? failure);
+  request.observation?.end(failure.status, failure.code);
+  if (failure.retryAfterSeconds !== null) {
+    reply.header('retry-after', String(Math.ceil(failure.retryAfterSeconds)));
+    reply.header('retry-after-ms', String(Math.round(failure.retryAfterSeconds * 1000)));
+  }
+  reply
+    .header('x-request-id', request.id)
+    .code(failure.status)
+    .type('application/json; charset=utf-8')
+    .send(failure.toBody());
+}
+
+/** Everything that goes wrong on a route, and what has none. */
+export function addErrorHandlers(app: FastifyInstance, context: Exchange['context']): void {
+  const routes = new RouteTable();
+  app.addHook('onRoute', ({ url, method }) => {
+    routes.add(url, Array.isArray(method) ? method : [method]);
+  });
+  app.setErrorHandler((error, request, reply) => {
+    answerError(error, { request, reply, context });
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const allowed = routes.methodsOf(request.url);
+    if (allowed.length > 0) reply.header('allow', allowed.join(', '));
+    answerError(noRoute(request, allowed), { request, reply, context });
+  });
+}
+
+function noRoute({ method, url }: FastifyRequest, allowed: readonly string[]): ApiError {
+  const path = (url.split('?', 1)[0] ?? '').slice(0, 100);
+  return allowed.length > 0
+    ? new ApiError('method_not_allowed', `${path} takes ${allowed.join(', ')}; got ${method}.`)
+    : new ApiError('route_not_found', `There is no ${method} ${path} on this server.`);
+}
+
+/** What cannot be read as an HTTP request has no reply object; the answer is written by hand. */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const failure = clientFailure(error.code);
+  const body = JSON.stringify(failure.toBody());
+  socket.end(
+    [
+      `HTTP/1.1 ${failure.status} ${STATUS_CODES[failure.status] ?? ''}`,
+      'content-type: application/json; charset=utf-8',
+      `content-length: ${Buffer.byteLength(body)}`,
+      'connection: close',
+      '',
+      body,
+    ].join('\r\n'),
+  );
+}
+
+function clientFailure(code: string | undefined): ApiError {
+  switch (code) {
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new ApiError('request_timeout', 'The request took too long to arrive.');
+    case 'HPE_HEADER_OVERFLOW':
+      return new ApiError('headers_too_large', 'The headers are too large.');
+    default:
+      return new ApiError('invalid_request', 'The request is malformed.');
+  }
+}
