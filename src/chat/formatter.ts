@@ -5,6 +5,7 @@ import type { ThinkingMode } from '../model-package/protocol.ts';
 import type { StartSection } from '../thinking/decision.ts';
 import { ChatInputError } from './chat-input-error.ts';
 import { ImageFetcher } from './images/fetch.ts';
+import { isPublicAddress } from './images/lookup.ts';
 import { TilingPool } from './images/tiling-pool.ts';
 import { type ChatMessage, type ImagePart, imagesOf } from './messages.ts';
 import { PromptWriter, repeatPlaceholders } from './prompt.ts';
@@ -113,7 +114,8 @@ interface Pictures {
 
 function createPictures({ name, vision }: Manifest, limits: ImageLimits): Pictures {
   if (vision === null) return noPictures(name);
-  const fetcher = new ImageFetcher(limits);
+  const isAllowed = limits.allowPrivateAddresses ? () => true : isPublicAddress;
+  const fetcher = new ImageFetcher({ ...limits, isAllowed });
   const pool = new TilingPool({ shape: vision, maxPixels: limits.maxPixels }, limits.numThreads);
   const loadOne = async (part: ImagePart, param: string, signal?: AbortSignal) => {
     const bytes = await fetcher.fetch(part.source, param, signal);

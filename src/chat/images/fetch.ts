@@ -1,16 +1,17 @@
 import { isIP } from 'node:net';
+import type { Readable } from 'node:stream';
 import { Agent, buildConnector, request } from 'undici';
 import { ChatInputError } from '../chat-input-error.ts';
 import { decodeDataUrl } from './data-url.ts';
-import { ForbiddenAddressError, isPublicAddress, lookupAllowed } from './lookup.ts';
+import { type AddressRule, ForbiddenAddressError, lookupAllowed } from './lookup.ts';
 
 export interface FetchLimits {
   /** Most bytes of one picture as it is transferred. */
   readonly maxBytes: number;
   /** Milliseconds a download may take, redirects included. */
   readonly timeoutMs: number;
-  /** Allows loopback, private and other addresses that are not public. */
-  readonly allowPrivateAddresses: boolean;
+  /** Addresses that may be connected to; `isPublicAddress` unless the network is one's own. */
+  readonly isAllowed: AddressRule;
 }
 
 const MAX_REDIRECTS = 3;
@@ -18,7 +19,7 @@ const REDIRECT_STATUS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /**
  * Gets pictures by data:, http: and https: URL. Every address is checked where the connection is made, so neither a
- * name that resolves differently the second time nor a redirect reaches an address that is not public.
+ * name that resolves differently the second time nor a redirect reaches an address that is not allowed.
  */
 export class ImageFetcher {
   readonly #limits: FetchLimits;
@@ -62,10 +63,10 @@ export class ImageFetcher {
       const { location } = response.headers;
       if (!REDIRECT_STATUS.has(response.statusCode) || typeof location !== 'string') {
         if (response.statusCode === 200) return await this.#readBody(response, param);
-        response.body.destroy();
+        discard(response.body);
         throw urlError(param, `The picture's server answered with status ${response.statusCode}.`);
       }
-      response.body.destroy();
+      discard(response.body);
       url = httpUrl(location, param, url.href);
     }
     throw urlError(param, `The picture's URL redirects more than ${MAX_REDIRECTS} times.`);
@@ -87,7 +88,7 @@ export class ImageFetcher {
       }
     }
     if (received <= this.#limits.maxBytes) return Buffer.concat(chunks);
-    body.destroy();
+    discard(body);
     throw new ChatInputError(
       'image_too_large',
       param,
@@ -106,14 +107,14 @@ export class ImageFetcher {
 }
 
 /** Checks addresses written in the URL itself; names go through the checked lookup. */
-function connector({ allowPrivateAddresses }: FetchLimits): buildConnector.connector {
+function connector({ isAllowed }: FetchLimits): buildConnector.connector {
   const connect = buildConnector({
     lookup: (hostname, options, callback) =>
-      lookupAllowed({ hostname, options, allowPrivateAddresses }, callback),
+      lookupAllowed({ hostname, options, isAllowed }, callback),
   });
   return (options, callback) => {
     const host = options.hostname.replace(/^\[|\]$/g, '');
-    if (!allowPrivateAddresses && isIP(host) !== 0 && !isPublicAddress(host)) {
+    if (isIP(host) !== 0 && !isAllowed(host)) {
       callback(new ForbiddenAddressError(host), null);
       return;
     }
@@ -131,6 +132,12 @@ function httpUrl(text: string, param: string, base?: string): URL {
     throw urlError(param, 'A picture URL must not hold a user name or password.');
   }
   return url;
+}
+
+/** Ends a response nobody will read. Destroying it is reported as an error, which without a listener ends the process. */
+function discard(body: Readable): void {
+  body.on('error', () => undefined);
+  body.destroy();
 }
 
 function urlError(param: string, message: string): ChatInputError {

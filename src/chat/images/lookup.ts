@@ -21,10 +21,13 @@ export function isPublicAddress(address: string): boolean {
   return ipaddr.process(address).range() === 'unicast';
 }
 
+/** Says whether an IP address may be connected to. */
+export type AddressRule = (address: string) => boolean;
+
 interface LookupRequest {
   readonly hostname: string;
   readonly options: LookupOptions;
-  readonly allowPrivateAddresses: boolean;
+  readonly isAllowed: AddressRule;
 }
 
 type LookupCallback = (
@@ -34,19 +37,18 @@ type LookupCallback = (
 ) => void;
 
 /**
- * Node's `dns.lookup` that refuses a name as soon as one of its addresses is not public. The addresses handed back
+ * Node's `dns.lookup` that refuses a name as soon as one of its addresses is not allowed. The addresses handed back
  * are those connected to, so checking and connecting cannot see different ones.
  */
 export function lookupAllowed(request: LookupRequest, callback: LookupCallback): void {
-  const { hostname, options, allowPrivateAddresses } = request;
+  const { hostname, options, isAllowed } = request;
   lookup(hostname, { ...options, all: true }, (error, addresses) => {
     if (error !== null) {
       callback(error, []);
       return;
     }
-    const allowed = addresses.every(({ address }) => isPublicAddress(address));
     const [first] = addresses;
-    if (first === undefined || (!allowPrivateAddresses && !allowed)) {
+    if (first === undefined || !addresses.every(({ address }) => isAllowed(address))) {
       callback(new ForbiddenAddressError(hostname), []);
     } else if (options.all === true) {
       callback(null, addresses);

@@ -21,15 +21,18 @@ interface WaitingJob {
 export class TilingPool {
   readonly #data: TilingWorkerData;
   readonly #numThreads: number;
+  readonly #workerFile: URL;
   readonly #waiting: WaitingJob[] = [];
   readonly #idle: Worker[] = [];
   readonly #all = new Set<Worker>();
   readonly #running = new Map<Worker, WaitingJob>();
   #closed = false;
 
-  constructor(data: TilingWorkerData, numThreads: number) {
+  /** @param workerFile the program of a thread; tests put another one here */
+  constructor(data: TilingWorkerData, numThreads: number, workerFile: URL = WORKER_FILE) {
     this.#data = data;
     this.#numThreads = numThreads;
+    this.#workerFile = workerFile;
   }
 
   /** @throws ChatInputError when the picture is refused, Error when a thread dies */
@@ -61,7 +64,7 @@ export class TilingPool {
 
   #start(): Worker | null {
     if (this.#all.size >= this.#numThreads) return null;
-    const worker = new Worker(WORKER_FILE, { workerData: this.#data });
+    const worker = new Worker(this.#workerFile, { workerData: this.#data });
     this.#all.add(worker);
     worker.on('message', (reply: TilingReply) => {
       const done = this.#release(worker);

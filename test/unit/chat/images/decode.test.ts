@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { deflateSync } from 'node:zlib';
+import sharp, { type Sharp } from 'sharp';
+import { ChatInputError } from '../../../../src/chat/chat-input-error.ts';
+import { decodeImage } from '../../../../src/chat/images/decode.ts';
+import type { RgbImage } from '../../../../src/chat/images/resize.ts';
+
+const LIMITS = { maxPixels: 1_000_000 };
+const PARAM = 'messages[0].content[1]';
+
+const decode = (bytes: Uint8Array): Promise<RgbImage> => decodeImage(bytes, LIMITS, PARAM);
+
+function flat(width: number, height: number, background: string): Sharp {
+  return sharp({ create: { width, height, channels: 3, background } });
+}
+
+function refusal(code: string, pattern: RegExp): (error: unknown) => boolean {
+  return (error) =>
+    error instanceof ChatInputError &&
+    error.code === code &&
+    error.param === PARAM &&
+    pattern.test(error.message);
+}
+
+/** A PNG header that claims any size over a few bytes of data. */
+function pngBomb(width: number, height: number): Buffer {
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.set([8, 2, 0, 0, 0], 8);
+  return Buffer.concat([
+    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
+    pngChunk('IHDR', header),
+    pngChunk('IDAT', deflateSync(Buffer.alloc(64))),
+    pngChunk('IEND', Buffer.alloc(0)),
+  ]);
+}
+
+function pngChunk(type: string, data: Buffer): Buffer {
+  const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
+  let crc = 0xffffffff;
+  for (const byte of body) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
+  }
+  const chunk = Buffer.alloc(body.length + 8);
+  chunk.writeUInt32BE(data.length, 0);
+  chunk.set(body, 4);
+  chunk.writeUInt32BE((crc ^ 0xffffffff) >>> 0, body.length + 4);
+  return chunk;
+}
+
+describe('decoding a picture', () => {
+  for (const format of ['png', 'jpeg', 'webp', 'gif', 'avif'] as const) {
+    it(`reads ${format}`, async () => {
+      const bytes = await flat(16, 8, '#c02040').toFormat(format).toBuffer();
+      const { width, height, data } = await decode(bytes);
+      assert.deepEqual([width, height, data.length], [16, 8, 16 * 8 * 3]);
+      for (const [channel, value] of [0xc0, 0x20, 0x40].entries()) {
+        assert.ok(Math.abs(data[channel]! - value) <= 4, `channel ${channel}: ${data[channel]}`);
+      }
+    });
+  }
+
+  it('lays transparency on white', async () => {
+    const clear = { r: 0, g: 0, b: 0, alpha: 0 };
+    const image = sharp({ create: { width: 2, height: 2, channels: 4, background: clear } });
+    const { data } = await decode(await image.png().toBuffer());
+    assert.ok(data.every((value) => value === 255));
+  });
+
+  it('turns the picture as its EXIF orientation says', async () => {
+    const pixels = Buffer.from([255, 0, 0, 0, 0, 255]);
+    const bytes = await sharp(pixels, { raw: { width: 2, height: 1, channels: 3 } })
+      .withMetadata({ orientation: 6 })
+      .png()
+      .toBuffer();
+    const { width, height, data } = await decode(bytes);
+    assert.deepEqual([width, height], [1, 2]);
+    assert.deepEqual([...data], [255, 0, 0, 0, 0, 255]);
+  });
+
+  it('takes the first frame of an animation', async () => {
+    const frames = Buffer.alloc(4 * 8 * 3);
+    frames.fill(Buffer.from([0, 200, 0]), 0, 4 * 4 * 3);
+    const bytes = await sharp(frames, { raw: { width: 4, height: 8, channels: 3, pageHeight: 4 } })
+      .gif({ delay: [100, 100] })
+      .toBuffer();
+    assert.equal((await sharp(bytes).metadata()).pages, 2);
+    const { width, height, data } = await decode(bytes);
+    assert.deepEqual([width, height], [4, 4]);
+    assert.deepEqual([...data.subarray(0, 3)], [0, 200, 0]);
+  });
+
+  it('makes three channels of grey, of 16 bits and of a palette', async () => {
+    const grey = await flat(3, 3, '#808080').toColourspace('b-w').png().toBuffer();
+    const deep = await flat(3, 3, '#808080').toColourspace('rgb16').png().toBuffer();
+    const palette = await flat(3, 3, '#808080').png({ palette: true }).toBuffer();
+    for (const bytes of [grey, deep, palette]) {
+      const { data } = await decode(bytes);
+      assert.equal(data.length, 27);
+      assert.ok(data.every((value) => Math.abs(value - 128) <= 1));
+    }
+  });
+
+  it('makes RGB of CMYK', async () => {
+    const bytes = await flat(8, 8, '#ffffff').toColourspace('cmyk').jpeg().toBuffer();
+    assert.equal((await sharp(bytes).metadata()).space, 'cmyk');
+    const { data } = await decode(bytes);
+    assert.equal(data.length, 8 * 8 * 3);
+    assert.ok(data.every((value) => value >= 245));
+  });
+
+  it('ignores the colour profile of an RGB picture, as PIL does', async () => {
+    const image = flat(2, 2, '#c02040');
+    const plain = await decode(await image.clone().png().toBuffer());
+    const bytes = await image.clone().withIccProfile('p3').png().toBuffer();
+    const stored = await sharp(bytes, { ignoreIcc: true }).raw().toBuffer();
+    assert.notDeepEqual([...stored.subarray(0, 3)], [...plain.data.subarray(0, 3)]);
+    assert.deepEqual([...(await decode(bytes)).data], [...stored]);
+  });
+});
+
+describe('refusing a picture', () => {
+  it('names both numbers when it has too many pixels, before unpacking it', async () => {
+    await assert.rejects(
+      decode(pngBomb(30_000, 30_000)),
+      refusal('image_too_large', /30000 x 30000 = 900000000 pixels; at most 1000000/),
+    );
+  });
+
+  it('refuses a picture that is far longer than wide', async () => {
+    const bytes = await flat(2, 900, '#000000').png().toBuffer();
+    await assert.rejects(decode(bytes), refusal('invalid_image', /2 x 900 .* at most 200 times/));
+  });
+
+  it('refuses truncated data', async () => {
+    const bytes = await sharp(Buffer.from(Array.from({ length: 64 * 64 * 3 }, (_, i) => i * 7)), {
+      raw: { width: 64, height: 64, channels: 3 },
+    })
+      .png()
+      .toBuffer();
+    const cut = bytes.subarray(0, bytes.length / 2);
+    await assert.rejects(decode(cut), refusal('invalid_image', /cannot be decoded/));
+  });
+
+  for (const [name, bytes] of [
+    ['SVG', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')],
+    ['TIFF', Buffer.from('II*\0________')],
+    ['text', Buffer.from('hello')],
+    ['nothing', Buffer.alloc(0)],
+  ] as const) {
+    it(`refuses ${name}, naming the formats served`, async () => {
+      await assert.rejects(decode(bytes), refusal('unsupported_image_format', /JPEG, PNG, WebP/));
+    });
+  }
+});
