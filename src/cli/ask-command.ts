@@ -30,19 +30,33 @@ export function registerAsk(program: Command): void {
         'fast',
       ]),
     )
-    .action(async (words: string[], raw: RawOptions) => {
-      const { picture, question } = parseWords(words);
-      const url = raw.url.replace(/\/+$/, '');
-      await ask({
-        question,
-        picture,
-        url,
-        mode: raw.mode,
-        screen: process.stdout,
-        // A server that was asked for by name and is not there is a mistake, not a wish for another one.
-        startServer: url === DEFAULT_URL ? () => startQuietly(raw.package) : undefined,
-      });
+    .action(runAsk);
+}
+
+async function runAsk(words: string[], raw: RawOptions): Promise<void> {
+  const { picture, question } = parseWords(words);
+  const url = raw.url.replace(/\/+$/, '');
+  const abort = new AbortController();
+  const stop = (): void => abort.abort();
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  // Whoever read the answer (`| head`) has seen enough.
+  process.stdout.once('error', stop);
+  try {
+    await ask({
+      question,
+      picture,
+      url,
+      mode: raw.mode,
+      screen: process.stdout,
+      // A server that was asked for by name and is not there is a mistake, not a wish for another one.
+      startServer: url === DEFAULT_URL ? () => startQuietly(raw.package) : undefined,
+      signal: abort.signal,
     });
+  } catch (error) {
+    if (!abort.signal.aborted) throw error;
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+  }
 }
 
 /** @throws Error when there is not just a question, or a picture and a question */
