@@ -35,7 +35,11 @@ def main():
     for case in CASES:
         make_case(case, data / "checkpoints" / case.name)
     make_tokenizer_lines(data / "tokenizer", QWEN3)
-    make_prompts(data / "tokenizer", QWEN3, (TEMPLATES / "r4b.chat_template.jinja").read_text())
+    templates = {
+        "R-4B": (TEMPLATES / "r4b.chat_template.jinja").read_text(),
+        "Qwen3": (TEMPLATES / "qwen3.chat_template.jinja").read_text(),
+    }
+    make_prompts(data / "tokenizer", QWEN3, templates)
     make_tiles(data / "tiles")
 
 

@@ -155,20 +155,54 @@ CONVERSATIONS = [
     [{"role": "user", "content": "数字 ١٢٣ 👍🏽 — naïve cafe\u0301 <b>bold</b> a<b && c>d"}],
 ]
 
-THINKING_MODES = {"auto": {}, "think": {"thinking_mode": "long"}, "fast": {"thinking_mode": "short"}}
+QWEN3_CONVERSATIONS = [
+    [{"role": "user", "content": "What is 17 + 25?"}],
+    [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "First question"},
+        {"role": "assistant", "content": "First answer", "reasoning": "forgotten by the template"},
+        {"role": "user", "content": "Second question\n"},
+        {"role": "assistant", "content": "<think>\nforgotten too\n</think>\n\nSecond answer"},
+        {"role": "user", "content": "Third question"},
+    ],
+    [
+        {"role": "user", "content": "Look it up."},
+        {"role": "assistant", "content": "I am looking.", "reasoning": "kept, since no user spoke after it"},
+        {"role": "tool", "content": "{\"found\": 42}"},
+        {"role": "assistant", "content": "<think>\nkept as well\n</think>\n\nStill looking."},
+        {"role": "tool", "content": "nothing"},
+        {"role": "tool", "content": "more"},
+    ],
+]
+
+QWEN3_MODES = {"think": {"enable_thinking": True}, "fast": {"enable_thinking": False}}
+R4B_MODES = {"auto": {}, "think": {"thinking_mode": "long"}, "fast": {"thinking_mode": "short"}}
+
+FAMILIES = {"R-4B": (CONVERSATIONS, R4B_MODES), "Qwen3": (QWEN3_CONVERSATIONS, QWEN3_MODES)}
 
 
-def make_prompts(folder, qwen3_tokenizer_json, template):
-    """Write prompts.json: conversations, and their prompt ids in every thinking mode."""
+def for_template(message):
+    """The message as chat templates take it: thinking goes under reasoning_content."""
+    message = dict(message)
+    if "reasoning" in message:
+        message["reasoning_content"] = message.pop("reasoning")
+    return message
+
+
+def make_prompts(folder, qwen3_tokenizer_json, templates):
+    """Write prompts.json: conversations, and their prompt ids in every thinking mode of their family."""
     source = json.loads(qwen3_tokenizer_json.read_text(encoding="utf-8"))
     tokenizer = Tokenizer.from_str(json.dumps(source))
     tokenizer.add_tokens([AddedToken("<image>", normalized=False, special=True)])
-    jinja = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True).from_string(template)
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
     cases = []
-    for messages in CONVERSATIONS:
-        for mode, variables in THINKING_MODES.items():
-            text = jinja.render(messages=messages, add_generation_prompt=True, **variables)
-            ids = tokenizer.encode(text, add_special_tokens=False).ids
-            cases.append({"mode": mode, "messages": messages, "ids": ids})
+    for family, (conversations, modes) in FAMILIES.items():
+        template = environment.from_string(templates[family])
+        for messages in conversations:
+            for mode, variables in modes.items():
+                given = [for_template(message) for message in messages]
+                text = template.render(messages=given, add_generation_prompt=True, **variables)
+                ids = tokenizer.encode(text, add_special_tokens=False).ids
+                cases.append({"family": family, "mode": mode, "messages": messages, "ids": ids})
     (folder / "prompts.json").write_text(json.dumps(cases, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"prompts: {len(cases)}")
