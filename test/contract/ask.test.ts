@@ -6,9 +6,9 @@ import { type TestContext, test } from 'node:test';
 import type { Screen } from '../../src/terminal/answer-printer.ts';
 import { type AskOptions, ask } from '../../src/terminal/ask.ts';
 import { FakeEngineClient, finishEvent, scriptedEvents } from '../helpers/fake-engine-client.ts';
-import { listeningApp } from '../helpers/listening-app.ts';
+import { deserted, listeningApp } from '../helpers/listening-app.ts';
 
-const NOBODY = 'http://127.0.0.1:1';
+const NOBODY = await deserted();
 const ESCAPE = '\u001b';
 const DIMMED = new RegExp(`${ESCAPE}\\[2m(.*?)${ESCAPE}\\[0m`, 'g');
 const PNG = Buffer.from('89504e470d0a1a0a0000', 'hex');
@@ -125,7 +125,7 @@ test('a started server is closed even when the answer breaks off', async (contex
 });
 
 test('without a way to start one, a missing server is an error that names the address', async () => {
-  await assert.rejects(run({}), /No server answers at http:\/\/127\.0\.0\.1:1\./);
+  await assert.rejects(run({}), new Error(`No server answers at ${NOBODY}.`));
 });
 
 test("a refusal is shown in the server's words", async (context) => {

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import type { TestContext } from 'node:test';
 import { buildTestApp, type TestApp, type TestAppOptions } from './test-app.ts';
 
@@ -14,6 +16,16 @@ export async function listeningApp(
   const url = await built.app.listen({ host: '127.0.0.1', port: 0 });
   context.after(() => built.app.close());
   return { ...built, url };
+}
+
+/** An address at which nothing listens: a port that was free a moment ago. */
+export async function deserted(): Promise<string> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return `http://127.0.0.1:${port}`;
 }
 
 /** Waits until something becomes true that no event announces. */
