@@ -65,7 +65,7 @@ def symbolic_order(scene):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--run", required=True)
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=2000)
     arguments = parser.parse_args()
     run = Path(arguments.run)
     path = run / "decoder.pt"

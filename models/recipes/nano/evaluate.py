@@ -2,6 +2,7 @@
 
 Held-out means: other seeds than any training stage uses, and for out-of-scope questions also
 sentences that training never contains. An answer counts only if it equals the expected one.
+The result goes to RUN/evaluation.json and, as a table, to RUN/evaluation.md.
 
     python evaluate.py --run RUN [--per-task N]
 """
@@ -89,6 +90,18 @@ def quick_scores(model, chat, pictures_of, per_task=32):
     return scores
 
 
+def table(results):
+    """The results as a Markdown table, for the model card."""
+    lines = ["| task | kind | fast % | think % | auto % | auto thinks % | mean p(think) | tokens fast / think |",
+             "|---|---|---|---|---|---|---|---|"]
+    lines += [
+        f"| {task} | {r['kind']} | {r['fast']} | {r['think']} | {r['auto']} | {r['auto_thinks']} "
+        f"| {r['p_think']} | {r['fast_tokens']} / {r['think_tokens']} |"
+        for task, r in results.items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def main():
     # The stages import quick_scores from here, so what only the command needs is imported late.
     from tokenizers import Tokenizer
@@ -101,7 +114,6 @@ def main():
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--per-task", type=int, default=200)
     arguments = parser.parse_args()
-    torch.set_num_threads(2)
     chat = Chat(Tokenizer.from_file(str(arguments.run / "tokenizer.json")))
     model = newest_model(arguments.run).eval()
     results = {}
@@ -114,6 +126,7 @@ def main():
         print(task, json.dumps(results[task]), flush=True)
     path = arguments.run / "evaluation.json"
     path.write_text(json.dumps({"seed": SEED, "tasks": results}, indent=2) + "\n")
+    path.with_suffix(".md").write_text(table(results))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import torch
 
 from model import LAYERS
 
-MAX_NEW_TOKENS = 110
+MAX_NEW_TOKENS = 160
 
 
 def embed_prompt(model, chat, picture, question, mode):

@@ -26,7 +26,7 @@ PEAK_RATE = 3e-3
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=800)
     arguments = parser.parse_args()
     path = arguments.run / "projector.pt"
     if path.exists():

@@ -110,12 +110,14 @@ WORDING = {
         "What number do you see?", "Read the number{p}.", "What number is shown?",
         "What is the number written{p}?", "Tell me the number{p}.", "What's the number{p}?",
         "Which number do you see{p0}?", "What number is it?",
+        "What number can you see{p0}?", "Which number can you see?",
     ],
     "read_numbers": [
         "What numbers are{p2}?", "What are the numbers{p}?", "Which numbers are{p2}?",
         "Which numbers do you see?", "Read the numbers{p}.", "List the numbers{p}.",
         "List all numbers{p}.", "Read all the numbers{p}.", "What numbers do you see?",
-        "Tell me the numbers{p}.", "What's written{p0}?", "Name the numbers{p}.",
+        "Tell me the numbers{p}.", "Name the numbers{p}.",
+        "What numbers can you see{p0}?", "What are these numbers?", "Which numbers can you see?",
     ],
     "describe": [
         "What is{p2}?", "What do you see?", "What can you see{p0}?", "Describe the picture.",
@@ -127,6 +129,7 @@ WORDING = {
         "What shapes are{p2}?", "Which shapes are{p2}?", "What are the shapes{p}?",
         "List the shapes{p}.", "Name the shapes{p}.", "Which shapes do you see?",
         "What shapes do you see?", "List all the shapes{p}.", "Tell me the shapes{p}.",
+        "What shapes can you see{p0}?", "What are these shapes?", "Describe the shapes{p}.",
     ],
     "name_shape": [
         "What shape is this?", "What shape is it?", "What is the shape{p}?", "Which shape is this?",
@@ -150,18 +153,22 @@ WORDING = {
         "Which number is the largest?", "What is the biggest number{p}?",
         "Which number is the biggest?", "What's the highest number{p}?", "Find the largest number.",
         "Which is the biggest number?", "What is the maximum?",
+        "Which number is largest?", "What number is the largest?", "Which number is biggest?",
     ],
     "smallest": [
         "Which is the smallest number{p}?", "What is the smallest number{p}?",
         "Which number is the smallest?", "What is the lowest number{p}?",
         "Which number is the lowest?", "What's the smallest number{p}?",
         "Find the smallest number.", "What is the minimum?",
+        "Which number is smallest?", "What number is the smallest?",
     ],
     "bar_values": [
         "What are the values of the bars{c}?", "How tall are the bars{c}?", "Read the chart.",
         "Read the bars{c}.", "What values does the chart show?", "What are the bar values{c}?",
         "List the values of the bars{c}.", "What heights do the bars have?", "Read the bar chart.",
         "What are the heights of the bars{c}?",
+        "What does the chart show?", "What are the values{c}?", "What values do you see{c}?",
+        "Which values does the chart have?",
     ],
     "tallest_value": [
         "What is the value of the tallest bar{c}?", "How tall is the tallest bar{c}?",
@@ -180,6 +187,8 @@ WORDING = {
         "What is the total of the numbers{p}?", "What's the sum of the numbers{p}?",
         "Sum the numbers{p}.", "How much is it in total?", "Calculate the sum of the numbers.",
         "What is the sum of all numbers{p}?", "Add all the numbers together.",
+        "Add them up.", "What do they add up to?", "Sum up all the numbers{p}.", "Sum?",
+        "Can you add the numbers{p}?", "Add up all the numbers{p}.", "What is the total sum?",
     ],
     "difference": [
         "What is the difference between the largest and the smallest number{p}?",
@@ -196,6 +205,8 @@ WORDING = {
         "What do the bars add up to?", "What is the total of all bars{c}?",
         "What is the sum of the values{c}?", "What is the total of the chart?",
         "Add the values of the bars{c}.", "What's the total of the bars?",
+        "What is the total{c}?", "What is the sum{c}?", "What is the sum of all bars{c}?",
+        "Add up the values{c}.", "Add them up.",
     ],
     "colour_of_shape": [
         "What colour is the {shape}?", "What color is the {shape}?", "Which colour is the {shape}?",

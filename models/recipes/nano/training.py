@@ -21,9 +21,6 @@ def start(seed):
     """Fix seeds, use one thread per process and join the process group if there is one."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    if torch.cpu._is_amx_tile_supported():
-        # Matrix products through bfloat16 tiles, sums in float32: about 15 % faster steps.
-        torch.backends.mkldnn.matmul.fp32_precision = "bf16"
     if world() > 1:
         rendezvous = os.environ["RENDEZVOUS_FILE"]
         dist.init_process_group("gloo", f"file://{rendezvous}", rank=rank(), world_size=world())

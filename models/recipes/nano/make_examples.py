@@ -1,0 +1,89 @@
+"""Draw what is shipped beside the model: sample pictures, and a small held-out question set.
+
+    python make_examples.py --output ../../nano
+
+writes examples/ (pictures with a good question each) and heldout/ (pictures and questions.jsonl),
+with which accuracy can be measured through a server, without Python. No training stage uses
+these seeds. Drawing again gives the same files.
+"""
+
+import argparse
+import json
+import random
+from collections import Counter
+from pathlib import Path
+
+from evaluate import SEED, held_out_set
+from scenes import BAR, NUMBER, SHAPE, SQUARE, TALL, WIDE, Item, Scene, draw
+
+HELD_OUT_SEED = SEED + 2
+PER_TASK = 16
+
+
+def number(value, colour, row, column):
+    return Item(NUMBER, colour, row, column, value=value)
+
+
+def bars(*values_and_colours):
+    return [Item(BAR, colour, 0, i, value=value) for i, (value, colour) in enumerate(values_and_colours)]
+
+
+EXAMPLES = [
+    ("sum", Scene(WIDE, [number(23, "blue", 0, 0), number(48, "red", 0, 3), number(7, "green", 1, 1)]),
+     "What is the sum of the numbers?", "78"),
+    ("difference", Scene(WIDE, [number(64, "purple", 0, 1), number(35, "orange", 0, 2),
+                                number(9, "black", 1, 0), number(82, "blue", 1, 3)]),
+     "What is the difference between the largest and the smallest number?", "73"),
+    ("chart", Scene(WIDE, bars((3, "blue"), (7, "orange"), (5, "green"), (8, "purple"))),
+     "What is the total of the bars?", "23"),
+    ("shapes", Scene(WIDE, [Item(SHAPE, "red", 0, 0, "circle"), Item(SHAPE, "blue", 0, 2, "star"),
+                            Item(SHAPE, "green", 1, 1, "triangle"), Item(SHAPE, "yellow", 1, 3, "square")]),
+     "What shapes are in the picture?", "a red circle, a blue star, a green triangle and a yellow square"),
+    ("heart", Scene(SQUARE, [Item(SHAPE, "red", 0, 0, "heart")], large=True),
+     "What do you see?", "a red heart"),
+    ("tall", Scene(TALL, [number(57, "red", 0, 0), number(91, "blue", 1, 1), number(38, "green", 3, 0)]),
+     "Which is the largest number?", "91"),
+]
+
+
+def save_picture(picture, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path, optimize=True)
+
+
+def write_examples(folder):
+    records = []
+    for name, scene, question, answer in EXAMPLES:
+        save_picture(draw(scene, random.Random(name)), folder / f"{name}.png")
+        records.append({"file": f"{name}.png", "question": question, "answer": answer})
+    (folder / "examples.json").write_text(json.dumps(records, indent=2) + "\n")
+
+
+def write_held_out(folder):
+    """One line per question; several questions share a picture."""
+    files, lines, counts = {}, [], Counter()
+    for task, items in held_out_set(PER_TASK, HELD_OUT_SEED).items():
+        for scene, example in items:
+            if scene and id(scene) not in files:
+                files[id(scene)] = name = f"{len(files):03}.png"
+                save_picture(draw(scene, random.Random(f"held out {name}")), folder / name)
+            counts[task] += 1
+            lines.append(json.dumps({
+                "id": f"{task}-{counts[task]:02}", "task": task, "kind": example.kind,
+                "image": files[id(scene)] if scene else None,
+                "question": example.question, "answer": example.answer,
+            }))
+    (folder / "questions.jsonl").write_text("\n".join(lines) + "\n")
+    print(f"{len(lines)} questions over {len(files)} pictures")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--output", type=Path, required=True)
+    output = parser.parse_args().output
+    write_examples(output / "examples")
+    write_held_out(output / "heldout")
+
+
+if __name__ == "__main__":
+    main()
