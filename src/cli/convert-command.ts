@@ -1,9 +1,16 @@
+import { writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { dirname, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { convertCheckpoint } from '../exporter/convert-checkpoint.ts';
 import { ProgressBar } from '../exporter/progress-bar.ts';
+import type { StorageError } from '../exporter/weights/tensor-groups.ts';
 import { BUILTIN_PROTOCOLS } from '../model-package/builtin-protocols.ts';
 import { formatBytes } from '../model-package/describe.ts';
 import { type Manifest, PRECISIONS, type Precision } from '../model-package/manifest.ts';
+import { measureQuality, type QualityReport } from '../quality/measure-quality.ts';
+import { formatReport } from '../quality/report-table.ts';
+import { openBackend } from '../runtime/backend.ts';
 
 interface ConvertFlags {
   readonly out: string;
@@ -11,6 +18,7 @@ interface ConvertFlags {
   readonly name?: string;
   readonly protocol?: string;
   readonly force?: boolean;
+  readonly report?: boolean;
 }
 
 /** Adds `thinkgate convert <checkpoint>`. */
@@ -32,31 +40,54 @@ export function registerConvert(program: Command): void {
       ),
     )
     .option('--force', 'replace an existing package')
+    .option('--report', 'measure what the precision costs and write <package>.report.json')
     .action(runConvert);
 }
 
 async function runConvert(checkpointDir: string, flags: ConvertFlags): Promise<void> {
-  const bar = new ProgressBar(process.stderr);
-  const { out: outDir, ...rest } = flags;
+  const { out: outDir, report, ...rest } = flags;
   const abort = new AbortController();
   const interrupt = (): void => abort.abort(new Error('The conversion was interrupted.'));
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  const bar = new ProgressBar(process.stderr);
+  const errors: StorageError[] = [];
   try {
     const manifest = await convertCheckpoint({
       ...rest,
       checkpointDir,
       outDir,
       onProgress: (progress) => bar.update(progress),
+      onStorageError: report ? (error) => errors.push(error) : undefined,
       signal: abort.signal,
-    });
-    bar.end();
+    }).finally(() => bar.end());
     process.stdout.write(summary(manifest, outDir));
-  } catch (error) {
-    bar.end();
-    throw error;
+    if (report) await writeReport(checkpointDir, flags, { errors, signal: abort.signal });
   } finally {
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
   }
+}
+
+/** Prints the report and leaves it beside the package; it is no part of it. */
+async function writeReport(
+  checkpointDir: string,
+  { out, precision }: ConvertFlags,
+  { errors: tensors, signal }: { errors: readonly StorageError[]; signal: AbortSignal },
+): Promise<void> {
+  const path = resolve(out);
+  const { backend } = await openBackend('auto');
+  const measured = await measureQuality({
+    checkpointDir,
+    precision,
+    backend,
+    signal,
+    scratchParent: dirname(path),
+    numThreads: availableParallelism(),
+    onProgress: (done, total) => process.stderr.write(`measured ${done} of ${total} layers\n`),
+  });
+  const report: QualityReport = { ...measured, tensors };
+  const file = `${path}.report.json`;
+  await writeFile(file, `${JSON.stringify(report, null, 2)}\n`);
+  process.stdout.write(`\n${formatReport(report)}\nwrote ${file}\n`);
 }
 
 function summary(manifest: Manifest, outDir: string): string {

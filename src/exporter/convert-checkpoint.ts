@@ -126,21 +126,19 @@ async function writeGraphs(
   { onProgress, signal }: ConvertOptions,
 ): Promise<void> {
   const totalBytes = dataFiles.reduce((sum, file) => sum + file.sourceBytes, 0);
-  let doneBytes = 0;
-  const report = (tensor: string | null, phase: ConvertProgress['phase'] = 'writing'): void =>
-    onProgress?.({ phase, doneBytes, totalBytes, tensor });
+  let finishedBytes = 0;
   for (const file of dataFiles) {
     const digest = await file.write(files.dir, {
       signal,
-      onGroup: ({ label }) => report(label),
-      onGroupDone: ({ label, sourceBytes }) => {
-        doneBytes += sourceBytes;
-        report(label);
+      onProgress: ({ label: tensor, sourceBytes }, share) => {
+        const doneBytes = finishedBytes + Math.round(share * sourceBytes);
+        if (share === 1) finishedBytes = doneBytes;
+        onProgress?.({ phase: 'writing', doneBytes, totalBytes, tensor });
       },
     });
     files.add(digest);
   }
-  report(null, 'finishing');
+  onProgress?.({ phase: 'finishing', doneBytes: finishedBytes, totalBytes, tensor: null });
   for (const [name, graph] of graphs) await files.write(name, graph.encode(PRODUCER));
 }
 

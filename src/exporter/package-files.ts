@@ -1,7 +1,7 @@
 /** Writes a package's files into its temporary folder and remembers the digest of each. */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, mkdtemp, open, rename, rm, statfs } from 'node:fs/promises';
+import { access, mkdir, open, rename, rm, statfs } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ConvertError } from './convert-error.ts';
 import type { FileDigest } from './weights/data-file.ts';
@@ -35,7 +35,8 @@ export class PackageFiles {
     const parent = dirname(path);
     await checkParent(parent);
     await checkFreeDisk(parent, dataBytes + SMALL_FILES_BYTES);
-    const dir = await mkdtemp(join(parent, `.${basename(path)}-`));
+    const dir = join(parent, `.${basename(path)}-${randomUUID()}`);
+    await mkdir(dir);
     return new PackageFiles(dir, path);
   }
 

@@ -3,7 +3,10 @@ import { z } from 'zod';
 import { readJson, readOptionalJson } from './json-file.ts';
 
 const tokenizerSchema = z.looseObject({
-  model: z.looseObject({ type: z.string().optional(), vocab: z.record(z.string(), z.int()) }),
+  model: z.looseObject({
+    // Not checked entry by entry: there are some 150,000, and a token may be called `__proto__`.
+    vocab: z.custom<Record<string, number>>((value) => typeof value === 'object' && value !== null),
+  }),
   added_tokens: z.array(z.looseObject({ id: z.int(), content: z.string() })).default([]),
 });
 const namedTokenSchema = z.union([z.string(), z.looseObject({ content: z.string() })]);

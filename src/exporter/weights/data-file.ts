@@ -38,10 +38,8 @@ export interface FileDigest {
 }
 
 export interface WriteHooks {
-  /** Called before a group is produced. */
-  readonly onGroup?: (group: TensorGroup) => void;
-  /** Called when a group is written. */
-  readonly onGroupDone?: (group: TensorGroup) => void;
+  /** Called before a group is produced and after every piece of it, with the share (0 to 1) that is written. */
+  readonly onProgress?: ((group: TensorGroup, share: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -82,9 +80,7 @@ export class DataFile {
     const appender = new HashingAppender(handle);
     try {
       for (const { group, offsets } of this.#groups) {
-        hooks.onGroup?.(group);
-        await appendGroup(appender, { group, offsets, signal: hooks.signal });
-        hooks.onGroupDone?.(group);
+        await appendGroup(appender, { group, offsets, hooks });
       }
       await handle.sync();
     } finally {
@@ -124,17 +120,20 @@ class HashingAppender {
 interface PlacedGroup {
   readonly group: TensorGroup;
   readonly offsets: readonly number[];
-  readonly signal: AbortSignal | undefined;
+  readonly hooks: WriteHooks;
 }
 
 async function appendGroup(
   appender: HashingAppender,
-  { group, offsets, signal }: PlacedGroup,
+  { group, offsets, hooks }: PlacedGroup,
 ): Promise<void> {
+  const totalBytes = group.sizes.reduce((sum, bytes) => sum + bytes, 0);
+  let doneBytes = 0;
+  hooks.onProgress?.(group, 0);
   let tensor = -1;
   let end = appender.position;
   for await (const chunk of group.produce()) {
-    signal?.throwIfAborted();
+    hooks.signal?.throwIfAborted();
     if (appender.position === end) {
       tensor += 1;
       const offset = offsets[tensor] ?? Number.NaN;
@@ -145,6 +144,8 @@ async function appendGroup(
       throw new Error(`${group.label} produced more bytes than were reserved.`);
     }
     await appender.append(chunk);
+    doneBytes += chunk.length;
+    hooks.onProgress?.(group, doneBytes / totalBytes);
   }
   if (tensor !== offsets.length - 1 || appender.position !== end) {
     throw new Error(`${group.label} produced fewer bytes than were reserved.`);

@@ -1,0 +1,54 @@
+/** The text that quantisation is measured on, and its embeddings. */
+import { join } from 'node:path';
+import { loadTokenizer } from '../chat/tokenizer.ts';
+import { EMBEDDING } from '../exporter/checkpoint/expected-tensors.ts';
+import type { ModelTensors } from '../exporter/checkpoint/match-tensors.ts';
+import { embeddingForm } from '../exporter/graphs/embed-graph.ts';
+import { type Bits, dequantizeRows, quantizeRows } from '../exporter/weights/block-quantizer.ts';
+import { float16ToFloat32, float32ToFloat16 } from '../exporter/weights/float-formats.ts';
+import type { Precision } from '../model-package/manifest.ts';
+import type { Streams } from './layer-errors.ts';
+
+export const PROBE_TOKENS = 96;
+
+const PROBE = `<think>
+The picture shows three numbers: 14, 27 and 35. First I add 14 and 27, which is 41. Then I add 35, which is 76.
+</think>
+The sum is 76. In code: \`const sum = [14, 27, 35].reduce((a, b) => a + b, 0);\` — on a train from Zürich to 東京 one would
+need about 9,600 km of track, a ferry, and patience. How many red circles are left of the blue square? There are two.`;
+
+/** Ids of the probe text, repeated up to the wanted length. */
+export async function probeTokens(checkpointDir: string): Promise<number[]> {
+  const tokenizer = await loadTokenizer(join(checkpointDir, 'tokenizer.json'));
+  const once = tokenizer.encode(PROBE);
+  return Array.from({ length: PROBE_TOKENS }, (_, i) => once[i % once.length]!);
+}
+
+/** Embeddings of the ids as the checkpoint and as a package of this precision gives them. */
+export async function probeEmbeddings(
+  tensors: ModelTensors,
+  tokenIds: readonly number[],
+  precision: Precision,
+): Promise<Streams> {
+  const table = tensors.get(EMBEDDING);
+  const hiddenSize = table.shape[1]!;
+  const exact = new Float32Array(tokenIds.length * hiddenSize);
+  for (const [row, id] of tokenIds.entries()) {
+    exact.set(await table.read(id * hiddenSize, hiddenSize), row * hiddenSize);
+  }
+  const form = embeddingForm(precision, { hiddenSize, tied: tensors.tied });
+  return { exact, quantized: asStored(exact, hiddenSize, form) };
+}
+
+function asStored(values: Float32Array, columns: number, form: Precision): Float32Array {
+  if (form === 'fp32') return values.slice();
+  if (form === 'fp16') {
+    const halves = new Uint16Array(values.length);
+    const out = new Float32Array(values.length);
+    float32ToFloat16(values, halves);
+    float16ToFloat32(halves, out);
+    return out;
+  }
+  const bits: Bits = form === 'int8' ? 8 : 4;
+  return dequantizeRows(quantizeRows(values, columns, bits), columns, bits);
+}
