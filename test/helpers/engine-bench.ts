@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { Engine } from '../../src/engine/engine.ts';
+import type {
+  FinishEvent,
+  GenerationEvent,
+  GenerationRequest,
+  TokenEvent,
+} from '../../src/engine/generation.ts';
+import type { TiledImage } from '../../src/engine/model-runner.ts';
+import type { ProtocolTokens } from '../../src/thinking/controller.ts';
+import { EOS, IMAGE, PROTOCOL, PROTOCOL_TOKENS, tokenBytes, VOCAB_SIZE } from './byte-tokens.ts';
+import { type RunnerCall, type Script, ScriptedRunner } from './scripted-runner.ts';
+
+export interface BenchOptions {
+  readonly numSlots?: number;
+  readonly slotCapacity?: number;
+  readonly prefillChunk?: number;
+  readonly tilesPerStep?: number;
+  readonly tokens?: ProtocolTokens;
+  readonly onCall?: (call: RunnerCall, index: number) => Promise<void> | void;
+  readonly onEmit?: (ids: readonly string[]) => void;
+}
+
+/** What one request gives and gets. The first prompt token is the key of its script. */
+export interface Job {
+  readonly script: Script;
+  readonly request: GenerationRequest;
+}
+
+const HIDDEN_SIZE = 4;
+
+/** An engine over a scripted runner, with the rules of the event stream checked on every event. */
+export class EngineBench {
+  readonly runner: ScriptedRunner;
+  readonly engine: Engine;
+  readonly events = new Map<string, GenerationEvent[]>();
+  readonly #waiting = new Map<string, (finish: FinishEvent) => void>();
+  #time = 0;
+
+  constructor(options: BenchOptions = {}) {
+    const { numSlots = 4, slotCapacity = 256, prefillChunk = 8, tilesPerStep = 2 } = options;
+    this.runner = new ScriptedRunner({
+      limits: { vocabSize: VOCAB_SIZE, hiddenSize: HIDDEN_SIZE, numSlots, slotCapacity },
+      imageTokenId: IMAGE,
+      ...(options.onCall === undefined ? {} : { onCall: options.onCall }),
+    });
+    this.engine = new Engine({
+      runner: this.runner,
+      protocol: PROTOCOL,
+      tokens: options.tokens ?? PROTOCOL_TOKENS,
+      tokenBytes,
+      eos: new Set([EOS]),
+      imageTokenId: IMAGE,
+      limits: { prefillChunk, tilesPerStep },
+      now: () => this.#time++,
+      emit: (addressed) => {
+        options.onEmit?.(addressed.map(({ id }) => id));
+        for (const { id, event } of addressed) this.#receive(id, event);
+      },
+    });
+  }
+
+  /** Submits a request. @returns its finish event, once it comes. */
+  submit({ request, script }: Job): Promise<FinishEvent> {
+    const key = request.promptTokenIds[0] ?? -1;
+    const isFinished = (): boolean => this.isFinished(request.id);
+    this.runner.add(key, { script, images: request.images, isFinished });
+    this.events.set(request.id, []);
+    const finished = new Promise<FinishEvent>((resolve) => this.#waiting.set(request.id, resolve));
+    this.engine.submit(request);
+    return finished;
+  }
+
+  isFinished(id: string): boolean {
+    return this.of(id).at(-1)?.type === 'finish';
+  }
+
+  of(id: string): readonly GenerationEvent[] {
+    return this.events.get(id) ?? [];
+  }
+
+  tokens(id: string): TokenEvent[] {
+    return this.of(id).filter((event) => event.type === 'token');
+  }
+
+  text(id: string, section: 'reasoning' | 'answer' | 'frame'): string {
+    return this.of(id)
+      .flatMap((event) => (event.type === 'decision' ? [] : event.pieces))
+      .filter((piece) => piece.section === section)
+      .map((piece) => piece.text)
+      .join('');
+  }
+
+  #receive(id: string, event: GenerationEvent): void {
+    const events = this.events.get(id);
+    assert.ok(events, `event for the unknown request ${id}`);
+    assert.notEqual(events.at(-1)?.type, 'finish', `${id}: ${event.type} after the finish`);
+    const decided = events.some(({ type }) => type === 'decision');
+    if (event.type === 'decision') assert.ok(!decided, `${id} was decided twice`);
+    else if (event.pieces.some(({ section }) => section !== 'frame')) {
+      assert.ok(decided, `${id} has text before its decision`);
+    }
+    events.push(event);
+    if (event.type === 'finish') this.#waiting.get(id)?.(event);
+  }
+}
+
+/** A request that leaves everything to the model, greedily. */
+export function requestOf(
+  promptTokenIds: readonly number[],
+  parts: Partial<Omit<GenerationRequest, 'promptTokenIds'>> = {},
+): GenerationRequest {
+  return {
+    id: `request ${promptTokenIds[0]}`,
+    promptTokenIds: Int32Array.from(promptTokenIds),
+    images: [],
+    sampling: {
+      temperature: 0,
+      topP: 1,
+      topK: 0,
+      minP: 0,
+      repetitionPenalty: 1,
+      presencePenalty: 0,
+      frequencyPenalty: 0,
+      logitBias: new Map(),
+      seed: 0,
+    },
+    maxTokens: 100,
+    stop: [],
+    topLogprobs: null,
+    thinking: { requested: 'auto', source: 'policy', start: 'block', budget: null, answerFloor: 0 },
+    ...parts,
+  };
+}
+
+/** A prompt of `length` tokens that begins with a script's key. */
+export function promptOf(key: number, length: number): number[] {
+  return [key, ...Array.from({ length: length - 1 }, (_, i) => 97 + (i % 26))];
+}
+
+/** The model writes these tokens and ends its turn; forced tokens in between take a place of their own. */
+export function writes(ids: readonly number[]): Script {
+  return (generated) => ids[generated.length] ?? EOS;
+}
+
+/** A picture of `numTiles` tiles; `name` is one character and tells pictures apart. */
+export function imageOf(name: string, numTiles: number, numTokens: number): TiledImage {
+  return {
+    hash: name,
+    tiles: new Uint8Array(numTiles),
+    numTiles,
+    gridRows: 1,
+    gridColumns: numTiles - 1,
+    originalHeight: 10,
+    originalWidth: 10,
+    numTokens,
+  };
+}

@@ -1,0 +1,271 @@
+import type {
+  DecodeRow,
+  ModelLimits,
+  ModelRunner,
+  PrefillChunk,
+  TiledImage,
+} from '../../src/engine/model-runner.ts';
+
+/** What the model makes most likely next, given what was generated so far (forced tokens included). */
+export type Script = (generated: readonly number[]) => NextToken | number;
+
+export interface NextToken {
+  readonly tokenId: number;
+  /** How far its logit lies above every other; 8 unless given. */
+  readonly margin?: number;
+  /** Exact probabilities of some tokens; the rest of the mass is spread evenly over the others. */
+  readonly probabilities?: ReadonlyMap<number, number>;
+}
+
+export interface ScriptedSequence {
+  readonly script: Script;
+  readonly images?: readonly TiledImage[];
+  /** Whether it has ended, so that its slot may be taken. */
+  readonly isFinished?: () => boolean;
+}
+
+export type RunnerCall =
+  | {
+      readonly kind: 'encode';
+      readonly image: TiledImage;
+      readonly first: number;
+      readonly count: number;
+    }
+  | { readonly kind: 'prefill'; readonly key: number; readonly chunk: PrefillChunk }
+  | {
+      readonly kind: 'decode';
+      readonly keys: readonly number[];
+      readonly rows: readonly DecodeRow[];
+    };
+
+export interface ScriptedRunnerOptions {
+  readonly limits: ModelLimits;
+  readonly imageTokenId: number;
+  /** Called before each call does its work: may throw, or return a promise to wait for. */
+  readonly onCall?: (call: RunnerCall, index: number) => Promise<void> | void;
+}
+
+interface Slot {
+  readonly key: number;
+  readonly sequence: ScriptedSequence;
+  /** What the cache would hold. */
+  readonly cached: number[];
+  promptLength: number | null;
+  numPlaceholders: number;
+}
+
+export const FEATURES_PER_TILE = 2;
+
+/**
+ * A ModelRunner that plays scripts, keyed by the first token of the prompt, and keeps account of every slot as a real
+ * cache would: it throws on a position that does not follow, a slot taken while its sequence lives, a picture's row
+ * without its own feature, tiles out of order. Logits are views that turn to NaN with the next call, as the seam allows.
+ */
+export class ScriptedRunner implements ModelRunner {
+  readonly limits: ModelLimits;
+  readonly calls: RunnerCall[] = [];
+  readonly #options: ScriptedRunnerOptions;
+  readonly #sequences = new Map<number, ScriptedSequence>();
+  readonly #slots = new Map<number, Slot>();
+  #lent: Float32Array[] = [];
+  #busy = false;
+
+  constructor(options: ScriptedRunnerOptions) {
+    this.limits = options.limits;
+    this.#options = options;
+  }
+
+  /** Registers what the model does with the prompt that begins with `key`. */
+  add(key: number, sequence: ScriptedSequence): void {
+    this.#sequences.set(key, sequence);
+  }
+
+  /** The logits the model gives after `generated`; a fresh array. */
+  logitsAfter(key: number, generated: readonly number[]): Float32Array {
+    return logitsOf(this.#sequence(key).script(generated), this.limits.vocabSize, generated.length);
+  }
+
+  encodeTiles(
+    image: TiledImage,
+    first: number,
+    count: number,
+    signal?: AbortSignal,
+  ): Promise<Float32Array> {
+    return this.#call({ kind: 'encode', image, first, count }, signal, () => {
+      if (count < 1 || first < 0 || first + count > image.numTiles) {
+        throw new Error(`Tiles ${first} + ${count} are not among the picture's ${image.numTiles}.`);
+      }
+      const { hiddenSize } = this.limits;
+      const features = new Float32Array(count * FEATURES_PER_TILE * hiddenSize);
+      return features.map((_, i) => first + Math.floor(i / (FEATURES_PER_TILE * hiddenSize)));
+    });
+  }
+
+  /** Row r of a picture is filled with its first hash digit's code * 1000 + r. */
+  packFeatures(image: TiledImage, features: Float32Array): Float32Array {
+    const { hiddenSize } = this.limits;
+    const perTile = FEATURES_PER_TILE * hiddenSize;
+    if (features.length !== image.numTiles * perTile) {
+      throw new Error(`${image.numTiles} tiles need ${image.numTiles * perTile} values.`);
+    }
+    features.forEach((tile, i) => {
+      if (tile !== Math.floor(i / perTile)) throw new Error(`Value ${i} is of tile ${tile}.`);
+    });
+    return Float32Array.from({ length: image.numTokens * hiddenSize }, (_, i) =>
+      rowValue(image, Math.floor(i / hiddenSize)),
+    );
+  }
+
+  prefill(chunk: PrefillChunk, signal?: AbortSignal): Promise<Float32Array | undefined> {
+    const first = chunk.tokenIds[0] ?? -1;
+    const key = chunk.start === 0 ? first : (this.#slots.get(chunk.slot)?.key ?? -1);
+    return this.#call({ kind: 'prefill', key, chunk }, signal, () => {
+      const slot = chunk.start === 0 ? this.#occupy(chunk.slot, key) : this.#slot(chunk.slot);
+      this.#checkChunk(slot, chunk);
+      slot.cached.push(...chunk.tokenIds);
+      if (!chunk.needsLogits) return undefined;
+      slot.promptLength = slot.cached.length;
+      return this.#lend(slot);
+    });
+  }
+
+  decode(rows: readonly DecodeRow[]): Promise<readonly Float32Array[]> {
+    const keys = rows.map(({ slot }) => this.#slots.get(slot)?.key ?? -1);
+    return this.#call({ kind: 'decode', keys, rows }, undefined, () => {
+      if (new Set(rows.map(({ slot }) => slot)).size < rows.length) {
+        throw new Error('Two rows of a step use one slot.');
+      }
+      return rows.map(({ slot: number, position, tokenId }) => {
+        const slot = this.#slot(number);
+        if (slot.promptLength === null) throw new Error(`Slot ${number} is still in its prompt.`);
+        if (position !== slot.cached.length || position >= this.limits.slotCapacity) {
+          throw new Error(
+            `Slot ${number} holds ${slot.cached.length} tokens; got position ${position}.`,
+          );
+        }
+        slot.cached.push(tokenId);
+        return this.#lend(slot);
+      });
+    });
+  }
+
+  async dispose(): Promise<void> {}
+
+  async #call<T>(call: RunnerCall, signal: AbortSignal | undefined, work: () => T): Promise<T> {
+    if (this.#busy) throw new Error('Two calls at once.');
+    this.#busy = true;
+    for (const logits of this.#lent) logits.fill(Number.NaN);
+    this.#lent = [];
+    this.calls.push(call);
+    try {
+      const waiting = this.#options.onCall?.(call, this.calls.length - 1);
+      if (waiting !== undefined) await (signal ? orAborted(waiting, signal) : waiting);
+      signal?.throwIfAborted();
+      return work();
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  #sequence(key: number): ScriptedSequence {
+    const sequence = this.#sequences.get(key);
+    if (sequence === undefined) throw new Error(`No script for prompts that begin with ${key}.`);
+    return sequence;
+  }
+
+  #occupy(number: number, key: number): Slot {
+    if (number < 0 || number >= this.limits.numSlots)
+      throw new Error(`There is no slot ${number}.`);
+    const holder = this.#slots.get(number);
+    if (holder?.sequence.isFinished?.() === false) {
+      throw new Error(`Slot ${number} is still in use by ${holder.key}.`);
+    }
+    const slot = {
+      key,
+      sequence: this.#sequence(key),
+      cached: [],
+      promptLength: null,
+      numPlaceholders: 0,
+    };
+    this.#slots.set(number, slot);
+    return slot;
+  }
+
+  #slot(number: number): Slot {
+    const slot = this.#slots.get(number);
+    if (slot === undefined) throw new Error(`Slot ${number} is empty.`);
+    return slot;
+  }
+
+  #checkChunk(slot: Slot, { start, tokenIds, features }: PrefillChunk): void {
+    if (start !== slot.cached.length || tokenIds.length < 1) {
+      throw new Error(`Chunk of ${tokenIds.length} at ${start}; ${slot.cached.length} are cached.`);
+    }
+    if (start + tokenIds.length > this.limits.slotCapacity) throw new Error('The slot is full.');
+    const { hiddenSize } = this.limits;
+    const values = new Map<number, Float32Array>();
+    for (const { offset, rows } of features) {
+      for (let row = 0; row * hiddenSize < rows.length; row++) {
+        if (values.has(offset + row)) throw new Error(`Row ${offset + row} has two features.`);
+        values.set(offset + row, rows.subarray(row * hiddenSize, (row + 1) * hiddenSize));
+      }
+    }
+    const expected = (slot.sequence.images ?? []).flatMap((image) =>
+      Array.from({ length: image.numTokens }, (_, row) => rowValue(image, row)),
+    );
+    tokenIds.forEach((id, row) => {
+      const isPlaceholder = id === this.#options.imageTokenId && expected.length > 0;
+      const value = values.get(row);
+      if (isPlaceholder !== (value !== undefined)) throw new Error(`Row ${row}: feature mismatch.`);
+      if (value === undefined) return;
+      const wanted = expected[slot.numPlaceholders++];
+      if (value.length !== hiddenSize || value.some((found) => found !== wanted)) {
+        throw new Error(`Row ${start + row} has feature ${value[0]}, expected ${wanted}.`);
+      }
+    });
+  }
+
+  #lend(slot: Slot): Float32Array {
+    const logits = this.logitsAfter(slot.key, slot.cached.slice(slot.promptLength ?? 0));
+    this.#lent.push(logits);
+    return logits;
+  }
+}
+
+/** What a hash's first character and a row number make of a feature. */
+function rowValue(image: TiledImage, row: number): number {
+  return image.hash.charCodeAt(0) * 1000 + row;
+}
+
+async function orAborted(waiting: Promise<void>, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const abort = (): void => reject(new Error('The run was ended.'));
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort, { once: true });
+    waiting.then(resolve, reject);
+  });
+}
+
+function logitsOf(next: NextToken | number, vocabSize: number, step: number): Float32Array {
+  const {
+    tokenId,
+    margin = 8,
+    probabilities,
+  } = typeof next === 'number' ? { tokenId: next } : next;
+  if (probabilities !== undefined) return exactLogits(probabilities, vocabSize);
+  // Uneven, so that a mistake in picking the largest shows.
+  const logits = Float32Array.from(
+    { length: vocabSize },
+    (_, id) => -(((id * 37 + step * 11) % 101) / 101),
+  );
+  logits[tokenId] = margin;
+  return logits;
+}
+
+function exactLogits(probabilities: ReadonlyMap<number, number>, vocabSize: number): Float32Array {
+  const given = [...probabilities.values()].reduce((sum, p) => sum + p, 0);
+  const rest = Math.max(0, 1 - given) / (vocabSize - probabilities.size);
+  return Float32Array.from({ length: vocabSize }, (_, id) =>
+    Math.log(probabilities.get(id) ?? rest),
+  );
+}
