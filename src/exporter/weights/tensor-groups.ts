@@ -3,6 +3,7 @@
  * transposed forms hold one whole tensor (the largest linear of a 4B model takes 100 MB).
  */
 import type { CheckpointTensor } from '../checkpoint/safetensors.ts';
+import { ConvertError } from '../convert-error.ts';
 import { type Bits, dequantizeRows, quantizedSize, quantizeRows } from './block-quantizer.ts';
 import type { TensorGroup } from './data-file.ts';
 import { float16ToFloat32, float32ToFloat16 } from './float-formats.ts';
@@ -174,8 +175,20 @@ async function* stretches(tensor: CheckpointTensor): AsyncGenerator<Stretch> {
   const step = Math.max(1, Math.floor(STRETCH / columns)) * columns;
   for (let first = 0; first < tensor.numElements; first += step) {
     const count = Math.min(step, tensor.numElements - first);
-    yield { weights: await tensor.read(first, count), first };
+    const weights = await tensor.read(first, count);
+    refuseNonFinite(tensor.name, weights, first);
+    yield { weights, first };
   }
+}
+
+/** A damaged checkpoint would otherwise turn into a model that answers nonsense. */
+function refuseNonFinite(name: string, weights: Float32Array, first: number): void {
+  let check = 0;
+  // Zero for finite values, NaN for all others, and NaN stays.
+  for (let i = 0; i < weights.length; i++) check += weights[i]! * 0;
+  if (check === 0) return;
+  const at = weights.findIndex((weight) => !Number.isFinite(weight));
+  throw new ConvertError(`${name} holds ${weights[at]} at element ${first + at}.`);
 }
 
 function matrixShape(tensor: CheckpointTensor): readonly [number, number] {

@@ -14,6 +14,7 @@ import {
   type ConvertProgress,
   convertCheckpoint,
 } from '../../../src/exporter/convert-checkpoint.ts';
+import { PackageFiles } from '../../../src/exporter/package-files.ts';
 import type { StorageError } from '../../../src/exporter/weights/tensor-groups.ts';
 import { describePackage } from '../../../src/model-package/describe.ts';
 import { manifestSchema } from '../../../src/model-package/manifest.ts';
@@ -159,6 +160,30 @@ describe('a failed conversion', () => {
     });
     await assert.rejects(convertCheckpoint(options), /chat template cannot be parsed/);
     assert.deepEqual(readdirSync(options.dir), ['in']);
+  });
+
+  it('names the tensor that holds no number, and where', async (test) => {
+    for (const precision of ['fp32', 'fp16', 'int4'] as const) {
+      const options = setUp(test, {
+        edit: ({ tensors }) => {
+          tensors.get('model.layers.1.mlp.down_proj.weight')!.values[77] = Number.NaN;
+        },
+      });
+      await assert.rejects(convertCheckpoint({ ...options, precision }), {
+        name: 'ConvertError',
+        message: 'model.layers.1.mlp.down_proj.weight holds NaN at element 77.',
+      });
+      assert.deepEqual(readdirSync(options.dir), ['in']);
+    }
+  });
+
+  it('checks the free disk space first, naming what is needed and what is free', async (test) => {
+    const dir = scratchDir(test);
+    await assert.rejects(
+      PackageFiles.create(join(dir, 'out'), { force: false, dataBytes: 1e18 }),
+      /Not enough disk space in .*: the package needs 1000000000\.\d\d GB, \d+\.\d\d GB are free/,
+    );
+    assert.deepEqual(readdirSync(dir), []);
   });
 
   it('names the folder it cannot write to', async (test) => {
