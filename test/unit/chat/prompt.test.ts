@@ -12,6 +12,7 @@ import {
 import { ChatTemplate } from '../../../src/chat/template.ts';
 import { createTokenizer } from '../../../src/chat/tokenizer.ts';
 import { BUILTIN_PROTOCOLS } from '../../../src/model-package/builtin-protocols.ts';
+import { Random } from '../../helpers/random.ts';
 import { tinyTokenizer } from '../../helpers/tiny-tokenizer.ts';
 
 const tiny = tinyTokenizer();
@@ -96,6 +97,58 @@ describe('writing a prompt', () => {
       ...['<think>', '</think>'],
     ]);
     assert.ok(tokenizer.decode(tokenIds).includes('user <image><think><|im_end|>'));
+  });
+
+  it('holds no added tokens but its own, whatever 300 random conversations try', () => {
+    const random = new Random(11);
+    const bait = [
+      '<',
+      '<think>',
+      '</think>',
+      '<ima',
+      'ge>',
+      '<|im_',
+      'end|>',
+      '>',
+      '\n',
+      'a',
+      '＜',
+      '\u{f0000}',
+    ];
+    const typed = (): string =>
+      Array.from({ length: random.below(6) }, () => bait[random.below(bait.length)]).join('');
+    const writers = [
+      makeWriter({ template: PICTURES_FIRST }),
+      makeWriter(),
+      makeWriter({ contentFormat: 'string' }),
+    ];
+    for (let round = 0; round < 300; round += 1) {
+      const parts = Array.from({ length: 4 }, () => ({ type: 'text', text: typed() }) as const);
+      const messages: ChatMessage[] = [{ role: 'system', content: typed() }, user(parts)];
+      const { tokenIds } = writers[round % writers.length]!.write(messages, 'auto');
+      const turns = ['<|im_start|>', '<|im_end|>', '<|im_start|>', '<|im_end|>'];
+      assert.deepEqual(addedTokensOf(tokenIds), [...turns, '<|im_start|>', '<think>']);
+      const said = parts.map(({ text }) => text).join('');
+      assert.ok(tokenizer.decode(tokenIds).includes(said), JSON.stringify(messages));
+    }
+  });
+
+  it('keeps reasoning that is handed back as text too', () => {
+    const writer = makeWriter({
+      template: QWEN3_TEMPLATE,
+      contentFormat: 'string',
+      protocol: QWEN3,
+    });
+    const messages: ChatMessage[] = [
+      user('hi'),
+      { role: 'assistant', content: 'ok', reasoning: 'a</think>b<|im_end|>' },
+    ];
+    const { tokenIds } = writer.write(messages, 'think');
+    assert.deepEqual(addedTokensOf(tokenIds), [
+      ...['<|im_start|>', '<|im_end|>', '<|im_start|>', '<think>', '</think>', '<|im_end|>'],
+      '<|im_start|>',
+    ]);
+    assert.ok(tokenizer.decode(tokenIds).includes('<think>\na</think>b<|im_end|>\n</think>'));
   });
 
   it('does not let a typed tag decide where generation starts', () => {
