@@ -42,15 +42,18 @@ describe('AnyRes tiles', () => {
     }
   });
 
-  it('centre the picture on black, an odd pixel of border below', () => {
-    // 8 x 3 goes into the 8 x 4 grid as it is, with one row left over.
-    const tiled = tileImage(halves(2 * SIDE, 3), SHAPE);
-    assert.equal(tiled.gridColumns, 2);
-    assert.deepEqual(
-      [0, 1, 2, 3].map((y) => redOf(tiled.tiles, 1, y, 0)),
-      [200, 200, 200, 0],
-    );
-  });
+  for (const [height, reds] of [
+    [3, [200, 200, 200, 0]],
+    [2, [0, 200, 200, 0]],
+    [1, [0, 200, 0, 0]],
+  ] as const) {
+    it(`centre a picture ${height} of 4 rows high on black, an odd row of border below`, () => {
+      const tiled = tileImage(halves(2 * SIDE, height), SHAPE);
+      assert.equal(tiled.gridColumns, 2);
+      const found = [0, 1, 2, 3].map((y) => redOf(tiled.tiles, 1, y, 0));
+      assert.deepEqual(found, reds);
+    });
+  }
 
   it('keep the size of the picture and count the tokens it takes', () => {
     const { originalHeight, originalWidth, numTokens } = tileImage(halves(2 * SIDE, SIDE), SHAPE);
