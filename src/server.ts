@@ -44,6 +44,7 @@ export async function startServer(
   });
   const { tokenizer } = formatter;
   const tokenTable = tokenizer.tokenTable(manifest.text.vocabSize);
+  const version = await packageVersion();
   const requestLog = createRequestLog(options.logLevel);
   const engine = new EngineProcessClient({
     load: {
@@ -57,7 +58,6 @@ export async function startServer(
     maxWaiting: options.maxQueue,
     log: (level, message) => requestLog.note(level, message),
   });
-  const version = await packageVersion();
   const modelId = options.name ?? manifest.name;
   const app = await buildApp({
     model: {

@@ -1,24 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { parseServeOptions, SERVE_OPTION_ROWS } from '../../src/cli/serve-options.ts';
+import { Command } from 'commander';
+import { addServeOptions, parseServeOptions } from '../../src/cli/serve-options.ts';
 import { type RunningServer, startServer } from '../../src/server.ts';
 
 export const SHIPPED_PACKAGE = 'models/nano';
 
 /** Starts the real server, engine process included, on a free port; what is not given is the command's default. */
 export function startShipped(options: Record<string, unknown> = {}): Promise<RunningServer> {
-  const defaults = Object.fromEntries(
-    SERVE_OPTION_ROWS.map((row) => [camelCase(row.flags), row.default]),
-  );
+  const defaults = addServeOptions(new Command()).parse([], { from: 'user' }).opts();
   return startServer(
     SHIPPED_PACKAGE,
     parseServeOptions({ ...defaults, port: 0, logLevel: 'silent', ...options }),
   );
-}
-
-function camelCase(flags: string): string {
-  const name = flags.replace(/^--/, '').split(' ', 1)[0] ?? '';
-  return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** A question of the committed held-out set. */
