@@ -259,9 +259,10 @@ export class Engine {
   }
 
   #fail(entry: Entry, error: unknown): void {
-    const message = error instanceof Error ? error.message : String(error);
+    const detail = error instanceof Error ? error.message : String(error);
+    const message = 'The model failed while it worked on this request.';
     if (entry.abort.signal.aborted) this.#finish(entry, 'abort', {});
-    else this.#finish(entry, 'error', { message });
+    else this.#finish(entry, 'error', { message, detail });
   }
 
   /** Ends a sequence, once: whatever else ends in the same step finds it finished. */

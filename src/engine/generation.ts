@@ -75,6 +75,8 @@ export interface FinishEvent {
   readonly timing: GenerationTiming;
   /** Set when reason is `error`: a sentence safe to show. */
   readonly message: string | null;
+  /** What went wrong inside, for the operator's log only. */
+  readonly detail: string | null;
 }
 
 export interface DecisionEvent extends Decision {

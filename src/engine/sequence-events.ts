@@ -71,6 +71,7 @@ export class SequenceEvents {
         },
         timing: this.#clock.read(),
         message: null,
+        detail: null,
         ...end,
       },
     ];

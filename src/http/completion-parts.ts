@@ -77,7 +77,9 @@ export function toFinishReason(finish: FinishEvent): 'stop' | 'length' {
         retryAfterSeconds: 1,
       });
     case 'error':
-      throw new ApiError('engine_error', finish.message ?? 'The engine failed.');
+      throw new ApiError('engine_error', finish.message ?? 'The engine failed.', {
+        cause: finish.detail ?? undefined,
+      });
   }
 }
 

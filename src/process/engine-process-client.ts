@@ -236,5 +236,6 @@ function lostRequest(request: GenerationRequest): FinishEvent {
       totalMs: 0,
     },
     message: 'The engine stopped while it worked on this request; it is being restarted.',
+    detail: null,
   };
 }

@@ -154,6 +154,7 @@ export function finishEvent(
     },
     timing: TIMING,
     message: null,
+    detail: null,
     ...overrides,
   };
 }

@@ -174,7 +174,7 @@ describe('Engine: failures', () => {
     const [first, second, third] = await Promise.all(jobs.map((job) => bench.submit(job)));
     for (const finish of [first, second]) {
       assert.equal(finish?.reason, 'error');
-      assert.equal(finish?.message, 'the device is gone');
+      assert.equal(finish?.detail, 'the device is gone');
     }
     assert.equal(third?.reason, 'stop');
     assert.equal((await bench.submit(jobOf(4, 3))).reason, 'stop');
@@ -205,7 +205,7 @@ describe('Engine: failures', () => {
       bench.submit({ request: requestOf(promptOf(1, 3)), script }),
       bench.submit(jobOf(2, 3, 10)),
     ]);
-    assert.match(bad.message ?? '', /must be a finite number/);
+    assert.match(bad.detail ?? '', /must be a finite number/);
     assert.equal(good.reason, 'stop');
   });
 
@@ -232,13 +232,13 @@ describe('Engine: failures', () => {
     const bench = new EngineBench();
     bench.runner.decode = async () => [];
     const finishes = await Promise.all([1, 2].map((key) => bench.submit(jobOf(key, 3))));
-    for (const { message } of finishes) assert.match(message ?? '', /no logits/);
+    for (const { detail } of finishes) assert.match(detail ?? '', /no logits/);
   });
 
   it('of a prompt that ends without logits do not wait for ever', async () => {
     const bench = new EngineBench();
     bench.runner.prefill = async () => undefined;
-    assert.match((await bench.submit(jobOf(1, 3))).message ?? '', /no logits/);
+    assert.match((await bench.submit(jobOf(1, 3))).detail ?? '', /no logits/);
   });
 
   it('outside of any step end every request instead of leaving them to wait, and the engine serves on', async () => {
@@ -254,7 +254,7 @@ describe('Engine: failures', () => {
     const jobs = [1, 2, 3].map((key) => jobOf(key, 3));
     const finishes = await Promise.all(jobs.map((job) => bench.submit(job)));
     for (const finish of finishes) {
-      assert.deepEqual([finish.reason, finish.message], ['error', 'the channel is full']);
+      assert.deepEqual([finish.reason, finish.detail], ['error', 'the channel is full']);
     }
     assert.equal((await bench.submit(jobOf(4, 3))).reason, 'stop');
     assert.deepEqual(bench.engine.counts(), IDLE);
@@ -308,7 +308,7 @@ describe('Engine: 2,000 requests, some aborted, some failing', () => {
         assert.ok(tokens.length <= maxTokens);
         assert.ok(tokens.every(({ tokenId }, i) => tokenId !== EOS || i === tokens.length - 1));
         // Anything else is the runner's complaint about a slot, a position or a picture.
-        assert.equal(finish.message, finish.reason === 'error' ? 'a step failed' : null);
+        assert.equal(finish.detail, finish.reason === 'error' ? 'a step failed' : null);
         return finish.reason;
       });
       finishes.push(finished);

@@ -158,7 +158,7 @@ describe('Engine: pictures', () => {
       bench.submit({ request, script: DIRECT }),
       bench.submit(jobOf(2, 3)),
     ]);
-    assert.match(broken.message ?? '', /2 tokens must have 8 feature values, got 5/);
+    assert.match(broken.detail ?? '', /2 tokens must have 8 feature values, got 5/);
     assert.equal(other.reason, 'stop');
   });
 });
