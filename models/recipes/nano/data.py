@@ -14,16 +14,17 @@ from out_of_scope import out_of_scope_example
 from questions import THINK_SHARE, absent_example, greeting_example, no_picture_example
 from questions import picture_examples, text_difference, text_sum
 
-QUESTIONS_PER_PICTURE = 5
+ROW_TOKENS = 320
+"""Room for a picture and about six questions with their answers."""
 SECOND_TURNS = 0.08
 """Share of questions that follow an earlier one in the same conversation."""
 
 # Tasks drawn more or less often than 1: what is long or slow to learn gets more practice.
 TASK_WEIGHT = {
-    "sum_numbers": 2.5, "difference": 2.0, "sum_bars": 2.0, "tallest_colour": 1.5,
-    "read_number": 1.5, "read_numbers": 1.5, "bar_values": 1.5, "describe": 0.7, "count": 0.8,
-    "list_shapes": 1.2, "tallest_value": 0.8, "name_shape": 0.8, "name_colour": 0.8,
-    "number_of_colour": 1.5, "bar_of_colour": 1.5, "colour_of_shape": 1.8, "shape_of_colour": 1.8,
+    "sum_numbers": 3.5, "difference": 2.0, "sum_bars": 1.8, "tallest_colour": 1.5,
+    "read_numbers": 3.0, "list_shapes": 2.5, "bar_values": 1.5, "describe": 1.2, "count": 0.5,
+    "tallest_value": 0.6, "name_shape": 0.6, "name_colour": 0.6, "number_of_colour": 1.5,
+    "colour_of_shape": 5.0, "shape_of_colour": 0.8, "bar_of_colour": 0.8,
 }
 
 
@@ -115,30 +116,39 @@ def encode(chat, example, rng, earlier=None):
     return question, chat.response(example, thinks)
 
 
+def fill(row, segments):
+    """Append segments until one would not fit any more; rows of equal length waste no time."""
+    for question, response in segments:
+        if row.length() + len(question) + len(response) > ROW_TOKENS:
+            return
+        row.segments.append((question, response))
+
+
+def conversations(chat, draw_example, rng):
+    """An endless stream of segments, some with an earlier turn before them."""
+    while True:
+        earlier = draw_example() if rng.random() < SECOND_TURNS else None
+        yield encode(chat, draw_example(), rng, earlier)
+
+
 def rows_for(chat, scenes, picture_tokens, text_rows, rng):
-    """Rows for a batch: one per scene, and text-only rows of about the same length."""
+    """Rows for a batch: one per scene, then text-only rows."""
     rows = []
     for i, scene in enumerate(scenes):
         row = Row(chat.prefix(picture_tokens[i]), i)
         makers = picture_examples(scene, rng)
-        for _ in range(QUESTIONS_PER_PICTURE):
-            earlier = picture_segment(scene, makers, rng) if rng.random() < SECOND_TURNS else None
-            example = picture_segment(scene, makers, rng)
-            row.segments.append(encode(chat, example, rng, earlier))
+        fill(row, conversations(chat, lambda: picture_segment(scene, makers, rng), rng))
         rows.append(row)
-    target = sum(row.length() for row in rows) // len(rows)
     for _ in range(text_rows):
         row = Row(chat.prefix(0), None)
-        while row.length() < target - 20:
-            earlier = text_segment(rng) if rng.random() < SECOND_TURNS else None
-            row.segments.append(encode(chat, text_segment(rng), rng, earlier))
+        fill(row, conversations(chat, lambda: text_segment(rng), rng))
         rows.append(row)
     return rows
 
 
 def collate(rows):
     """Tensors for a batch of rows: ids, positions, segment numbers, and where to predict what."""
-    length = max(row.length() for row in rows)
+    length = ROW_TOKENS
     ids = torch.zeros(len(rows), length, dtype=torch.long)
     positions = torch.zeros(len(rows), length, dtype=torch.long)
     segments = torch.full((len(rows), length), -1)

@@ -74,8 +74,10 @@ def main():
     chat = Chat(Tokenizer.from_file(str(run / "tokenizer.json")))
     model, symbolic = Nano(), SymbolicVision()
     decoder = model.language_model
-    parameters = [*decoder.parameters(), *symbolic.parameters()]
-    optimiser = training.optimiser_for([(parameters, 1.0)])
+    embedding = [decoder.embed_tokens.weight, *symbolic.parameters()]
+    hidden = [*decoder.layers.parameters(), *decoder.norm.parameters()]
+    parameters = embedding + hidden
+    optimiser = training.Optimiser([(hidden, 1.0, True), (embedding, 1.0, False)])
     step = 0
     if state := training.load(path):
         decoder.load_state_dict(state["decoder"])

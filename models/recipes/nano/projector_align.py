@@ -42,7 +42,7 @@ def main():
 
     projector = model.multi_modal_projector
     parameters = list(projector.parameters())
-    optimiser = training.optimiser_for([(parameters, 1.0)])
+    optimiser = training.Optimiser([(parameters, 1.0, False)])
     log = training.Log(arguments.run, "projector")
     for step in range(arguments.steps):
         tiles, labels = batch(random.Random(SEED + step), PICTURES_PER_STEP)

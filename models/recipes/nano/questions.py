@@ -334,8 +334,10 @@ def picture_examples(scene, rng):
         else:
             one = rng.choice(shapes)
             if [s.shape for s in shapes].count(one.shape) == 1:
+                # Noted shape first: what is asked for then follows what is looked for.
+                notes = join([f"{item.shape} {item.colour}" for item in shapes])
                 offer("colour_of_shape", "perception",
-                      f"{see_coloured(scene)} The {one.shape} is {one.colour}.",
+                      f"I see {notes}. The {one.shape} is {one.colour}.",
                       one.colour, shape=one.shape)
             if [s.colour for s in shapes].count(one.colour) == 1:
                 offer("shape_of_colour", "perception",

@@ -26,25 +26,37 @@ def start(seed):
         dist.init_process_group("gloo", f"file://{rendezvous}", rank=rank(), world_size=world())
 
 
-def optimiser_for(groups):
-    """AdamW over [(modules or parameters, learning-rate factor)]; matrices get weight decay."""
-    parameter_groups = []
-    for parameters, factor in groups:
-        parameters = list(parameters)
-        for decay, chosen in [
-            (0.05, [p for p in parameters if p.ndim > 1]),
-            (0.0, [p for p in parameters if p.ndim <= 1]),
-        ]:
-            if chosen:
-                parameter_groups.append(
-                    {"params": chosen, "factor": factor, "weight_decay": decay}
-                )
-    return torch.optim.AdamW(parameter_groups, lr=1e-3, betas=(0.9, 0.98), fused=True)
+class Optimiser:
+    """Muon for the hidden matrices, AdamW for everything else.
 
+    Muon's orthogonalised updates learn to copy and to carry in a fraction of the steps; matching
+    its update size to AdamW's lets both share one learning rate. `groups` lists
+    (parameters, learning-rate factor, whether matrices take Muon).
+    """
 
-def set_rate(optimiser, rate):
-    for group in optimiser.param_groups:
-        group["lr"] = rate * group["factor"]
+    def __init__(self, groups):
+        muon, adam = [], []
+        for parameters, factor, matrices_take_muon in groups:
+            for p in parameters:
+                group = {"params": [p], "factor": factor, "weight_decay": 0.05 if p.ndim > 1 else 0.0}
+                (muon if matrices_take_muon and p.ndim == 2 else adam).append(group)
+        self.parts = [torch.optim.AdamW(adam, lr=1e-3, betas=(0.9, 0.98), fused=True)]
+        if muon:
+            self.parts.append(torch.optim.Muon(muon, lr=1e-3, adjust_lr_fn="match_rms_adamw"))
+
+    def step(self, rate):
+        for part in self.parts:
+            for group in part.param_groups:
+                group["lr"] = rate * group["factor"]
+            part.step()
+            part.zero_grad(set_to_none=False)
+
+    def state_dict(self):
+        return [part.state_dict() for part in self.parts]
+
+    def load_state_dict(self, states):
+        for part, state in zip(self.parts, states):
+            part.load_state_dict(state)
 
 
 def schedule(step, steps, peak, warmup=100, decay_from=0.5):
@@ -74,9 +86,7 @@ def update(optimiser, parameters, rate, max_norm=1.0):
     """One optimiser step on averaged, clipped gradients."""
     average_gradients(parameters)
     torch.nn.utils.clip_grad_norm_(parameters, max_norm)
-    set_rate(optimiser, rate)
-    optimiser.step()
-    optimiser.zero_grad(set_to_none=False)
+    optimiser.step(rate)
 
 
 class Log:

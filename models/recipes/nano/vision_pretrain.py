@@ -74,7 +74,7 @@ def main():
     tower, head = VisionTower(), DenseHead()
     tower.apply(initialise)
     parameters = [*tower.parameters(), *head.parameters()]
-    optimiser = training.optimiser_for([(parameters, 1.0)])
+    optimiser = training.Optimiser([(parameters, 1.0, False)])
     step = 0
     if state := training.load(path):
         tower.load_state_dict(state["tower"])
