@@ -45,18 +45,11 @@ export function quantizeRows(
   const { valueBytes, numScales } = quantizedSize(rows, columns, bits);
   const values = new Uint8Array(valueBytes).fill(bits === 4 ? 0x88 : 0x80);
   const scales = new Float32Array(numScales);
-  const blockBytes = (BLOCK_SIZE * bits) / 8;
-  let block = 0;
-  for (let row = 0; row < rows; row++) {
+  const blocks = new BlockWriter(weights, bits, values);
+  for (let row = 0, block = 0; row < rows; row++) {
     const rowEnd = (row + 1) * columns;
-    for (let start = row * columns; start < rowEnd; start += BLOCK_SIZE) {
-      const end = Math.min(start + BLOCK_SIZE, rowEnd);
-      const { inverse, scale } = chooseScale(weights, start, end, bits);
-      scales[block] = scale;
-      const place = { start, end, inverse, at: block * blockBytes };
-      if (bits === 4) writeBlock4(weights, place, values);
-      else writeBlock8(weights, place, values);
-      block += 1;
+    for (let start = row * columns; start < rowEnd; start += BLOCK_SIZE, block++) {
+      scales[block] = blocks.write(block, start, Math.min(start + BLOCK_SIZE, rowEnd));
     }
   }
   return { values, scales };
@@ -83,87 +76,83 @@ export function dequantizeRows(
   return out;
 }
 
-const choice = { inverse: 0, scale: 0 };
+/** Quantises one block after the other. It runs once per 32 weights, so it allocates nothing. */
+class BlockWriter {
+  readonly #weights: Float32Array;
+  readonly #bits: Bits;
+  readonly #values: Uint8Array;
+  /** The scale's candidates, and the reciprocal, score and fitted scale of the best so far. */
+  readonly #placements: readonly number[];
+  readonly #best = new Float64Array(3);
 
-/** The result is shared between calls: this runs once per 32 weights. */
-function chooseScale(
-  weights: Float32Array,
-  start: number,
-  end: number,
-  bits: Bits,
-): { inverse: number; scale: number } {
-  choice.inverse = 0;
-  choice.scale = 0;
-  const extreme = largestMagnitude(weights, start, end);
-  if (extreme === 0) return choice;
-  const zero = bits === 4 ? 8 : 128;
-  const top = 2 * zero - 1;
-  let best = -1;
-  for (const placement of PLACEMENTS[bits]) {
-    const inverse = -placement / extreme;
-    // Tiny weights: their inverse overflows, and rounding them to zero loses nothing.
-    if (!Number.isFinite(inverse)) return choice;
+  /** @param values holds zero points, which pad a short block */
+  constructor(weights: Float32Array, bits: Bits, values: Uint8Array) {
+    this.#weights = weights;
+    this.#bits = bits;
+    this.#values = values;
+    this.#placements = PLACEMENTS[bits];
+  }
+
+  /** Writes the weights `start … end` as a block. @returns its scale */
+  write(block: number, start: number, end: number): number {
+    this.#best.fill(0);
+    const extreme = this.#largestMagnitude(start, end);
+    if (extreme === 0) return 0;
+    for (const placement of this.#placements) this.#consider(-placement / extreme, start, end);
+    const inverse = this.#best[0]!;
+    if (this.#bits === 4) this.#write4(block * (BLOCK_SIZE / 2), start, end, inverse);
+    else this.#write8(block * BLOCK_SIZE, start, end, inverse);
+    return this.#best[2]!;
+  }
+
+  #largestMagnitude(start: number, end: number): number {
+    let highest = 0;
+    let lowest = 0;
+    for (let i = start; i < end; i++) {
+      const weight = this.#weights[i]!;
+      if (weight > highest) highest = weight;
+      else if (weight < lowest) lowest = weight;
+    }
+    return highest >= -lowest ? highest : lowest;
+  }
+
+  /** Rounds with a candidate, fits the scale to the integers, and keeps it if it explains more of the block. */
+  #consider(inverse: number, start: number, end: number): void {
+    // Tiny weights: the reciprocal overflows, and rounding them to zero loses nothing.
+    if (!Number.isFinite(inverse)) return;
+    const zero = this.#bits === 4 ? 8 : 128;
     let sumWq = 0;
     let sumQq = 0;
     for (let i = start; i < end; i++) {
-      const weight = weights[i]!;
+      const weight = this.#weights[i]!;
       // Never below the range: the largest magnitude lands less than one level under it, and truncation lifts that.
-      let level = (weight * inverse + (zero + 0.5)) | 0;
-      level = level > top ? top - zero : level - zero;
+      const level = Math.min((weight * inverse + (zero + 0.5)) | 0, 2 * zero - 1) - zero;
       sumWq += weight * level;
       sumQq += level * level;
     }
     const gain = (sumWq * sumWq) / sumQq;
-    if (gain > best) {
-      best = gain;
-      choice.inverse = inverse;
-      choice.scale = sumWq / sumQq;
+    if (gain <= this.#best[1]!) return;
+    this.#best[0] = inverse;
+    this.#best[1] = gain;
+    this.#best[2] = sumWq / sumQq;
+  }
+
+  #write4(at: number, start: number, end: number, inverse: number): void {
+    for (let i = start; i < end; i += 2) {
+      const low = level4(this.#weights[i]! * inverse);
+      const high = i + 1 < end ? level4(this.#weights[i + 1]! * inverse) : 8;
+      this.#values[at + ((i - start) >> 1)] = low | (high << 4);
     }
   }
-  return choice;
-}
 
-function largestMagnitude(weights: Float32Array, start: number, end: number): number {
-  let extreme = 0;
-  let magnitude = 0;
-  for (let i = start; i < end; i++) {
-    const weight = weights[i]!;
-    const absolute = weight < 0 ? -weight : weight;
-    if (absolute > magnitude) {
-      magnitude = absolute;
-      extreme = weight;
+  #write8(at: number, start: number, end: number, inverse: number): void {
+    for (let i = start; i < end; i++) {
+      const level = (this.#weights[i]! * inverse + 128.5) | 0;
+      this.#values[at + i - start] = Math.min(level, 255);
     }
-  }
-  return extreme;
-}
-
-interface Block {
-  readonly start: number;
-  readonly end: number;
-  readonly inverse: number;
-  /** Byte its values start at. */
-  readonly at: number;
-}
-
-/** `values` holds zero points, which pad a short block. */
-function writeBlock4(weights: Float32Array, block: Block, values: Uint8Array): void {
-  const { start, end, inverse, at } = block;
-  for (let i = start; i < end; i += 2) {
-    const low = level4(weights[i]! * inverse);
-    const high = i + 1 < end ? level4(weights[i + 1]! * inverse) : 8;
-    values[at + ((i - start) >> 1)] = low | (high << 4);
   }
 }
 
 function level4(scaled: number): number {
-  const level = (scaled + 8.5) | 0;
-  return Math.min(level, 15);
-}
-
-function writeBlock8(weights: Float32Array, block: Block, values: Uint8Array): void {
-  const { start, end, inverse, at } = block;
-  for (let i = start; i < end; i++) {
-    const level = (weights[i]! * inverse + 128.5) | 0;
-    values[at + i - start] = Math.min(level, 255);
-  }
+  return Math.min((scaled + 8.5) | 0, 15);
 }
