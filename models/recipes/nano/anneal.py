@@ -32,7 +32,7 @@ SAVE_EVERY = 500
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=6200)
     arguments = parser.parse_args()
     path = arguments.run / "anneal.pt"
 

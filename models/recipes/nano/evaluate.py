@@ -1,7 +1,8 @@
 """Measure accuracy per task on held-out pictures in fast, think and auto mode.
 
 Held-out means: other seeds than any training stage uses, and for out-of-scope questions also
-sentences that training never contains. An answer counts only if it equals the expected one.
+sentences that training never contains. An answer counts only if it equals the expected one, but a list of
+things seen may name them in any order.
 The result goes to RUN/evaluation.json and, as a table, to RUN/evaluation.md.
 
     python evaluate.py --run RUN [--per-task N]
@@ -18,7 +19,7 @@ import torch
 from generate import embed_prompt, generate, split_answer
 from out_of_scope import held_out_example
 from questions import absent_example, greeting_example, no_picture_example, picture_examples
-from questions import text_difference, text_sum
+from questions import same_answer, text_difference, text_sum
 from scenes import random_scene
 
 SEED = 900_000_000
@@ -68,7 +69,7 @@ def score(model, chat, pictures_of, items):
                 think_probabilities += (yes / (yes + no)).tolist()
             for (_, example), ids in zip(part, outputs):
                 thought, answer = split_answer(chat, ids, mode)
-                correct += answer == example.answer
+                correct += same_answer(example.task, answer, example.answer)
                 thoughts += thought is not None
                 tokens += len(ids)
         result[mode] = round(100 * correct / len(items), 1)

@@ -10,10 +10,13 @@ these seeds. Drawing again gives the same files.
 import argparse
 import json
 import random
+import re
 from collections import Counter
+from itertools import permutations
 from pathlib import Path
 
 from evaluate import SEED, held_out_set
+from questions import ANY_ORDER, join
 from scenes import BAR, NUMBER, SHAPE, SQUARE, TALL, WIDE, Item, Scene, draw
 
 HELD_OUT_SEED = SEED + 2
@@ -59,20 +62,30 @@ def write_examples(folder):
     (folder / "examples.json").write_text(json.dumps(records, indent=2) + "\n")
 
 
+def orders(answer):
+    """Every order of a list answer."""
+    return [join(list(words)) for words in permutations(re.split(", | and ", answer))]
+
+
 def write_held_out(folder):
     """One line per question; several questions share a picture."""
     files, lines, counts = {}, [], Counter()
-    for task, items in held_out_set(PER_TASK, HELD_OUT_SEED).items():
-        for scene, example in items:
+    for task, items in held_out_set(2 * PER_TASK, HELD_OUT_SEED).items():
+        # Longer lists have too many orders to write down.
+        short = [item for item in items if item[1].answer.count(",") < 3 or task not in ANY_ORDER]
+        for scene, example in short[:PER_TASK]:
             if scene and id(scene) not in files:
                 files[id(scene)] = name = f"{len(files):03}.png"
                 save_picture(draw(scene, random.Random(f"held out {name}")), folder / name)
             counts[task] += 1
-            lines.append(json.dumps({
+            line = {
                 "id": f"{task}-{counts[task]:02}", "task": task, "kind": example.kind,
                 "image": files[id(scene)] if scene else None,
                 "question": example.question, "answer": example.answer,
-            }))
+            }
+            if task in ANY_ORDER:
+                line["accept"] = orders(example.answer)
+            lines.append(json.dumps(line))
     (folder / "questions.jsonl").write_text("\n".join(lines) + "\n")
     print(f"{len(lines)} questions over {len(files)} pictures")
 

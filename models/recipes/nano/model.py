@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from anyres import PATCH, SIDE, TILE
+from anyres import PATCH, SIDE
 
 VISION_HIDDEN, VISION_LAYERS, VISION_HEADS, VISION_MLP = 128, 4, 4, 384
 HIDDEN, LAYERS, HEADS, KV_HEADS, HEAD_DIM, MLP = 192, 4, 6, 2, 32, 448

@@ -6,6 +6,7 @@ is shown depends only on the kind of task (`THINK_SHARE`), which is what the mod
 learns to reproduce.
 """
 
+import re
 from dataclasses import dataclass
 
 import scenes
@@ -60,6 +61,17 @@ def see(scene):
 def see_coloured(scene):
     """The same with colours, for questions that look something up by colour or shape."""
     return f"I see {join([coloured(item) for item in scene.items])}."
+
+
+ANY_ORDER = {"describe", "read_numbers", "list_shapes", "colour_of_shape"}
+"""Tasks whose answer is a list that is right in any order."""
+
+
+def same_answer(task, given, expected):
+    """Whether an answer is the expected one, up to the order of a list where order is free."""
+    if given is None or task not in ANY_ORDER:
+        return given == expected
+    return sorted(re.split(", | and ", given)) == sorted(re.split(", | and ", expected))
 
 
 # --- sums, digit by digit ------------------------------------------------------------------
@@ -334,11 +346,10 @@ def picture_examples(scene, rng):
         else:
             one = rng.choice(shapes)
             if [s.shape for s in shapes].count(one.shape) == 1:
-                # Noted shape first: what is asked for then follows what is looked for.
-                notes = join([f"{item.shape} {item.colour}" for item in shapes])
-                offer("colour_of_shape", "perception",
-                      f"I see {notes}. The {one.shape} is {one.colour}.",
-                      one.colour, shape=one.shape)
+                # Picking one colour out of several shapes takes this model too long to learn,
+                # so it names them all: longer than asked for, but true.
+                offer("colour_of_shape", "perception", read,
+                      join([shape_name(s) for s in shapes]), shape=one.shape)
             if [s.colour for s in shapes].count(one.colour) == 1:
                 offer("shape_of_colour", "perception",
                       f"{see_coloured(scene)} The {one.colour} one is a {one.shape}.",

@@ -14,7 +14,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from anyres import SIDE, TILE
+from anyres import SIDE
 
 # matplotlib ships DejaVu Sans inside its wheel, so the recipe needs no system font.
 FONT_FILE = Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans-Bold.ttf"
