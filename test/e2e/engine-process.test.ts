@@ -35,25 +35,28 @@ describe('The engine process', () => {
   });
   after(() => server.close());
 
-  it('stops working when the client closes the connection', async () => {
-    const controller = new AbortController();
+  it('stops working when its clients close their connections', async () => {
     const endless = {
       model: 'nano',
       messages: [{ role: 'user', content: 'What is 23 + 48?' }],
       stream: true,
       thinking_mode: 'fast',
-      max_tokens: 1500,
+      max_tokens: 1900,
       // The end-of-turn tokens are kept away, so that the answer goes on until it is stopped.
       logit_bias: Object.fromEntries((await eosIds()).map((id) => [id, -100])),
     };
-    const response = await post(server, endless, controller.signal);
-    const reader = response.body?.getReader();
-    await reader?.read();
-    assert.equal(await metric(server, 'thinkgate_num_requests_running'), 1);
-    controller.abort();
+    // More than run at once: some are closed while they decode, some while they wait.
+    const controllers = Array.from({ length: 12 }, () => new AbortController());
+    const requests = controllers.map(({ signal }) => post(server, endless, signal));
+    const first = await Promise.race(requests);
+    await first.body?.getReader().read();
+    for (const controller of controllers) controller.abort();
+    await Promise.allSettled(requests);
     await until(async () => (await metric(server, 'thinkgate_num_requests_running')) === 0);
-    const failures = await (await fetch(`${server.url}/metrics`)).text();
-    assert.match(failures, /request_failure_total\{code="client_closed_request"\} 1/);
+    const metrics = await (await fetch(`${server.url}/metrics`)).text();
+    assert.match(metrics, /request_failure_total\{code="client_closed_request"\} 12/);
+    assert.doesNotMatch(metrics, /request_success_total\{/);
+    assert.equal(await metric(server, 'thinkgate_num_requests_waiting'), 0);
   });
 
   it('ends its requests with an error when it is killed, is started again, and serves on', async () => {
