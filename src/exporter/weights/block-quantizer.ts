@@ -4,7 +4,8 @@
  * or 128 (8 bits), the earlier of two 4-bit values in the low half of the byte, and one float32 scale.
  *
  * Choice of the scale. The element of largest magnitude, sign included, is put on the far end of the asymmetric range
- * (−8 or −128), as llama.cpp's Q4_0 does, so that the scale may be negative and no level is wasted. For 4 bits several
+ * (−8 or −128), as llama.cpp's Q4_0 does, so that the scale may be negative and no level is wasted (of two
+ * opposite elements of that magnitude the positive one counts). For 4 bits several
  * such placements are tried (llama.cpp's make_qx_quants does the same), and for the integers each of them gives, the
  * scale that is best in least squares is `Σwq / Σq²`. The candidate with the smallest squared error wins; the error is
  * `Σw² − (Σwq)² / Σq²`, so it is enough to maximise the last term. The first of equals wins.

@@ -18,7 +18,8 @@ interface Block {
  */
 function plainBlock(weights: readonly number[], bits: Bits): Block {
   const zero = bits === 4 ? 8 : 128;
-  const extreme = weights.reduce((a, b) => (Math.abs(b) > Math.abs(a) ? b : a), 0);
+  const magnitude = Math.max(...weights.map(Math.abs));
+  const extreme = weights.includes(magnitude) ? magnitude : -magnitude;
   if (extreme === 0) return { levels: weights.map(() => 0), scale: 0 };
   let best: (Block & { error: number }) | undefined;
   for (const placement of bits === 4 ? [8, 7.2, 8.5] : [128]) {
