@@ -2,7 +2,7 @@
 
 The space of foreign questions is endless and the model is tiny, so breadth matters more than
 meaning: many sentence patterns, many fillers, and invented words, which teach that an unknown
-word means "not mine". `HELD_OUT` is written separately and never trained on.
+word means "not mine". `HELD_OUT` is written separately and used for measuring only.
 """
 
 from questions import REFUSAL, Example, roughen
@@ -79,7 +79,7 @@ PATTERNS = [
     "{t}", "{t} {t2}", "{o}", "{c}", "{t} {a} {v}", "{v} the {t}", "a {a} {t}",
 ]
 
-# Hand-written, disjoint from the patterns above in wording: used for measuring only.
+# Hand-written and used for measuring only; 26 of the 70 happen to fit a pattern above.
 HELD_OUT = [
     "Who is the president?", "Write a poem", "Is there a dog?", "What is the weather?",
     "Who painted the Mona Lisa?", "Can you book me a table for two?", "What's for dinner tonight?",
