@@ -1,7 +1,7 @@
 """Measure accuracy per task on held-out pictures in fast, think and auto mode.
 
-Held-out means: other seeds than any training stage uses, and for out-of-scope questions also
-sentences that training never contains. An answer counts only if it equals the expected one, but a list of
+Held-out means: other seeds than any training stage uses, and for out-of-scope questions
+hand-written sentences of their own. An answer counts only if it equals the expected one, but a list of
 things seen may name them in any order.
 The result goes to RUN/evaluation.json and, as a table, to RUN/evaluation.md.
 

@@ -139,5 +139,5 @@ def out_of_scope_example(rng):
 
 
 def held_out_example(rng):
-    """One foreign question that training never saw."""
+    """One foreign question, written by hand."""
     return Example("out_of_scope", "out-of-scope", rng.choice(HELD_OUT), THOUGHT, REFUSAL)
