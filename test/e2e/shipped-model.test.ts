@@ -108,19 +108,23 @@ describe('The shipped model behind the real server', () => {
     assert.deepEqual(together, alone);
   });
 
-  it('streams what it answers in one piece', async () => {
+  it('streams what it answers in one piece, the role and the decision once and first', async () => {
     const question = heldout.find(({ kind }) => kind === 'multi-step');
     assert.ok(question);
-    const body = await requestBody(question, { thinking_mode: 'think' });
-    const whole = (await ask(server, body)).choices[0].message;
+    const body = await requestBody(question);
+    const whole = (await ask(server, body)).choices[0];
     const response = await post(server, { ...body, stream: true });
-    const deltas = (await response.text())
+    const choices = (await response.text())
       .split('\n\n')
       .filter((event) => event.startsWith('data: {'))
-      .map((event) => JSON.parse(event.slice('data: '.length)).choices[0].delta);
-    const joined = (field: string): string => deltas.map((delta) => delta[field] ?? '').join('');
-    assert.equal(joined('content'), whole.content);
-    assert.equal(joined('reasoning_content'), whole.reasoning_content);
+      .map((event) => JSON.parse(event.slice('data: '.length)).choices[0]);
+    const joined = (field: string): string =>
+      choices.map(({ delta }) => delta[field] ?? '').join('');
+    assert.equal(joined('content'), whole.message.content);
+    assert.equal(joined('reasoning_content'), whole.message.reasoning_content);
+    assert.equal(choices.filter(({ delta }) => 'role' in delta).length, 1);
+    assert.equal(choices[0].thinking.mode, whole.thinking.mode);
+    assert.equal(response.headers.get('x-thinking-decision'), whole.thinking.mode);
   });
 
   it('keeps the thinking within its budget and answers all the same', async () => {
