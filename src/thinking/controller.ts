@@ -171,6 +171,7 @@ export class ThinkingController {
       mode,
       source: requested === mode ? source : chosen,
       pThink: this.#measured?.pThink ?? null,
+      pThinkSteered: this.#measured?.pThink ?? null,
       residual: this.#measured?.residual ?? null,
     };
   }

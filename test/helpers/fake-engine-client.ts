@@ -76,6 +76,7 @@ export async function* scriptedEvents(
     mode: thinks ? 'think' : 'fast',
     source: requested === 'auto' ? 'model' : 'request',
     pThink: requested === 'auto' ? 0.75 : null,
+    pThinkSteered: requested === 'auto' ? 0.75 : null,
     residual: requested === 'auto' ? 0.01 : null,
     ...options.decision,
   };
@@ -169,6 +170,7 @@ export async function* untilAborted(
     mode: 'fast',
     source: 'model',
     pThink: 0.1,
+    pThinkSteered: 0.1,
     residual: 0,
   };
   yield tokenEvent('Still', 'answer', request);

@@ -64,6 +64,7 @@ describe('Engine: the events of one request', () => {
       mode: 'fast',
       source: 'request',
       pThink: null,
+      pThinkSteered: null,
       residual: null,
     });
     assert.equal(finish.usage.reasoningTokens, 0);

@@ -149,6 +149,7 @@ describe('ThinkingController: the decision', () => {
         mode,
         source: 'request',
         pThink: null,
+        pThinkSteered: null,
         residual: null,
       });
     }
