@@ -44,6 +44,7 @@ export function toThinkingDecision(
     mode: decision?.mode ?? null,
     source: decision?.source ?? null,
     p_think: decision?.pThink ?? null,
+    p_think_steered: decision?.pThinkSteered ?? null,
     residual: decision?.residual ?? null,
   };
 }

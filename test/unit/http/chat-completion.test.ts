@@ -33,6 +33,7 @@ test('a plain completion has every field OpenAI requires, and ours', async () =>
           mode: 'think',
           source: 'model',
           p_think: 0.75,
+          p_think_steered: 0.75,
           residual: 0.01,
           ended_by: 'natural',
           budget: { asked: null, effective: null },

@@ -64,6 +64,7 @@ test('the first chunk carries the decision and the finish chunk the whole report
     mode: 'think',
     source: 'model',
     p_think: 0.75,
+    p_think_steered: 0.75,
     residual: 0.01,
   };
   assert.deepEqual(choiceOf(chunks[0])?.thinking, decision);
