@@ -109,6 +109,10 @@ function engineSettings(manifest: Manifest, options: ServeOptions): EngineSettin
     slotCapacity: context,
     prefillChunk: options.prefillChunk,
     tilesPerStep: 1,
+    reuse: {
+      prefixes: options.prefixCache,
+      featureBytes: Math.round(options.featureCacheMb * 1024 * 1024),
+    },
   };
 }
 

@@ -13,6 +13,8 @@ export const serveOptionsSchema = z.strictObject({
   backend: z.enum(['auto', 'ffi', 'stock']),
   maxQueue: z.coerce.number().int().min(0),
   prefillChunk: z.coerce.number().int().min(1),
+  prefixCache: z.boolean(),
+  featureCacheMb: z.coerce.number().min(0),
   maxTokens: z.coerce.number().int().min(1).optional(),
   bodyLimitMb: z.coerce.number().positive(),
   allowPrivateImages: z.boolean(),
@@ -82,6 +84,16 @@ export const SERVE_OPTION_ROWS: readonly OptionRow[] = [
     flags: '--prefill-chunk <tokens>',
     env: 'THINKGATE_PREFILL_CHUNK',
     description: 'most prompt tokens processed between two tokens of running streams',
+    default: '256',
+  },
+  {
+    flags: '--no-prefix-cache',
+    description: 'compute every prompt from its first token, whatever a slot still holds of it',
+  },
+  {
+    flags: '--feature-cache-mb <size>',
+    env: 'THINKGATE_FEATURE_CACHE_MB',
+    description: 'picture features kept for pictures that come again; 0 keeps none',
     default: '256',
   },
   {

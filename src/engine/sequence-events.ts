@@ -64,7 +64,7 @@ export class SequenceEvents {
         pieces,
         usage: {
           promptTokens: numPromptTokens,
-          cachedTokens: 0,
+          cachedTokens: sequence.numReused ?? 0,
           imageTokens: numImageTokens,
           completionTokens: numGenerated,
           reasoningTokens: numReasoning,

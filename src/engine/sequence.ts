@@ -3,6 +3,7 @@ import { Sampler } from '../sampling/sampler.ts';
 import type { ThinkingController } from '../thinking/controller.ts';
 import type { GenerationRequest, TokenLogprob } from './generation.ts';
 import type { FeatureSpan, TiledImage } from './model-runner.ts';
+import type { TokenPrefix } from './token-prefix.ts';
 
 export type SequenceStatus = 'waiting' | 'running' | 'finished';
 
@@ -32,6 +33,8 @@ export class Sequence {
   readonly #sampler: Sampler;
   status: SequenceStatus = 'waiting';
   slot = -1;
+  /** Prompt tokens taken over from earlier work; null until they were looked up. */
+  numReused: number | null = null;
   /** Prompt tokens already in the slot's cache. */
   numPrefilled = 0;
   /** The token sampled last; not in the cache before the next decode step. */
@@ -70,9 +73,24 @@ export class Sequence {
     return this.numGenerated > 0;
   }
 
-  /** The first picture whose features are not complete. */
-  get imageToEncode(): PromptImage | undefined {
-    return this.images.find((image) => image.packed === null);
+  /** Pictures whose features are not complete and that are not in the cache as a whole. */
+  get imagesToEncode(): PromptImage[] {
+    return this.images.filter(
+      ({ packed, start, source }) =>
+        packed === null && start + source.numTokens > this.numPrefilled,
+    );
+  }
+
+  /** The prompt as the cache knows it. */
+  get prefix(): TokenPrefix {
+    return {
+      tokenIds: this.request.promptTokenIds,
+      pictures: this.images.map(({ source: { hash, numTokens }, start }) => ({
+        hash,
+        start,
+        numTokens,
+      })),
+    };
   }
 
   /**

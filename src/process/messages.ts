@@ -1,4 +1,4 @@
-import type { AddressedEvent, EngineCounts } from '../engine/engine.ts';
+import type { AddressedEvent, EngineCounts, ReuseOptions } from '../engine/engine.ts';
 import type { GenerationRequest } from '../engine/generation.ts';
 import type { ModelLimits } from '../engine/model-runner.ts';
 import type { Manifest } from '../model-package/manifest.ts';
@@ -15,6 +15,7 @@ export interface EngineSettings {
   readonly prefillChunk: number;
   /** Most tiles encoded in one step. */
   readonly tilesPerStep: number;
+  readonly reuse: ReuseOptions;
 }
 
 /** Text of every token as bytes: token i is bytes[offsets[i] .. offsets[i + 1]). */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Engine } from '../../src/engine/engine.ts';
+import { Engine, type ReuseOptions } from '../../src/engine/engine.ts';
 import type {
   FinishEvent,
   GenerationEvent,
@@ -16,6 +16,7 @@ export interface BenchOptions {
   readonly slotCapacity?: number;
   readonly prefillChunk?: number;
   readonly tilesPerStep?: number;
+  readonly reuse?: ReuseOptions;
   readonly tokens?: ProtocolTokens;
   readonly onCall?: (call: RunnerCall, index: number) => Promise<void> | void;
   readonly onEmit?: (ids: readonly string[]) => void;
@@ -52,6 +53,7 @@ export class EngineBench {
       eos: new Set([EOS]),
       imageTokenId: IMAGE,
       limits: { prefillChunk, tilesPerStep },
+      reuse: options.reuse ?? { prefixes: true, featureBytes: 2 ** 20 },
       now: () => this.#time++,
       emit: (addressed) => {
         options.onEmit?.(addressed.map(({ id }) => id));
