@@ -46,6 +46,9 @@ export const thinkingReportSchema = decision
       .describe('null where there was no thinking.'),
     budget: z.object({ asked: z.int().nullable(), effective: z.int().nullable() }),
     reasoning_tokens: z.int(),
+    preamble_tokens: z
+      .int()
+      .describe('Tokens in which some families weigh the question; neither thinking nor answer.'),
     answer_tokens: z.int(),
   })
   .meta({ id: 'ThinkingReport' });

@@ -73,6 +73,7 @@ test('the first chunk carries the decision and the finish chunk the whole report
     ended_by: 'natural',
     budget: { asked: null, effective: null },
     reasoning_tokens: 4,
+    preamble_tokens: 0,
     answer_tokens: 3,
   });
   assert.ok(chunks.slice(1, -1).every((chunk) => choiceOf(chunk)?.thinking === undefined));
