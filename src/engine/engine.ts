@@ -1,5 +1,6 @@
 import type { Protocol } from '../model-package/protocol.ts';
-import { type ProtocolTokens, ThinkingController } from '../thinking/controller.ts';
+import { ThinkingController } from '../thinking/controller.ts';
+import type { ProtocolTokens } from '../thinking/protocol-tokens.ts';
 import type { Entry } from './entry.ts';
 import { FeatureCache } from './feature-cache.ts';
 import type {
@@ -83,6 +84,7 @@ export class Engine {
       request: thinking,
       maxTokens,
       stop,
+      greedy: request.sampling.temperature === 0,
       tokenBytes,
     });
     const clock = new SequenceClock(now);
@@ -108,6 +110,12 @@ export class Engine {
       this.#finish(entry, 'abort', {});
       this.#flush();
     }
+  }
+
+  /** Ends a request's thinking with its next token. @returns false when there is none to end */
+  answerNow(id: string): boolean {
+    const entry = [...this.#waiting, ...this.#running].find(({ sequence }) => sequence.id === id);
+    return entry?.sequence.thinking.answerNow() ?? false;
   }
 
   counts(): EngineCounts {
@@ -231,11 +239,8 @@ export class Engine {
 
   #chooseToken(entry: Entry, logits: Float32Array): void {
     const { sequence, events } = entry;
-    let choice = sequence.choose(logits);
     const endsTurn = (id: number): boolean => this.#options.eos.has(id);
-    if (!choice.forced && endsTurn(choice.tokenId) && sequence.thinking.refuseEnd()) {
-      choice = sequence.choose(logits);
-    }
+    const choice = sequence.choose(logits, endsTurn);
     const { tokenId, forced, report } = choice;
     sequence.append(tokenId);
     const accepted = sequence.thinking.accept(tokenId);

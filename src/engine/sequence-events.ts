@@ -1,4 +1,4 @@
-import type { AcceptedToken, ThinkingController } from '../thinking/controller.ts';
+import type { AcceptedToken, Side, ThinkingController } from '../thinking/controller.ts';
 import type { FinishEvent, FinishReason, GenerationEvent, TokenEvent } from './generation.ts';
 import type { Sequence } from './sequence.ts';
 import type { SequenceClock } from './sequence-clock.ts';
@@ -45,7 +45,7 @@ export class SequenceEvents {
     // A request that ended before its first token decided nothing, unless its prompt had.
     const decided = numGenerated > 0 || this.#decisionSent;
     const isThinking = decided && this.#thinking.decision?.mode === 'think';
-    const { effectiveBudget, numReasoning, thinkingEnd } = this.#thinking;
+    const { effectiveBudget, numReasoning, numPreamble, thinkingEnd } = this.#thinking;
     const unclosed = reason === 'stop' ? 'stop' : reason === 'length' ? 'max_tokens' : reason;
     return [
       ...(decided ? this.decision() : []),
@@ -68,6 +68,7 @@ export class SequenceEvents {
           imageTokens: numImageTokens,
           completionTokens: numGenerated,
           reasoningTokens: numReasoning,
+          preambleTokens: numPreamble,
         },
         timing: this.#clock.read(),
         message: null,
@@ -76,7 +77,7 @@ export class SequenceEvents {
     ];
   }
 
-  #release(side: 'reasoning' | 'answer'): TokenEvent[] {
+  #release(side: Side): TokenEvent[] {
     const events = this.#undetermined.map((event) => ({ ...event, side }));
     this.#undetermined = [];
     return events;

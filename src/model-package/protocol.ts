@@ -1,13 +1,9 @@
 import { z } from 'zod';
 
-/**
- * How a model family signals thinking, as data. A protocol travels in the package's manifest, so serving a new family
- * needs a new row and no new code.
- *
- * `modes` lists what the family can do; a mode that is absent cannot be asked for. `prefill` is the text that must end
- * the rendered generation prompt: what the chat template already wrote is not written twice (overlap rule).
- */
 const tagsSchema = z.strictObject({ open: z.string().min(1), close: z.string().min(1) });
+
+/** `reopen`: what opens a further block of the same turn, where that is more than the open tag. */
+const blockTagsSchema = tagsSchema.extend({ reopen: z.string().min(1).optional() });
 
 const modeSchema = z.strictObject({
   /** Text the rendered prompt must end with, tags included. */
@@ -21,7 +17,10 @@ const modeSchema = z.strictObject({
   templateVariables: z
     .record(z.string(), z.union([z.string(), z.boolean(), z.number()]))
     .optional(),
-  /** Tokens that may not be the first of the block; for families whose forced thinking is the absence of a close tag. */
+  /**
+   * Texts the block may not begin with (white space aside); for families whose forced thinking is the absence of a
+   * close tag.
+   */
   banFirst: z.array(z.string()).optional(),
   /** Sampling defaults of this mode, over the package's own. */
   sampling: z
@@ -34,21 +33,32 @@ const modeSchema = z.strictObject({
     .optional(),
 });
 
-/** Texts whose probability at the decision point is p(think) and p(fast). */
+/**
+ * Texts whose probability at the decision point is p(think) and p(fast), written as the tokenizer sees them there.
+ * Without `think`, everything that is not `fast` is thinking.
+ */
 const probeSchema = z.strictObject({
-  think: z.array(z.string()).min(1),
-  fast: z.array(z.string()).min(1),
+  think: z.array(z.string().min(1)).min(1).optional(),
+  fast: z.array(z.string().min(1)).min(1),
 });
 
 const verdictSchema = z.enum(['think', 'fast']);
 const markersSchema = z.record(z.string().min(1), verdictSchema);
 
-const answerTagsSchema = tagsSchema;
+/** `anywhere`: the tags mark a part of the answer (a box around the result) and are not bound to its beginning. */
+const answerTagsSchema = tagsSchema.extend({ anywhere: z.boolean().optional() });
 
+/**
+ * How a model family signals thinking, as data. A protocol travels in the package's manifest, so serving a new family
+ * needs a new row and no new code.
+ *
+ * `modes` lists what the family can do; a mode that is absent cannot be asked for. `prefill` is the text that must end
+ * the rendered generation prompt: what the chat template already wrote is not written twice (overlap rule).
+ */
 export const protocolSchema = z.strictObject({
   name: z.string(),
   /** The tags around the thinking. */
-  tags: tagsSchema,
+  tags: blockTagsSchema,
   /** A section before everything else in which the model weighs the question; neither thinking nor answer. */
   preamble: tagsSchema.optional(),
   defaultMode: z.enum(['auto', 'think', 'fast']),
@@ -95,6 +105,8 @@ export const protocolSchema = z.strictObject({
     exit: z.string(),
     /** Text written instead of the close tag to have the model think on (s1, arXiv 2501.19393). */
     extension: z.string().optional(),
+    /** Variable of the chat template that takes the budget, where the family was trained to read one. */
+    templateVariable: z.string().optional(),
   }),
   /** Where the row was read: in a primary source, in part, or nowhere. */
   evidence: z.enum(['seen', 'partly-inferred', 'inferred']),
@@ -103,5 +115,6 @@ export const protocolSchema = z.strictObject({
 });
 
 export type Protocol = z.output<typeof protocolSchema>;
+export type AnswerTags = z.output<typeof answerTagsSchema>;
 export type ModeRow = z.output<typeof modeSchema>;
 export type ThinkingMode = 'auto' | 'think' | 'fast';

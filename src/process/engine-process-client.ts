@@ -106,6 +106,12 @@ export class EngineProcessClient implements EngineClient {
     }
   }
 
+  answerNow(id: string): boolean {
+    if (!this.#pending.has(id)) return false;
+    this.#send({ type: 'answer-now', id });
+    return true;
+  }
+
   /** Ends the process; requests still in it end with an error event. */
   async close(): Promise<void> {
     this.#closing = true;
@@ -224,6 +230,7 @@ function lostRequest(request: GenerationRequest): FinishEvent {
       imageTokens: request.images.reduce((sum, image) => sum + image.numTokens, 0),
       completionTokens: 0,
       reasoningTokens: 0,
+      preambleTokens: 0,
     },
     timing: {
       queueMs: 0,

@@ -68,6 +68,9 @@ function receive(message: ToEngine): void {
       return;
     case 'abort':
       engine?.abort(message.id);
+      return;
+    case 'answer-now':
+      engine?.answerNow(message.id);
   }
 }
 

@@ -2,7 +2,7 @@ import type { AddressedEvent, EngineCounts, ReuseOptions } from '../engine/engin
 import type { GenerationRequest } from '../engine/generation.ts';
 import type { ModelLimits } from '../engine/model-runner.ts';
 import type { Manifest } from '../model-package/manifest.ts';
-import type { ProtocolTokens } from '../thinking/controller.ts';
+import type { ProtocolTokens } from '../thinking/protocol-tokens.ts';
 
 /** How the engine process runs a model. */
 export interface EngineSettings {
@@ -39,7 +39,8 @@ export interface LoadMessage {
 export type ToEngine =
   | LoadMessage
   | { readonly type: 'submit'; readonly request: GenerationRequest }
-  | { readonly type: 'abort'; readonly id: string };
+  | { readonly type: 'abort'; readonly id: string }
+  | { readonly type: 'answer-now'; readonly id: string };
 
 /** Engine process to server process. All events of a step travel together, with the counts after it. */
 export type FromEngine =

@@ -1,7 +1,18 @@
 import type { ThinkingMode } from '../model-package/protocol.ts';
 
-/** Where the generated text starts: before any tag, inside an open block, or after the block was closed. */
-export type StartSection = 'outside' | 'block' | 'answer';
+/**
+ * Where the generated text starts, as the prompt's own tags leave it (`replaySuffix` tells): before any tag, inside the
+ * preamble, after it, inside an open block, after the block was closed, inside the tags around the answer, or in the
+ * midst of an answer that the prompt began (then no tag counts and no line break is taken off).
+ */
+export type StartSection =
+  | 'outside'
+  | 'preamble'
+  | 'after-preamble'
+  | 'block'
+  | 'answer'
+  | 'answer-tagged'
+  | 'answer-text';
 
 /**
  * How somebody leans on the model's own choice. Everything here acts at the decision point alone; a bias is added to
@@ -16,6 +27,8 @@ export interface Steering {
    * else it shifts the odds by its own, so that a threshold of 0.5 changes nothing.
    */
   readonly threshold: number | null;
+  /** Whose the threshold is; the operator's unless given. */
+  readonly thresholdSource?: 'request' | 'policy';
 }
 
 /** What a request asks of the thinking; complete, no defaults left to fill. */
@@ -45,7 +58,10 @@ export interface Decision {
   readonly source: 'model' | 'request' | 'policy' | 'prompt' | 'budget' | 'load';
   /** P(think) / (P(think) + P(fast)) from the raw logits at the decision point; null where nothing was measured. */
   readonly pThink: number | null;
-  /** The same after steering; null where nothing was measured. */
+  /**
+   * The same after steering: what a threshold is held against at temperature 0, and the share of thinking that is
+   * drawn from above (at temperature 1, before any filter). Null where nothing was measured.
+   */
   readonly pThinkSteered: number | null;
   /** Probability mass on neither; null where nothing was measured. */
   readonly residual: number | null;

@@ -7,7 +7,8 @@ import type {
   TokenEvent,
 } from '../../src/engine/generation.ts';
 import type { TiledImage } from '../../src/engine/model-runner.ts';
-import type { ProtocolTokens } from '../../src/thinking/controller.ts';
+import type { ProtocolTokens } from '../../src/thinking/protocol-tokens.ts';
+import type { Section } from '../../src/thinking/section-parser.ts';
 import { EOS, IMAGE, PROTOCOL, PROTOCOL_TOKENS, tokenBytes, VOCAB_SIZE } from './byte-tokens.ts';
 import { type RunnerCall, type Script, ScriptedRunner } from './scripted-runner.ts';
 
@@ -85,7 +86,7 @@ export class EngineBench {
     return this.of(id).filter((event) => event.type === 'token');
   }
 
-  text(id: string, section: 'reasoning' | 'answer' | 'frame'): string {
+  text(id: string, section: Section): string {
     return this.of(id)
       .flatMap((event) => (event.type === 'decision' ? [] : event.pieces))
       .filter((piece) => piece.section === section)

@@ -46,6 +46,15 @@ export class FakeEngineClient implements EngineClient {
     }
   }
 
+  /** Requests whose answer was asked for at once. */
+  readonly answeredNow: string[] = [];
+
+  answerNow(id: string): boolean {
+    if (!this.requests.some((request) => request.id === id)) return false;
+    this.answeredNow.push(id);
+    return true;
+  }
+
   status(): EngineStatus {
     return { state: this.state, numRunning: 2, numWaiting: 1, kvCacheUsage: 0.25, restarts: 3 };
   }
@@ -92,6 +101,7 @@ export async function* scriptedEvents(
       imageTokens: 0,
       completionTokens: reasoningTokens + answer.length,
       reasoningTokens,
+      preambleTokens: 0,
     },
     ...options.finish,
   });
@@ -152,6 +162,7 @@ export function finishEvent(
       imageTokens: 0,
       completionTokens: 0,
       reasoningTokens: 0,
+      preambleTokens: 0,
     },
     timing: TIMING,
     message: null,

@@ -219,6 +219,7 @@ describe('Engine: what it counts', () => {
       imageTokens: 0,
       completionTokens: THINKS.length + 1,
       reasoningTokens: closeAt + 1,
+      preambleTokens: 0,
     });
     const prefilled = bench.runner.calls.reduce(
       (sum, call) => sum + (call.kind === 'prefill' ? call.chunk.tokenIds.length : 0),
