@@ -2,7 +2,10 @@ import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createChatFormatter } from './chat/formatter.ts';
 import type { ServeOptions } from './cli/serve-options.ts';
+import { toThinkingPolicy } from './cli/thinking-flags.ts';
 import { buildApp } from './http/app.ts';
+import { DEFAULT_HTTP_SETTINGS } from './http/settings.ts';
+import { policyProblem, type ThinkingPolicy } from './http/thinking-policy.ts';
 import type { Manifest } from './model-package/manifest.ts';
 import type { Protocol } from './model-package/protocol.ts';
 import { readPackage } from './model-package/read-package.ts';
@@ -10,7 +13,7 @@ import { Metrics } from './observability/metrics.ts';
 import { createRequestLog } from './observability/request-log.ts';
 import { EngineProcessClient } from './process/engine-process-client.ts';
 import type { EngineSettings } from './process/messages.ts';
-import { protocolTokens, silentIds } from './thinking/protocol-tokens.ts';
+import { hasDecisionPoint, protocolTokens, silentIds } from './thinking/protocol-tokens.ts';
 
 /** Slots get no more positions than this unless the operator asks: most requests are far shorter. */
 const DEFAULT_MAX_CONTEXT = 16_384;
@@ -35,6 +38,8 @@ export async function startServer(
 ): Promise<RunningServer> {
   const { manifest } = await readPackage(packageDir, { verify: options.verify });
   const settings = engineSettings(manifest, options);
+  const thinking = thinkingPolicy(manifest.thinking, options);
+  const { answerFloor } = DEFAULT_HTTP_SETTINGS;
   const formatter = await createChatFormatter({
     packageDir,
     manifest,
@@ -79,6 +84,12 @@ export async function startServer(
     settings: {
       bodyLimitBytes: Math.round(options.bodyLimitMb * 1024 * 1024),
       defaultMaxTokens: options.maxTokens ?? null,
+      answerFloor: { ...answerFloor, tokens: options.answerFloor ?? answerFloor.tokens },
+      thinking,
+      load:
+        options.loadBias === undefined
+          ? null
+          : { maxBias: options.loadBias, numSlots: options.slots },
     },
   });
   const close = async (): Promise<void> => {
@@ -115,6 +126,19 @@ function engineSettings(manifest: Manifest, options: ServeOptions): EngineSettin
       featureBytes: Math.round(options.featureCacheMb * 1024 * 1024),
     },
   };
+}
+
+/** @throws Error when the operator asks for what the model cannot do */
+function thinkingPolicy(protocol: Protocol, options: ServeOptions): ThinkingPolicy {
+  const policy = toThinkingPolicy(options);
+  const problem = policyProblem(policy, protocol);
+  if (problem !== null) throw new Error(problem);
+  if (options.loadBias !== undefined && !hasDecisionPoint(protocol)) {
+    throw new Error(
+      `--load-bias: the protocol ${protocol.name} has no decision that can be measured.`,
+    );
+  }
+  return policy;
 }
 
 /** Says once what of the model's thinking protocol was never seen in a primary source. */

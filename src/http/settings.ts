@@ -1,3 +1,4 @@
+import type { LoadPolicyOptions } from '../thinking/load-policy.ts';
 import { DEFAULT_THINKING_POLICY, type ThinkingPolicy } from './thinking-policy.ts';
 
 /** What an operator may set of the HTTP surface. */
@@ -15,6 +16,8 @@ export interface HttpSettings {
   /** Tokens of max_tokens that thinking cannot eat: the smaller of a count and a share. */
   readonly answerFloor: { readonly tokens: number; readonly share: number };
   readonly thinking: ThinkingPolicy;
+  /** Leans against thinking as the load grows; null never does. */
+  readonly load: LoadPolicyOptions | null;
 }
 
 export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
@@ -25,4 +28,5 @@ export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
   defaultMaxTokens: null,
   answerFloor: { tokens: 64, share: 0.25 },
   thinking: DEFAULT_THINKING_POLICY,
+  load: null,
 };

@@ -88,6 +88,15 @@ export class Metrics {
     'Decisions to think or to answer directly: what was asked for, what happened, who decided.',
     ['requested', 'mode', 'source'],
   );
+  readonly decisionsChanged = this.#counter(
+    'thinking_decisions_changed_total',
+    "Decisions that were the model's to take and came out otherwise: who changed them.",
+    ['by'],
+  );
+  readonly forcedTokens = this.#counter(
+    'forced_tokens_total',
+    'Tokens the server wrote in place of the model: ends and extensions of thinking.',
+  );
   readonly probability = this.#histogram(
     'thinking_probability',
     'The probability of thinking at the decision point, where it was measured.',

@@ -39,18 +39,21 @@ export class FakeEngineClient implements EngineClient {
     signal: AbortSignal,
   ): AsyncGenerator<GenerationEvent> {
     this.requests.push(request);
+    this.#running.add(request.id);
     try {
       yield* this.script(request, signal);
     } finally {
+      this.#running.delete(request.id);
       this.numEnded += 1;
     }
   }
 
   /** Requests whose answer was asked for at once. */
   readonly answeredNow: string[] = [];
+  readonly #running = new Set<string>();
 
   answerNow(id: string): boolean {
-    if (!this.requests.some((request) => request.id === id)) return false;
+    if (!this.#running.has(id)) return false;
     this.answeredNow.push(id);
     return true;
   }

@@ -90,12 +90,12 @@ async function createChatCompletion(
   const startedAt = performance.now();
   const prepared = await prepareGeneration(
     { body, alias, header },
-    { id, model, settings, loadBias: 0, signal },
+    { id, model, settings, loadBias: context.loadBias(), signal },
   );
   const { request: generation, asked, display } = prepared;
   const stream = body.stream === true;
   const prepareMs = performance.now() - startedAt;
-  observation.prepared({ model: model.id, stream, request: generation, prepareMs });
+  observation.prepared({ model: model.id, stream, request: generation, asked, prepareMs });
   const events = observation.watch(model.engine.generate(generation, signal));
   const completion: CompletionContext = {
     identity: { id, created: Math.floor(Date.now() / 1000), model: model.id },
