@@ -7,6 +7,7 @@ import type {
   TokenEvent,
 } from '../../src/engine/generation.ts';
 import type { TiledImage } from '../../src/engine/model-runner.ts';
+import type { Protocol } from '../../src/model-package/protocol.ts';
 import type { ProtocolTokens } from '../../src/thinking/protocol-tokens.ts';
 import type { Section } from '../../src/thinking/section-parser.ts';
 import { EOS, IMAGE, PROTOCOL, PROTOCOL_TOKENS, tokenBytes, VOCAB_SIZE } from './byte-tokens.ts';
@@ -19,6 +20,12 @@ export interface BenchOptions {
   readonly tilesPerStep?: number;
   readonly reuse?: ReuseOptions;
   readonly tokens?: ProtocolTokens;
+  readonly protocol?: Protocol;
+  /** Another vocabulary than that of `byte-tokens`; the same end of turn. */
+  readonly vocabulary?: {
+    readonly size: number;
+    readonly tokenBytes: (tokenId: number) => Uint8Array;
+  };
   readonly onCall?: (call: RunnerCall, index: number) => Promise<void> | void;
   readonly onEmit?: (ids: readonly string[]) => void;
 }
@@ -35,22 +42,29 @@ const HIDDEN_SIZE = 4;
 export class EngineBench {
   readonly runner: ScriptedRunner;
   readonly engine: Engine;
+  readonly protocol: Protocol;
   readonly events = new Map<string, GenerationEvent[]>();
   readonly #waiting = new Map<string, (finish: FinishEvent) => void>();
   #time = 0;
 
   constructor(options: BenchOptions = {}) {
+    this.protocol = options.protocol ?? PROTOCOL;
     const { numSlots = 4, slotCapacity = 256, prefillChunk = 8, tilesPerStep = 2 } = options;
     this.runner = new ScriptedRunner({
-      limits: { vocabSize: VOCAB_SIZE, hiddenSize: HIDDEN_SIZE, numSlots, slotCapacity },
+      limits: {
+        vocabSize: options.vocabulary?.size ?? VOCAB_SIZE,
+        hiddenSize: HIDDEN_SIZE,
+        numSlots,
+        slotCapacity,
+      },
       imageTokenId: IMAGE,
       ...(options.onCall === undefined ? {} : { onCall: options.onCall }),
     });
     this.engine = new Engine({
       runner: this.runner,
-      protocol: PROTOCOL,
+      protocol: this.protocol,
       tokens: options.tokens ?? PROTOCOL_TOKENS,
-      tokenBytes,
+      tokenBytes: options.vocabulary?.tokenBytes ?? tokenBytes,
       eos: new Set([EOS]),
       imageTokenId: IMAGE,
       limits: { prefillChunk, tilesPerStep },
@@ -100,7 +114,7 @@ export class EngineBench {
     assert.notEqual(events.at(-1)?.type, 'finish', `${id}: ${event.type} after the finish`);
     const decided = events.some(({ type }) => type === 'decision');
     if (event.type === 'decision') assert.ok(!decided, `${id} was decided twice`);
-    else if (event.pieces.some(({ section }) => section !== 'frame')) {
+    else if (event.pieces.some(({ section }) => section === 'reasoning' || section === 'answer')) {
       assert.ok(decided, `${id} has text before its decision`);
     }
     events.push(event);
