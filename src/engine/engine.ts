@@ -12,10 +12,11 @@ import type {
 import type { ModelRunner } from './model-runner.ts';
 import { PromptProcessor } from './prompt-processor.ts';
 import { requestProblem } from './request-problem.ts';
-import { planStep, type RunningView, type SchedulerLimits, type StepPlan } from './scheduler.ts';
+import { planStep, type SchedulerLimits, type StepPlan } from './scheduler.ts';
 import { Sequence } from './sequence.ts';
 import { SequenceClock } from './sequence-clock.ts';
 import { SequenceEvents } from './sequence-events.ts';
+import { viewOf } from './sequence-view.ts';
 import { SlotPool } from './slot-pool.ts';
 
 export interface EngineOptions {
@@ -51,6 +52,9 @@ export interface EngineCounts {
   readonly numRunning: number;
   readonly numWaiting: number;
   readonly kvCacheUsage: number;
+  /** Prompt tokens looked up among cached prefixes since the start, and those of them that were found. */
+  readonly prefixQueries: number;
+  readonly prefixHits: number;
 }
 
 /**
@@ -125,6 +129,7 @@ export class Engine {
       numRunning: this.#running.length,
       numWaiting: this.#waiting.length,
       kvCacheUsage: held / (numSlots * slotCapacity),
+      ...this.#prompts.counts,
     };
   }
 
@@ -291,15 +296,4 @@ export class Engine {
     this.#out = [];
     this.#options.emit(events);
   }
-}
-
-function viewOf(sequence: Sequence): RunningView {
-  const [image] = sequence.imagesToEncode;
-  const phase = image !== undefined ? 'vision' : sequence.isDecoding ? 'decode' : 'prefill';
-  return {
-    id: sequence.id,
-    phase,
-    numTilesLeft: image === undefined ? 0 : image.source.numTiles - image.numEncoded,
-    numPromptTokensLeft: sequence.numPromptTokens - sequence.numPrefilled,
-  };
 }

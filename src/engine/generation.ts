@@ -94,6 +94,9 @@ export interface EngineStatus {
   readonly numWaiting: number;
   /** Tokens held in the cache ÷ tokens it can hold. */
   readonly kvCacheUsage: number;
+  /** Prompt tokens looked up among cached prefixes since the engine process started, and those found. */
+  readonly prefixQueries: number;
+  readonly prefixHits: number;
   readonly restarts: number;
 }
 

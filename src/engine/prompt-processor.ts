@@ -22,9 +22,16 @@ export interface PromptProcessorOptions {
  */
 export class PromptProcessor {
   readonly #options: PromptProcessorOptions;
+  #prefixQueries = 0;
+  #prefixHits = 0;
 
   constructor(options: PromptProcessorOptions) {
     this.#options = options;
+  }
+
+  /** Prompt tokens looked up among cached prefixes so far, and those of them that were found. */
+  get counts(): { readonly prefixQueries: number; readonly prefixHits: number } {
+    return { prefixQueries: this.#prefixQueries, prefixHits: this.#prefixHits };
   }
 
   /** Takes over what is there for a prompt whose turn it is. To be called before each of its pieces. */
@@ -38,6 +45,8 @@ export class PromptProcessor {
       }
       sequence.numReused = prefix.numTokens;
       sequence.numPrefilled = prefix.numTokens;
+      this.#prefixQueries += sequence.numPromptTokens;
+      this.#prefixHits += prefix.numTokens;
     }
     for (const image of sequence.imagesToEncode) {
       image.packed = features.get(image.source.hash) ?? null;

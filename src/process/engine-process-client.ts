@@ -25,7 +25,13 @@ export interface EngineProcessOptions {
 const RESTART_DELAYS_MS = [250, 1_000, 5_000, 15_000, 30_000];
 const HEALTHY_AFTER_MS = 60_000;
 
-const NO_COUNTS: EngineCounts = { numRunning: 0, numWaiting: 0, kvCacheUsage: 0 };
+const NO_COUNTS: EngineCounts = {
+  numRunning: 0,
+  numWaiting: 0,
+  kvCacheUsage: 0,
+  prefixQueries: 0,
+  prefixHits: 0,
+};
 
 /** A request whose events are still coming. */
 interface Pending {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Engine, type ReuseOptions } from '../../src/engine/engine.ts';
+import { Engine, type EngineCounts, type ReuseOptions } from '../../src/engine/engine.ts';
 import type {
   FinishEvent,
   GenerationEvent,
@@ -120,6 +120,14 @@ export class EngineBench {
     events.push(event);
     if (event.type === 'finish') this.#waiting.get(id)?.(event);
   }
+}
+
+/** What of the engine is in use at the moment. */
+export function occupancy(
+  engine: Engine,
+): Pick<EngineCounts, 'numRunning' | 'numWaiting' | 'kvCacheUsage'> {
+  const { numRunning, numWaiting, kvCacheUsage } = engine.counts();
+  return { numRunning, numWaiting, kvCacheUsage };
 }
 
 /** A request that leaves everything to the model, greedily. */

@@ -59,7 +59,15 @@ export class FakeEngineClient implements EngineClient {
   }
 
   status(): EngineStatus {
-    return { state: this.state, numRunning: 2, numWaiting: 1, kvCacheUsage: 0.25, restarts: 3 };
+    return {
+      state: this.state,
+      numRunning: 2,
+      numWaiting: 1,
+      kvCacheUsage: 0.25,
+      prefixQueries: 90,
+      prefixHits: 60,
+      restarts: 3,
+    };
   }
 }
 

@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import type { GenerationRequest } from '../../../src/engine/generation.ts';
 import type { TiledImage } from '../../../src/engine/model-runner.ts';
 import { countImageTokens } from '../../../src/model-package/anyres-geometry.ts';
+import { occupancy } from '../../helpers/engine-bench.ts';
 import { Random } from '../../helpers/random.ts';
 import {
   answerRequest,
@@ -135,6 +136,8 @@ for (const backend of ['ffi', 'stock'] as const) {
         assert.deepEqual(cached, [0, 20, 20, 20]);
         assert.equal(bench.work.numPrefilled, 20 + 6 + 9 + 4 + 7);
         assert.equal(bench.work.numCopies > 0, numSlots > 1);
+        const { prefixQueries, prefixHits } = bench.engine.counts();
+        assert.deepEqual([prefixQueries, prefixHits], [4 * 20 + 6 + 9 + 4 + 7, 3 * 20]);
         await bench.runner.dispose();
       }
     });
@@ -285,7 +288,7 @@ async function drive(
     if (done.length === ends.length) submit();
     done.push(await ends[done.length]!);
   }
-  assert.deepEqual(bench.engine.counts(), { numRunning: 0, numWaiting: 0, kvCacheUsage: 0 });
+  assert.deepEqual(occupancy(bench.engine), { numRunning: 0, numWaiting: 0, kvCacheUsage: 0 });
   // Every slot still works: as many at once as there are.
   const last = Array.from({ length: 4 }, (_, index) => traffic.next(`last ${index}`));
   const outcomes = await Promise.all(last.map((request) => bench.run(request)));

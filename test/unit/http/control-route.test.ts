@@ -84,6 +84,8 @@ describe('the load', () => {
       numRunning: 2,
       numWaiting: 8,
       kvCacheUsage: 0,
+      prefixQueries: 0,
+      prefixHits: 0,
       restarts: 0,
     });
     const app = await buildTestApp({ engine, settings: { load: { maxBias: 6, numSlots: 4 } } });
