@@ -8,15 +8,21 @@ const NOTHING_HELD = { pieces: [], stop: null };
 /** A token that was just appended, with what is to be reported of it. */
 export type NewToken = Pick<TokenEvent, 'tokenId' | 'forced' | 'logprob' | 'topLogprobs'>;
 
+/** A token that waits to be sent, until it is known on which side of the close tag it lies. */
+interface HeldToken {
+  readonly event: Omit<TokenEvent, 'side'>;
+  side: Side | null;
+}
+
 /**
- * Turns what happens to one sequence into its event stream: the decision once, before any text it concerns; a token
- * whose side of the close tag is still open waits for the next that is known; one finish at the end.
+ * Turns what happens to one sequence into its event stream: the decision once and before every token; a token whose
+ * side of the close tag is still open takes that of the next that is known; one finish at the end.
  */
 export class SequenceEvents {
   readonly #thinking: ThinkingController;
   readonly #clock: SequenceClock;
   #decisionSent = false;
-  #undetermined: Omit<TokenEvent, 'side'>[] = [];
+  #held: HeldToken[] = [];
 
   constructor(thinking: ThinkingController, clock: SequenceClock) {
     this.#thinking = thinking;
@@ -34,8 +40,11 @@ export class SequenceEvents {
   token(token: NewToken, accepted: AcceptedToken): GenerationEvent[] {
     this.#clock.token();
     if (accepted.pieces.some(({ section }) => section === 'answer')) this.#clock.answer();
-    this.#undetermined.push({ type: 'token', ...token, pieces: accepted.pieces });
-    return accepted.side === null ? [] : [...this.decision(), ...this.#release(accepted.side)];
+    const { side } = accepted;
+    this.#held.push({ event: { type: 'token', ...token, pieces: accepted.pieces }, side });
+    if (side === null) return [];
+    for (const held of this.#held) held.side ??= side;
+    return this.#thinking.decision === null ? [] : [...this.decision(), ...this.#release(side)];
   }
 
   finish(sequence: Sequence, reason: FinishReason, end: Partial<FinishEvent>): GenerationEvent[] {
@@ -77,9 +86,10 @@ export class SequenceEvents {
     ];
   }
 
-  #release(side: Side): TokenEvent[] {
-    const events = this.#undetermined.map((event) => ({ ...event, side }));
-    this.#undetermined = [];
+  /** @param fallback side of tokens whose own is not known */
+  #release(fallback: Side): TokenEvent[] {
+    const events = this.#held.map(({ event, side }) => ({ ...event, side: side ?? fallback }));
+    this.#held = [];
     return events;
   }
 }

@@ -114,9 +114,7 @@ export class EngineBench {
     assert.notEqual(events.at(-1)?.type, 'finish', `${id}: ${event.type} after the finish`);
     const decided = events.some(({ type }) => type === 'decision');
     if (event.type === 'decision') assert.ok(!decided, `${id} was decided twice`);
-    else if (event.pieces.some(({ section }) => section === 'reasoning' || section === 'answer')) {
-      assert.ok(decided, `${id} has text before its decision`);
-    }
+    else if (event.type === 'token') assert.ok(decided, `${id} has a token before its decision`);
     events.push(event);
     if (event.type === 'finish') this.#waiting.get(id)?.(event);
   }
