@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createChatFormatter } from './chat/formatter.ts';
-import type { Tokenizer } from './chat/tokenizer.ts';
 import type { ServeOptions } from './cli/serve-options.ts';
+import { toThinkingPolicy } from './cli/thinking-flags.ts';
 import { buildApp } from './http/app.ts';
+import { DEFAULT_HTTP_SETTINGS } from './http/settings.ts';
+import { policyProblem, type ThinkingPolicy } from './http/thinking-policy.ts';
 import type { Manifest } from './model-package/manifest.ts';
 import type { Protocol } from './model-package/protocol.ts';
 import { readPackage } from './model-package/read-package.ts';
@@ -11,7 +13,7 @@ import { Metrics } from './observability/metrics.ts';
 import { createRequestLog } from './observability/request-log.ts';
 import { EngineProcessClient } from './process/engine-process-client.ts';
 import type { EngineSettings } from './process/messages.ts';
-import type { ProtocolTokens } from './thinking/controller.ts';
+import { hasDecisionPoint, protocolTokens, silentIds } from './thinking/protocol-tokens.ts';
 
 /** Slots get no more positions than this unless the operator asks: most requests are far shorter. */
 const DEFAULT_MAX_CONTEXT = 16_384;
@@ -36,6 +38,8 @@ export async function startServer(
 ): Promise<RunningServer> {
   const { manifest } = await readPackage(packageDir, { verify: options.verify });
   const settings = engineSettings(manifest, options);
+  const thinking = thinkingPolicy(manifest.thinking, options);
+  const { answerFloor } = DEFAULT_HTTP_SETTINGS;
   const formatter = await createChatFormatter({
     packageDir,
     manifest,
@@ -52,12 +56,13 @@ export async function startServer(
       manifest,
       settings,
       tokenTable,
-      silentIds: silentIds(manifest.thinking, tokenizer),
-      protocolTokens: protocolTokens(manifest.thinking, tokenizer),
+      silentIds: silentIds(manifest.thinking, tokenizer, manifest.tokens.eos),
+      protocolTokens: protocolTokens(manifest.thinking, (text) => tokenizer.encode(text)),
     },
     maxWaiting: options.maxQueue,
     log: (level, message) => requestLog.note(level, message),
   });
+  noteUnverified(manifest.thinking, (message) => requestLog.note('warn', message));
   const modelId = options.name ?? manifest.name;
   const app = await buildApp({
     model: {
@@ -66,6 +71,7 @@ export async function startServer(
       formatter,
       tokenTable,
       specialIds: tokenizer.specialIds,
+      exitTokens: tokenizer.encode(manifest.thinking.budget.exit).length,
       engine,
     },
     metrics: new Metrics(() => engine.status(), {
@@ -78,6 +84,12 @@ export async function startServer(
     settings: {
       bodyLimitBytes: Math.round(options.bodyLimitMb * 1024 * 1024),
       defaultMaxTokens: options.maxTokens ?? null,
+      answerFloor: { ...answerFloor, tokens: options.answerFloor ?? answerFloor.tokens },
+      thinking,
+      load:
+        options.loadBias === undefined
+          ? null
+          : { maxBias: options.loadBias, numSlots: options.slots },
     },
   });
   const close = async (): Promise<void> => {
@@ -109,23 +121,31 @@ function engineSettings(manifest: Manifest, options: ServeOptions): EngineSettin
     slotCapacity: context,
     prefillChunk: options.prefillChunk,
     tilesPerStep: 1,
+    reuse: {
+      prefixes: options.prefixCache,
+      featureBytes: Math.round(options.featureCacheMb * 1024 * 1024),
+    },
   };
 }
 
-/** A protocol's strings in the model's own token ids. A probe only exists where its strings are single tokens. */
-function protocolTokens({ decide, budget }: Protocol, tokenizer: Tokenizer): ProtocolTokens {
-  const exit = tokenizer.encode(budget.exit);
-  if (decide.by !== 'empty-block' || decide.probe === undefined) return { probe: null, exit };
-  const idsOf = (texts: readonly string[]): number[] =>
-    texts.map((text) => tokenizer.encode(text)).flatMap((ids) => (ids.length === 1 ? ids : []));
-  const probe = { think: idsOf(decide.probe.think), fast: idsOf(decide.probe.fast) };
-  return { probe: probe.think.length > 0 && probe.fast.length > 0 ? probe : null, exit };
+/** @throws Error when the operator asks for what the model cannot do */
+function thinkingPolicy(protocol: Protocol, options: ServeOptions): ThinkingPolicy {
+  const policy = toThinkingPolicy(options);
+  const problem = policyProblem(policy, protocol);
+  if (problem !== null) throw new Error(problem);
+  if (options.loadBias !== undefined && !hasDecisionPoint(protocol)) {
+    throw new Error(
+      `--load-bias: the protocol ${protocol.name} has no decision that can be measured.`,
+    );
+  }
+  return policy;
 }
 
-/** Special tokens write no text, but a protocol's tags must be seen however the tokenizer marks them. */
-function silentIds({ tags }: Protocol, tokenizer: Tokenizer): number[] {
-  const seen = new Set([...tokenizer.encode(tags.open), ...tokenizer.encode(tags.close)]);
-  return [...tokenizer.specialIds].filter((id) => !seen.has(id));
+/** Says once what of the model's thinking protocol was never seen in a primary source. */
+function noteUnverified({ name, unverified }: Protocol, warn: (message: string) => void): void {
+  if (unverified !== undefined) {
+    warn(`the thinking protocol ${name} is not verified in full: ${unverified}`);
+  }
 }
 
 async function packageVersion(): Promise<string> {

@@ -8,6 +8,7 @@ import { ImageFetcher } from './images/fetch.ts';
 import { isPublicAddress } from './images/lookup.ts';
 import { TilingPool } from './images/tiling-pool.ts';
 import { type ChatMessage, type ImagePart, imagesOf } from './messages.ts';
+import type { EffortRow } from './mode-row.ts';
 import { PromptWriter, repeatPlaceholders } from './prompt.ts';
 import { loadChatTemplate } from './template.ts';
 import { loadTokenizer, type Tokenizer } from './tokenizer.ts';
@@ -48,6 +49,14 @@ export interface ChatFormatterOptions {
 export interface FormatRequest {
   readonly messages: readonly ChatMessage[];
   readonly mode: ThinkingMode;
+  /** Degree of thinking, where the family knows some by name. */
+  readonly effort?: EffortRow | null | undefined;
+  /** Most thinking tokens, for families that read it in the prompt. */
+  readonly budget?: number | null | undefined;
+  /** The last message is the beginning of the reply. */
+  readonly continueFinal?: boolean | undefined;
+  /** The pictures of these very messages, where they were loaded before. */
+  readonly images?: readonly TiledImage[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -91,11 +100,12 @@ export async function createChatFormatter(options: ChatFormatterOptions): Promis
   return {
     tokenizer,
     close: () => pictures.close(),
-    async format({ messages, mode, signal }) {
+    async format({ messages, mode, effort = null, budget = null, continueFinal = false, ...rest }) {
       pictures.check(messages);
-      const { tokenIds, start } = writer.write(messages, mode);
+      const options = { effort, budget, continueFinal };
+      const { tokenIds, start } = writer.write(messages, mode, options);
       checkLength(tokenIds.length, maxPromptTokens);
-      const images = await pictures.load(messages, signal);
+      const images = rest.images ?? (await pictures.load(messages, rest.signal));
       const counts = images.map(({ numTokens }) => numTokens);
       const promptTokenIds = repeatPlaceholders(tokenIds, manifest.tokens.image, counts);
       checkLength(promptTokenIds.length, maxPromptTokens);

@@ -25,21 +25,30 @@ export function applyHistoryRule(
   });
 }
 
+export interface SplitTurn {
+  readonly reasoning: string;
+  readonly answer: string;
+  /** The block was opened and never closed. */
+  readonly isOpen: boolean;
+}
+
 /** Splits raw output of an assistant turn. A block that was never closed is all thinking. */
-function splitThinking(
-  text: string,
-  tags: Protocol['tags'],
-): { readonly reasoning: string; readonly answer: string } {
+export function splitThinking(text: string, tags: Protocol['tags']): SplitTurn {
   const close = text.lastIndexOf(tags.close);
   if (close >= 0) {
     return {
       reasoning: afterOpenTag(text.slice(0, close), tags.open),
       answer: text.slice(close + tags.close.length).trimStart(),
+      isOpen: false,
     };
   }
   const open = text.indexOf(tags.open);
-  if (open < 0) return { reasoning: '', answer: text };
-  return { reasoning: afterOpenTag(text.slice(open), tags.open), answer: text.slice(0, open) };
+  if (open < 0) return { reasoning: '', answer: text, isOpen: false };
+  return {
+    reasoning: afterOpenTag(text.slice(open), tags.open),
+    answer: text.slice(0, open),
+    isOpen: true,
+  };
 }
 
 function afterOpenTag(text: string, open: string): string {
@@ -47,7 +56,8 @@ function afterOpenTag(text: string, open: string): string {
   return (start < 0 ? text : text.slice(start + open.length)).trim();
 }
 
-function assistantText({ content }: ChatMessage, message: number): string {
+/** @throws ChatInputError when the message has a picture */
+export function assistantText({ content }: ChatMessage, message: number): string {
   if (typeof content === 'string') return content;
   return content
     .map((part, index) => {

@@ -1,11 +1,17 @@
 import type { Manifest } from '../model-package/manifest.ts';
-import type { Protocol, ThinkingMode } from '../model-package/protocol.ts';
+import type { ModeRow, Protocol, ThinkingMode } from '../model-package/protocol.ts';
 import type { StartSection } from '../thinking/decision.ts';
+import { protocolStrings } from '../thinking/protocol-grammar.ts';
+import { replaySuffix } from '../thinking/replay-suffix.ts';
 import { LookAlikeMask } from './added-tokens.ts';
 import { ChatInputError } from './chat-input-error.ts';
 import { type ContentShape, contentShapeFor } from './content-shape.ts';
+import { continuationOf } from './continuation.ts';
 import { applyHistoryRule } from './history.ts';
 import type { ChatMessage, ContentPart } from './messages.ts';
+import { type EffortRow, modeRowOf } from './mode-row.ts';
+import { applyModeTexts } from './mode-texts.ts';
+import { appendMissing, budgetVariable, continuationHead } from './prompt-suffix.ts';
 import type { ChatTemplate, TemplateMessage } from './template.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
@@ -21,6 +27,14 @@ export interface WrittenPrompt {
   /** One placeholder id per picture, not yet repeated. */
   readonly tokenIds: readonly number[];
   readonly start: StartSection;
+}
+
+export interface WriteOptions {
+  readonly effort?: EffortRow | null;
+  /** Most thinking tokens, for families that read it in the prompt; null or absent leaves it to the model. */
+  readonly budget?: number | null;
+  /** The last message is the beginning of the reply. */
+  readonly continueFinal?: boolean;
 }
 
 /** Turns a conversation into token ids in which nothing a user typed can pass for a control token. */
@@ -43,28 +57,66 @@ export class PromptWriter {
       ROLES.map((role) => [role, contentShapeFor(template, role, contentFormat)]),
     );
     this.#protocol = manifest.thinking;
-    const { open, close } = manifest.thinking.tags;
-    this.#markers = [...tokenizer.addedTokens.map(({ content }) => content), open, close];
+    this.#markers = [
+      ...tokenizer.addedTokens.map(({ content }) => content),
+      ...protocolStrings(manifest.thinking),
+    ];
   }
 
   /**
    * Renders the chat template, appends what the mode's prefill still lacks and encodes the result.
-   * @throws ChatInputError when the template refuses the messages or the family lacks the mode
+   * @throws ChatInputError when the template refuses the messages, the family lacks the mode, or there is no message
+   * to go on with
    */
-  write(messages: readonly ChatMessage[], mode: ThinkingMode): WrittenPrompt {
-    const modeRow = this.#protocol.modes[mode];
-    if (modeRow === undefined) throw unsupportedMode(mode, this.#protocol);
-    const kept = applyHistoryRule(messages, this.#protocol);
-    const mask = new LookAlikeMask(this.#markers, [this.#template.source, ...textsOf(kept)]);
+  write(
+    messages: readonly ChatMessage[],
+    mode: ThinkingMode,
+    { effort = null, budget = null, continueFinal = false }: WriteOptions = {},
+  ): WrittenPrompt {
+    const row = modeRowOf(this.#protocol, mode, effort);
+    if (row === undefined) throw unsupportedMode(mode, this.#protocol);
+    const continuation = continueFinal ? continuationOf(messages, this.#protocol) : null;
+    const past = continuation === null ? messages : messages.slice(0, -1);
+    const mask = new LookAlikeMask(this.#markers, [
+      this.#template.source,
+      JSON.stringify(this.#protocol),
+      ...textsOf(messages),
+    ]);
     const { conversation, generationPrompt } = this.#template.render({
-      messages: kept.map((message) => this.#templateMessage(message, mask)),
-      variables: modeRow.templateVariables ?? {},
+      messages: this.#conversation(past, row, mask),
+      variables: { ...row.templateVariables, ...budgetVariable(this.#protocol, budget) },
     });
-    const suffix = appendMissing(generationPrompt, modeRow.prefill ?? '');
+    if (continuation !== null) {
+      const head = continuationHead(generationPrompt, continuation, this.#protocol);
+      const text =
+        mask.hide(continuation.reasoning) + head.between + mask.hide(continuation.content);
+      return {
+        tokenIds: this.#encode(conversation + head.before + text, mask),
+        start: continuation.section === 'block' ? 'block' : 'answer-text',
+      };
+    }
+    const suffix = appendMissing(generationPrompt, row.prefill ?? '');
     return {
       tokenIds: this.#encode(conversation + suffix, mask),
-      start: startSection(suffix, this.#protocol.tags),
+      start: replaySuffix(this.#protocol, suffix),
     };
+  }
+
+  /** What callers wrote is hidden first; the protocol's own texts may then be control tokens. */
+  #conversation(
+    messages: readonly ChatMessage[],
+    row: ModeRow,
+    mask: LookAlikeMask,
+  ): TemplateMessage[] {
+    const { replacement = '' } = this.#protocol.history;
+    const kept = applyHistoryRule(messages, this.#protocol)
+      .map((message) => hideTexts(message, mask))
+      .map((message) =>
+        message.role === 'assistant' && message.reasoning === undefined
+          ? { ...message, content: `${replacement}${String(message.content)}` }
+          : message,
+      );
+    return applyModeTexts(kept, row).map((message) => this.#templateMessage(message));
   }
 
   #encode(text: string, mask: LookAlikeMask): number[] {
@@ -76,35 +128,17 @@ export class PromptWriter {
       );
   }
 
-  #templateMessage(message: ChatMessage, mask: LookAlikeMask): TemplateMessage {
+  #templateMessage({ role, reasoning, ...message }: ChatMessage): TemplateMessage {
     const parts = partsOf(message).map((part) =>
-      part.type === 'text'
-        ? ({ type: 'text', text: mask.hide(part.text) } as const)
-        : ({ type: 'image', image: 'image' } as const),
+      part.type === 'text' ? part : ({ type: 'image', image: 'image' } as const),
     );
     const content =
-      this.#shapes.get(message.role) === 'parts'
+      this.#shapes.get(role) === 'parts'
         ? parts
         : parts.map((part) => (part.type === 'text' ? part.text : this.#placeholder)).join('');
-    if (message.reasoning === undefined) return { role: message.role, content };
-    return { role: message.role, content, reasoning_content: mask.hide(message.reasoning) };
+    if (reasoning === undefined) return { role, content };
+    return { role, content, reasoning_content: reasoning };
   }
-}
-
-/** Appends to a text only what it does not already end with, so that no tag is written twice. */
-export function appendMissing(text: string, wanted: string): string {
-  for (let overlap = wanted.length; overlap > 0; overlap -= 1) {
-    if (text.endsWith(wanted.slice(0, overlap))) return text + wanted.slice(overlap);
-  }
-  return text + wanted;
-}
-
-/** Where generation begins, read from what template and prefill wrote after the conversation. */
-export function startSection(suffix: string, { open, close }: Protocol['tags']): StartSection {
-  const opened = suffix.lastIndexOf(open);
-  const closed = suffix.lastIndexOf(close);
-  if (closed > opened) return 'answer';
-  return opened >= 0 ? 'block' : 'outside';
 }
 
 /**
@@ -137,8 +171,21 @@ export function repeatPlaceholders(
   return repeated;
 }
 
-function partsOf({ content }: ChatMessage): readonly ContentPart[] {
+function partsOf({ content }: Pick<ChatMessage, 'content'>): readonly ContentPart[] {
   return typeof content === 'string' ? [{ type: 'text', text: content }] : content;
+}
+
+function hideTexts(message: ChatMessage, mask: LookAlikeMask): ChatMessage {
+  const { role, content, reasoning } = message;
+  const hidden =
+    typeof content === 'string'
+      ? mask.hide(content)
+      : content.map((part) =>
+          part.type === 'text' ? { ...part, text: mask.hide(part.text) } : part,
+        );
+  return reasoning === undefined
+    ? { role, content: hidden }
+    : { role, content: hidden, reasoning: mask.hide(reasoning) };
 }
 
 function textsOf(messages: readonly ChatMessage[]): string[] {

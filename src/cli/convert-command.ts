@@ -35,9 +35,10 @@ export function registerConvert(program: Command): void {
     )
     .option('--name <name>', "model's name (default: the package folder's)")
     .addOption(
-      new Option('--protocol <name>', "thinking protocol (default: the architecture's)").choices(
-        Object.keys(BUILTIN_PROTOCOLS),
-      ),
+      new Option(
+        '--protocol <name>',
+        'thinking protocol (default: as the chat template and the architecture tell)',
+      ).choices(Object.keys(BUILTIN_PROTOCOLS)),
     )
     .option('--force', 'replace an existing package')
     .option('--report', 'measure what the precision costs and write <package>.report.json')
@@ -93,5 +94,5 @@ async function writeReport(
 function summary(manifest: Manifest, outDir: string): string {
   const bytes = manifest.files.reduce((sum, file) => sum + file.bytes, 0);
   const notes = manifest.provenance.notes.map((note) => `note: ${note}\n`).join('');
-  return `${notes}wrote ${outDir}: ${manifest.name}, ${manifest.precision}, ${formatBytes(bytes)}\n`;
+  return `${notes}wrote ${outDir}: ${manifest.name}, ${manifest.precision}, thinking as ${manifest.thinking.name}, ${formatBytes(bytes)}\n`;
 }

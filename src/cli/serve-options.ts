@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
+import type { OptionRow } from './option-row.ts';
+import { THINKING_FLAG_ROWS, thinkingFlagsShape } from './thinking-flags.ts';
 
 /** What can be set of `thinkgate serve`, after checking. */
 export const serveOptionsSchema = z.strictObject({
@@ -13,7 +15,10 @@ export const serveOptionsSchema = z.strictObject({
   backend: z.enum(['auto', 'ffi', 'stock']),
   maxQueue: z.coerce.number().int().min(0),
   prefillChunk: z.coerce.number().int().min(1),
+  prefixCache: z.boolean(),
+  featureCacheMb: z.coerce.number().min(0),
   maxTokens: z.coerce.number().int().min(1).optional(),
+  ...thinkingFlagsShape,
   bodyLimitMb: z.coerce.number().positive(),
   allowPrivateImages: z.boolean(),
   verify: z.boolean(),
@@ -21,13 +26,6 @@ export const serveOptionsSchema = z.strictObject({
 });
 
 export type ServeOptions = z.output<typeof serveOptionsSchema>;
-
-interface OptionRow {
-  readonly flags: string;
-  readonly env?: string;
-  readonly description: string;
-  readonly default?: string | boolean;
-}
 
 /** The command line, one row per option; `env` names the variable that sets it where the flag is absent. */
 export const SERVE_OPTION_ROWS: readonly OptionRow[] = [
@@ -85,10 +83,21 @@ export const SERVE_OPTION_ROWS: readonly OptionRow[] = [
     default: '256',
   },
   {
+    flags: '--no-prefix-cache',
+    description: 'compute every prompt from its first token, whatever a slot still holds of it',
+  },
+  {
+    flags: '--feature-cache-mb <size>',
+    env: 'THINKGATE_FEATURE_CACHE_MB',
+    description: 'picture features kept for pictures that come again; 0 keeps none',
+    default: '256',
+  },
+  {
     flags: '--max-tokens <count>',
     env: 'THINKGATE_MAX_TOKENS',
     description: 'max_tokens of requests that name none (default: the rest of the slot)',
   },
+  ...THINKING_FLAG_ROWS,
   {
     flags: '--body-limit-mb <size>',
     env: 'THINKGATE_BODY_LIMIT_MB',

@@ -1,18 +1,23 @@
 import type { Protocol } from '../model-package/protocol.ts';
-import { type ProtocolTokens, ThinkingController } from '../thinking/controller.ts';
+import { ThinkingController } from '../thinking/controller.ts';
+import type { ProtocolTokens } from '../thinking/protocol-tokens.ts';
+import type { Entry } from './entry.ts';
+import { FeatureCache } from './feature-cache.ts';
 import type {
   FinishEvent,
   FinishReason,
   GenerationEvent,
   GenerationRequest,
 } from './generation.ts';
-import { encodeTiles } from './image-encoding.ts';
 import type { ModelRunner } from './model-runner.ts';
+import { PromptProcessor } from './prompt-processor.ts';
 import { requestProblem } from './request-problem.ts';
-import { planStep, type RunningView, type SchedulerLimits, type StepPlan } from './scheduler.ts';
+import { planStep, type SchedulerLimits, type StepPlan } from './scheduler.ts';
 import { Sequence } from './sequence.ts';
 import { SequenceClock } from './sequence-clock.ts';
 import { SequenceEvents } from './sequence-events.ts';
+import { viewOf } from './sequence-view.ts';
+import { SlotPool } from './slot-pool.ts';
 
 export interface EngineOptions {
   readonly runner: ModelRunner;
@@ -23,10 +28,19 @@ export interface EngineOptions {
   readonly eos: ReadonlySet<number>;
   readonly imageTokenId: number | null;
   readonly limits: Omit<SchedulerLimits, 'numSlots'>;
+  readonly reuse: ReuseOptions;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** All events of one step, in order. */
   readonly emit: (events: readonly AddressedEvent[]) => void;
+}
+
+/** What of earlier work serves later requests. */
+export interface ReuseOptions {
+  /** Whether a slot's contents serve prompts that begin alike. */
+  readonly prefixes: boolean;
+  /** Most bytes of picture features kept. */
+  readonly featureBytes: number;
 }
 
 export interface AddressedEvent {
@@ -38,14 +52,9 @@ export interface EngineCounts {
   readonly numRunning: number;
   readonly numWaiting: number;
   readonly kvCacheUsage: number;
-}
-
-/** A sequence with what accompanies it through the engine. */
-interface Entry {
-  readonly sequence: Sequence;
-  readonly events: SequenceEvents;
-  readonly clock: SequenceClock;
-  readonly abort: AbortController;
+  /** Prompt tokens looked up among cached prefixes since the start, and those of them that were found. */
+  readonly prefixQueries: number;
+  readonly prefixHits: number;
 }
 
 /**
@@ -56,11 +65,17 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #waiting: Entry[] = [];
   readonly #running: Entry[] = [];
+  readonly #slots: SlotPool;
+  readonly #prompts: PromptProcessor;
   #out: AddressedEvent[] = [];
   #stepping = false;
 
   constructor(options: EngineOptions) {
     this.#options = options;
+    const { runner, reuse, now } = options;
+    this.#slots = new SlotPool(runner.limits.numSlots, { reusesPrefixes: reuse.prefixes });
+    const features = new FeatureCache(reuse.featureBytes);
+    this.#prompts = new PromptProcessor({ runner, slots: this.#slots, features, now });
   }
 
   /** Takes a request; one that cannot be run ends with an error event instead. */
@@ -73,6 +88,7 @@ export class Engine {
       request: thinking,
       maxTokens,
       stop,
+      greedy: request.sampling.temperature === 0,
       tokenBytes,
     });
     const clock = new SequenceClock(now);
@@ -100,6 +116,12 @@ export class Engine {
     }
   }
 
+  /** Ends a request's thinking with its next token. @returns false when there is none to end */
+  answerNow(id: string): boolean {
+    const entry = [...this.#waiting, ...this.#running].find(({ sequence }) => sequence.id === id);
+    return entry?.sequence.thinking.answerNow() ?? false;
+  }
+
   counts(): EngineCounts {
     const { numSlots, slotCapacity } = this.#options.runner.limits;
     const held = this.#running.reduce((sum, { sequence }) => sum + sequence.numCached, 0);
@@ -107,6 +129,7 @@ export class Engine {
       numRunning: this.#running.length,
       numWaiting: this.#waiting.length,
       kvCacheUsage: held / (numSlots * slotCapacity),
+      ...this.#prompts.counts,
     };
   }
 
@@ -139,6 +162,7 @@ export class Engine {
 
   async #step(): Promise<void> {
     this.#dropAborted();
+    await this.#preparePrompt();
     const plan = planStep(
       this.#waiting.map(({ sequence }) => ({ id: sequence.id })),
       this.#running.map(({ sequence }) => viewOf(sequence)),
@@ -154,13 +178,20 @@ export class Engine {
     const index = this.#waiting.findIndex(({ sequence }) => sequence.id === id);
     const [entry] = this.#waiting.splice(index, 1);
     if (entry === undefined) return;
-    const taken = new Set(this.#running.map(({ sequence }) => sequence.slot));
-    let slot = 0;
-    while (taken.has(slot)) slot++;
-    entry.sequence.slot = slot;
+    entry.sequence.slot = this.#slots.claim(entry.sequence.prefix);
     entry.sequence.status = 'running';
     entry.clock.admit();
     this.#running.push(entry);
+  }
+
+  async #preparePrompt(): Promise<void> {
+    const entry = this.#running.find(({ sequence }) => !sequence.isDecoding);
+    if (entry === undefined) return;
+    try {
+      await this.#prompts.prepare(entry);
+    } catch (error) {
+      this.#fail(entry, error);
+    }
   }
 
   async #decode(entries: readonly Entry[]): Promise<void> {
@@ -172,6 +203,7 @@ export class Engine {
     }));
     try {
       const logits = await this.#options.runner.decode(rows);
+      for (const { slot, tokenId } of rows) this.#slots.append(slot, [tokenId]);
       for (const [row, entry] of entries.entries()) this.#appendToken(entry, logits[row]);
     } catch (error) {
       for (const entry of entries) this.#fail(entry, error);
@@ -185,43 +217,17 @@ export class Engine {
     const [entry] = this.#entries([work.id]);
     if (entry === undefined || entry.abort.signal.aborted) return;
     try {
-      if (plan.vision !== null) await this.#encode(entry, plan.vision.numTiles);
+      if (plan.vision !== null) await this.#prompts.encode(entry, plan.vision.numTiles);
       else if (plan.prefill !== null) await this.#prefill(entry, plan.prefill.numTokens);
     } catch (error) {
       this.#fail(entry, error);
     }
   }
 
-  async #encode(entry: Entry, count: number): Promise<void> {
-    const { sequence, clock, abort } = entry;
-    const image = sequence.imageToEncode;
-    if (image === undefined) return;
-    const { runner, now } = this.#options;
-    const started = now();
-    await encodeTiles(runner, image, count, abort.signal);
-    clock.visionMs += now() - started;
-  }
-
   async #prefill(entry: Entry, count: number): Promise<void> {
-    const { sequence, clock, abort } = entry;
-    const { runner, now } = this.#options;
-    const start = sequence.numPrefilled;
-    const end = start + count;
-    const needsLogits = end === sequence.numPromptTokens;
-    const started = now();
-    const logits = await runner.prefill(
-      {
-        slot: sequence.slot,
-        start,
-        tokenIds: sequence.request.promptTokenIds.subarray(start, end),
-        features: sequence.featuresWithin(start, count),
-        needsLogits,
-      },
-      abort.signal,
-    );
-    clock.prefillMs += now() - started;
-    sequence.numPrefilled = end;
-    if (needsLogits) this.#appendToken(entry, logits);
+    const logits = await this.#prompts.prefill(entry, count);
+    const { numPrefilled, numPromptTokens } = entry.sequence;
+    if (numPrefilled === numPromptTokens) this.#appendToken(entry, logits);
   }
 
   /** Chooses the next token from a step's logits. A fault here is this sequence's alone. */
@@ -238,11 +244,8 @@ export class Engine {
 
   #chooseToken(entry: Entry, logits: Float32Array): void {
     const { sequence, events } = entry;
-    let choice = sequence.choose(logits);
     const endsTurn = (id: number): boolean => this.#options.eos.has(id);
-    if (!choice.forced && endsTurn(choice.tokenId) && sequence.thinking.refuseEnd()) {
-      choice = sequence.choose(logits);
-    }
+    const choice = sequence.choose(logits, endsTurn);
     const { tokenId, forced, report } = choice;
     sequence.append(tokenId);
     const accepted = sequence.thinking.accept(tokenId);
@@ -267,13 +270,17 @@ export class Engine {
 
   /** Ends a sequence, once: whatever else ends in the same step finds it finished. */
   #finish(entry: Entry, reason: FinishReason, end: Partial<FinishEvent>): void {
-    if (entry.sequence.status === 'finished') return;
-    entry.sequence.status = 'finished';
+    const { sequence } = entry;
+    if (sequence.status === 'finished') return;
+    // What a failed sequence computed is not trusted; what an aborted one did, is.
+    if (sequence.status === 'running')
+      this.#slots.release(sequence.slot, { keep: reason !== 'error' });
+    sequence.status = 'finished';
     for (const list of [this.#waiting, this.#running]) {
       const index = list.indexOf(entry);
       if (index >= 0) list.splice(index, 1);
     }
-    this.#say(entry, entry.events.finish(entry.sequence, reason, end));
+    this.#say(entry, entry.events.finish(sequence, reason, end));
   }
 
   #entries(ids: readonly string[]): Entry[] {
@@ -290,15 +297,4 @@ export class Engine {
     this.#out = [];
     this.#options.emit(events);
   }
-}
-
-function viewOf(sequence: Sequence): RunningView {
-  const image = sequence.imageToEncode;
-  const phase = image !== undefined ? 'vision' : sequence.isDecoding ? 'decode' : 'prefill';
-  return {
-    id: sequence.id,
-    phase,
-    numTilesLeft: image === undefined ? 0 : image.source.numTiles - image.numEncoded,
-    numPromptTokensLeft: sequence.numPromptTokens - sequence.numPrefilled,
-  };
 }

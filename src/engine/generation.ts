@@ -1,4 +1,5 @@
 import type { SamplingParams } from '../sampling/params.ts';
+import type { Side } from '../thinking/controller.ts';
 import type { Decision, ThinkingEnd, ThinkingRequest } from '../thinking/decision.ts';
 import type { TextPiece } from '../thinking/section-parser.ts';
 import type { TiledImage } from './model-runner.ts';
@@ -32,8 +33,10 @@ export interface GenerationUsage {
   readonly imageTokens: number;
   /** Every generated token, the end-of-turn token included. */
   readonly completionTokens: number;
-  /** Generated tokens up to and including the block's closing tag. */
+  /** Generated tokens up to and including the block's closing tag, without those of a preamble. */
   readonly reasoningTokens: number;
+  /** Generated tokens of the preamble, in which some families weigh the question first; neither thinking nor answer. */
+  readonly preambleTokens: number;
 }
 
 /** Milliseconds by phase, on the engine's monotonic clock. */
@@ -53,7 +56,7 @@ export interface TokenEvent {
   readonly type: 'token';
   readonly tokenId: number;
   /** Side of the close tag the token lies on; the tag itself and its frame belong to the reasoning. */
-  readonly side: 'reasoning' | 'answer';
+  readonly side: Side;
   /** Written by the engine (a budget's exit text), not sampled. */
   readonly forced: boolean;
   /** Text that became certain with this token; may lag behind the token (held-back tags, stop strings, characters). */
@@ -93,6 +96,9 @@ export interface EngineStatus {
   readonly numWaiting: number;
   /** Tokens held in the cache ÷ tokens it can hold. */
   readonly kvCacheUsage: number;
+  /** Prompt tokens looked up among cached prefixes since the engine process started, and those found. */
+  readonly prefixQueries: number;
+  readonly prefixHits: number;
   readonly restarts: number;
 }
 
@@ -100,6 +106,12 @@ export interface EngineStatus {
 export interface EngineClient {
   /** Aborting `signal` stops the work within one step and ends the stream with finish reason `abort`. */
   generate(request: GenerationRequest, signal: AbortSignal): AsyncIterable<GenerationEvent>;
+  /**
+   * Ends the thinking of a running request with the next token, or as soon as it begins; one that is at its answer
+   * already goes on as it is.
+   * @returns false when there is no such request
+   */
+  answerNow(id: string): boolean;
   status(): EngineStatus;
   readonly limits: { readonly slotCapacity: number; readonly vocabSize: number };
 }

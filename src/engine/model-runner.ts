@@ -55,6 +55,12 @@ export interface DecodeRow {
   readonly tokenId: number;
 }
 
+export interface PrefixCopy {
+  readonly fromSlot: number;
+  readonly toSlot: number;
+  readonly numTokens: number;
+}
+
 export interface ModelRunner {
   readonly limits: ModelLimits;
   /**
@@ -77,5 +83,10 @@ export interface ModelRunner {
   prefill(chunk: PrefillChunk, signal?: AbortSignal): Promise<Float32Array | undefined>;
   /** One step of several sequences. @returns one float32 [vocabSize] view per row, in order. Valid until the next call. */
   decode(rows: readonly DecodeRow[]): Promise<readonly Float32Array[]>;
+  /**
+   * Copies the first positions of one slot's cache to another's, which then holds nothing else.
+   * @throws Error when the slots are not two, or the first does not hold as many.
+   */
+  copyPrefix(copy: PrefixCopy): Promise<void>;
   dispose(): Promise<void>;
 }

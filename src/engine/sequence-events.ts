@@ -1,4 +1,4 @@
-import type { AcceptedToken, ThinkingController } from '../thinking/controller.ts';
+import type { AcceptedToken, Side, ThinkingController } from '../thinking/controller.ts';
 import type { FinishEvent, FinishReason, GenerationEvent, TokenEvent } from './generation.ts';
 import type { Sequence } from './sequence.ts';
 import type { SequenceClock } from './sequence-clock.ts';
@@ -11,7 +11,7 @@ export type NewToken = Pick<TokenEvent, 'tokenId' | 'forced' | 'logprob' | 'topL
 /** A token that waits to be sent, until it is known on which side of the close tag it lies. */
 interface HeldToken {
   readonly event: Omit<TokenEvent, 'side'>;
-  side: 'reasoning' | 'answer' | null;
+  side: Side | null;
 }
 
 /**
@@ -54,7 +54,7 @@ export class SequenceEvents {
     // A request that ended before its first token decided nothing, unless its prompt had.
     const decided = numGenerated > 0 || this.#decisionSent;
     const isThinking = decided && this.#thinking.decision?.mode === 'think';
-    const { effectiveBudget, numReasoning, thinkingEnd } = this.#thinking;
+    const { effectiveBudget, numReasoning, numPreamble, thinkingEnd } = this.#thinking;
     const unclosed = reason === 'stop' ? 'stop' : reason === 'length' ? 'max_tokens' : reason;
     return [
       ...(decided ? this.decision() : []),
@@ -73,10 +73,11 @@ export class SequenceEvents {
         pieces,
         usage: {
           promptTokens: numPromptTokens,
-          cachedTokens: 0,
+          cachedTokens: sequence.numReused ?? 0,
           imageTokens: numImageTokens,
           completionTokens: numGenerated,
           reasoningTokens: numReasoning,
+          preambleTokens: numPreamble,
         },
         timing: this.#clock.read(),
         message: null,
@@ -87,7 +88,7 @@ export class SequenceEvents {
   }
 
   /** @param fallback side of tokens whose own is not known */
-  #release(fallback: 'reasoning' | 'answer'): TokenEvent[] {
+  #release(fallback: Side): TokenEvent[] {
     const events = this.#held.map(({ event, side }) => ({ ...event, side: side ?? fallback }));
     this.#held = [];
     return events;

@@ -1,8 +1,10 @@
 import { logSumExp, topIds } from '../sampling/logprobs.ts';
 import { Sampler } from '../sampling/sampler.ts';
-import type { ThinkingController } from '../thinking/controller.ts';
+import type { Adjustment, ThinkingController } from '../thinking/controller.ts';
+import { sideOf } from '../thinking/steering.ts';
 import type { GenerationRequest, TokenLogprob } from './generation.ts';
 import type { FeatureSpan, TiledImage } from './model-runner.ts';
+import type { TokenPrefix } from './token-prefix.ts';
 
 export type SequenceStatus = 'waiting' | 'running' | 'finished';
 
@@ -32,6 +34,8 @@ export class Sequence {
   readonly #sampler: Sampler;
   status: SequenceStatus = 'waiting';
   slot = -1;
+  /** Prompt tokens taken over from earlier work; null until they were looked up. */
+  numReused: number | null = null;
   /** Prompt tokens already in the slot's cache. */
   numPrefilled = 0;
   /** The token sampled last; not in the cache before the next decode step. */
@@ -70,20 +74,53 @@ export class Sequence {
     return this.numGenerated > 0;
   }
 
-  /** The first picture whose features are not complete. */
-  get imageToEncode(): PromptImage | undefined {
-    return this.images.find((image) => image.packed === null);
+  /** Pictures whose features are not complete and that are not in the cache as a whole. */
+  get imagesToEncode(): PromptImage[] {
+    return this.images.filter(
+      ({ packed, start, source }) =>
+        packed === null && start + source.numTokens > this.numPrefilled,
+    );
+  }
+
+  /** The prompt as the cache knows it. */
+  get prefix(): TokenPrefix {
+    return {
+      tokenIds: this.request.promptTokenIds,
+      pictures: this.images.map(({ source: { hash, numTokens }, start }) => ({
+        hash,
+        start,
+        numTokens,
+      })),
+    };
   }
 
   /**
-   * Chooses the next token: one the thinking forces, else one sampled.
+   * Chooses the next token: one the thinking forces, else one sampled that it does not refuse.
    * @param logits float32 [vocabSize], raw.
    */
-  choose(logits: Float32Array): { tokenId: number; forced: boolean; report: TokenReport } {
-    this.thinking.observe(logits);
-    const forced = this.thinking.takeForced();
-    const tokenId = forced ?? this.#sampler.sample(logits);
+  choose(
+    logits: Float32Array,
+    endsTurn: (tokenId: number) => boolean,
+  ): { tokenId: number; forced: boolean; report: TokenReport } {
+    const { thinking } = this;
+    const adjustment = thinking.observe(logits);
+    let forced = thinking.takeForced();
+    let tokenId = forced ?? this.#sample(logits, adjustment);
+    if (forced === undefined && thinking.refuses(tokenId, endsTurn(tokenId))) {
+      forced = thinking.takeForced();
+      tokenId = forced ?? tokenId;
+    }
     return { tokenId, forced: forced !== undefined, report: this.#report(logits, tokenId) };
+  }
+
+  #sample(logits: Float32Array, adjustment: Adjustment | null): number {
+    if (adjustment === null) return this.#sampler.sample(logits);
+    const { banned, steered } = adjustment;
+    if (steered === null) return this.#sampler.sample(without(logits, banned));
+    const variants = steered.variants.map((variant) => without(variant, banned));
+    const ids = this.#sampler.sampleTogether(variants, (id) => sideOf(steered.branch, id));
+    this.thinking.sampled(ids);
+    return ids.at(-1) ?? -1;
   }
 
   append(tokenId: number): void {
@@ -120,6 +157,14 @@ export class Sequence {
       })),
     };
   }
+}
+
+/** The logits with some tokens made impossible: a copy, if there are any. */
+function without(logits: Float32Array, banned: readonly number[]): Float32Array {
+  if (banned.length === 0) return logits;
+  const kept = logits.slice();
+  for (const id of banned) kept[id] = Number.NEGATIVE_INFINITY;
+  return kept;
 }
 
 /** Runs of placeholders, matched with the pictures in order. The chat room guarantees that they agree. */

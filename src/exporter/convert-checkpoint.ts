@@ -13,25 +13,22 @@
 
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { BUILTIN_PROTOCOLS } from '../model-package/builtin-protocols.ts';
 import { MANIFEST_FILE, type Manifest, type Precision } from '../model-package/manifest.ts';
 import type { Protocol } from '../model-package/protocol.ts';
 import { buildManifest, NEWLINE_FILE, TEMPLATE_FILE, TOKENIZER_FILE } from './build-manifest.ts';
 import { openCheckpointWeights } from './checkpoint/checkpoint-weights.ts';
 import { IMAGE_NEWLINE } from './checkpoint/expected-tensors.ts';
 import { type ModelTensors, matchTensors } from './checkpoint/match-tensors.ts';
-import type { Architecture } from './checkpoint/tensor-names.ts';
+import { chooseProtocol } from './choose-protocol.ts';
 import { readOptionalText } from './config/json-file.ts';
 import type { ModelConfig } from './config/model-config.ts';
 import { readModelConfig } from './config/read-model-config.ts';
-import { ConvertError } from './convert-error.ts';
 import { type ModelGraphs, modelGraphs } from './model-graphs.ts';
 import { PackageFiles } from './package-files.ts';
 import type { StorageError } from './weights/tensor-groups.ts';
 
 const PRODUCER = 'thinkgate convert';
 const GENERATION_FILE = 'generation_config.json';
-const DEFAULT_PROTOCOLS: Readonly<Record<Architecture, string>> = { r4b: 'R-4B', qwen3: 'Qwen3' };
 
 export interface ConvertProgress {
   readonly phase: 'checking' | 'writing' | 'finishing';
@@ -48,7 +45,7 @@ export interface ConvertOptions {
   readonly precision: Precision;
   /** Defaults to the package folder's name. */
   readonly name?: string | undefined;
-  /** Name of a built-in thinking protocol; defaults to the architecture's own. */
+  /** Name of a built-in thinking protocol; by default the chat template and the architecture tell. */
   readonly protocol?: string | undefined;
   /** Replaces an existing package. */
   readonly force?: boolean | undefined;
@@ -66,8 +63,9 @@ export interface ConvertOptions {
  */
 export async function convertCheckpoint(options: ConvertOptions): Promise<Manifest> {
   options.onProgress?.({ phase: 'checking', doneBytes: 0, totalBytes: 0, tensor: null });
-  const config = await readModelConfig(options.checkpointDir);
-  const protocol = chooseProtocol(options.protocol, config.architecture);
+  const read = await readModelConfig(options.checkpointDir);
+  const { protocol, notes } = chooseProtocol(options.protocol, read);
+  const config = { ...read, notes: [...read.notes, ...notes] };
   const weights = await openCheckpointWeights(options.checkpointDir);
   try {
     const tensors = await matchTensors(config, weights.tensors);
@@ -153,15 +151,4 @@ async function writeNewline(files: PackageFiles, tensors: ModelTensors): Promise
   const tensor = tensors.get(IMAGE_NEWLINE);
   const values = await tensor.read(0, tensor.numElements);
   await files.write(NEWLINE_FILE, new Uint8Array(values.buffer));
-}
-
-function chooseProtocol(asked: string | undefined, architecture: Architecture): Protocol {
-  const name = asked ?? DEFAULT_PROTOCOLS[architecture];
-  const protocol = Object.hasOwn(BUILTIN_PROTOCOLS, name) ? BUILTIN_PROTOCOLS[name] : undefined;
-  if (protocol === undefined) {
-    throw new ConvertError(
-      `There is no thinking protocol ${name}; known are ${Object.keys(BUILTIN_PROTOCOLS).join(', ')}.`,
-    );
-  }
-  return protocol;
 }

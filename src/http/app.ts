@@ -4,11 +4,13 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Metrics } from '../observability/metrics.ts';
 import type { RequestLog } from '../observability/request-log.ts';
+import { LoadPolicy } from '../thinking/load-policy.ts';
 import { ConnectionDrain } from './connection-drain.ts';
 import { addErrorHandlers, answerClientError, answerError } from './error-replies.ts';
 import { ApiError } from './errors.ts';
 import type { RouteContext } from './route-context.ts';
 import { chatCompletionsRoute } from './routes/chat-completions-route.ts';
+import { controlRoute } from './routes/control-route.ts';
 import { healthRoute } from './routes/health-route.ts';
 import { metricsRoute } from './routes/metrics-route.ts';
 import { modelsRoute } from './routes/models-route.ts';
@@ -36,7 +38,17 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const settings = { ...DEFAULT_HTTP_SETTINGS, ...options.settings };
   const { model, metrics, requestLog, version } = options;
   const created = Math.floor(Date.now() / 1000);
-  const context: RouteContext = { model, settings, metrics, requestLog, version, created };
+  const load = settings.load === null ? null : new LoadPolicy(settings.load);
+  const loadBias = (): number => load?.bias(model.engine.status()) ?? 0;
+  const context: RouteContext = {
+    model,
+    settings,
+    metrics,
+    requestLog,
+    loadBias,
+    version,
+    created,
+  };
   const app = fastify({
     bodyLimit: settings.bodyLimitBytes,
     requestTimeout: settings.requestTimeoutMs,
@@ -54,6 +66,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   addErrorHandlers(app, context);
   await options.beforeRoutes?.(app);
   await app.register(chatCompletionsRoute(context));
+  await app.register(controlRoute(context));
   await app.register(modelsRoute(context));
   await app.register(healthRoute);
   await app.register(readyRoute(context));

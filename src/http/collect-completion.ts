@@ -1,6 +1,5 @@
 import type { FinishEvent, GenerationEvent, TokenEvent } from '../engine/generation.ts';
 import type { Decision } from '../thinking/decision.ts';
-import type { TextPiece } from '../thinking/section-parser.ts';
 import {
   type CompletionContext,
   toFinishReason,
@@ -8,8 +7,9 @@ import {
   toUsage,
 } from './completion-parts.ts';
 import { ApiError } from './errors.ts';
-import { toLogprobEntry } from './logprobs.ts';
-import type { ChatCompletion, ChoiceLogprobs } from './response-schema.ts';
+import { toChoiceLogprobs } from './logprobs.ts';
+import type { ChatCompletion } from './response-schema.ts';
+import { type ShownText, TextDisplay } from './text-display.ts';
 
 export interface CollectedCompletion {
   readonly completion: ChatCompletion;
@@ -24,19 +24,23 @@ export async function collectCompletion(
   events: AsyncIterable<GenerationEvent>,
   context: CompletionContext,
 ): Promise<CollectedCompletion> {
-  const text = { reasoning: '', answer: '' };
+  const display = new TextDisplay(context.display, context.tags);
+  const shown: ShownText[] = [];
   const tokens: TokenEvent[] = [];
   let decision: Decision | null = null;
   let finish: FinishEvent | undefined;
   for await (const event of events) {
     if (event.type === 'decision') decision = event;
-    else append(text, event.pieces);
+    else shown.push(...display.show(event.pieces));
     if (event.type === 'token') tokens.push(event);
     if (event.type === 'finish') finish = event;
   }
   if (finish === undefined)
     throw new ApiError('engine_error', 'The engine ended without a result.');
-  const reasoning = text.reasoning === '' ? null : text.reasoning;
+  shown.push(...display.end());
+  const textOf = (field: ShownText['field']): string =>
+    shown.map((part) => (part.field === field ? part.text : '')).join('');
+  const reasoning = textOf('reasoning') || null;
   const completion: ChatCompletion = {
     ...context.identity,
     object: 'chat.completion',
@@ -45,31 +49,17 @@ export async function collectCompletion(
         index: 0,
         message: {
           role: 'assistant',
-          content: text.answer,
+          content: textOf('content'),
           refusal: null,
           reasoning_content: reasoning,
           reasoning,
         },
-        logprobs: context.request.topLogprobs === null ? null : toLogprobs(tokens, context),
+        logprobs: context.request.topLogprobs === null ? null : toChoiceLogprobs(tokens, context),
         finish_reason: toFinishReason(finish),
-        thinking: toThinkingReport(decision, context.request, finish),
+        thinking: toThinkingReport(decision, context, finish),
       },
     ],
     usage: toUsage(finish.usage),
   };
   return { completion, decision };
-}
-
-function append(text: { reasoning: string; answer: string }, pieces: readonly TextPiece[]): void {
-  for (const piece of pieces) {
-    if (piece.section !== 'frame') text[piece.section] += piece.text;
-  }
-}
-
-function toLogprobs(tokens: readonly TokenEvent[], context: CompletionContext): ChoiceLogprobs {
-  const entriesOf = (side: TokenEvent['side']): ChoiceLogprobs['content'] =>
-    tokens
-      .filter((token) => token.side === side)
-      .map((token) => toLogprobEntry(token, context.tokens));
-  return { content: entriesOf('answer'), refusal: null, reasoning_content: entriesOf('reasoning') };
 }

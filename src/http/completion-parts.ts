@@ -1,8 +1,10 @@
 import type { FinishEvent, GenerationRequest, GenerationUsage } from '../engine/generation.ts';
+import type { Protocol, ThinkingMode } from '../model-package/protocol.ts';
 import type { Decision } from '../thinking/decision.ts';
 import { ApiError } from './errors.ts';
 import type { ThinkingDecision, ThinkingReport, Usage } from './response-schema.ts';
 import type { ServedModel } from './served-model.ts';
+import type { ReasoningDisplay } from './text-display.ts';
 
 /** What every chunk, or the one completion, says of itself. */
 export interface CompletionIdentity {
@@ -16,6 +18,10 @@ export interface CompletionIdentity {
 export interface CompletionContext {
   readonly identity: CompletionIdentity;
   readonly request: GenerationRequest;
+  /** The mode asked for; the request has the one that came of it. */
+  readonly requested: ThinkingMode;
+  readonly display: ReasoningDisplay;
+  readonly tags: Protocol['tags'];
   readonly tokens: Pick<ServedModel, 'tokenTable' | 'specialIds'>;
 }
 
@@ -37,29 +43,31 @@ export function toUsage(usage: GenerationUsage): Usage {
 /** @param decision null while, or where, nothing was decided */
 export function toThinkingDecision(
   decision: Decision | null,
-  request: GenerationRequest,
+  { requested }: Pick<CompletionContext, 'requested'>,
 ): ThinkingDecision {
   return {
-    requested: request.thinking.requested,
+    requested,
     mode: decision?.mode ?? null,
     source: decision?.source ?? null,
     p_think: decision?.pThink ?? null,
+    p_think_steered: decision?.pThinkSteered ?? null,
     residual: decision?.residual ?? null,
   };
 }
 
 export function toThinkingReport(
   decision: Decision | null,
-  request: GenerationRequest,
+  context: Pick<CompletionContext, 'requested'>,
   finish: FinishEvent,
 ): ThinkingReport {
-  const { reasoningTokens, completionTokens } = finish.usage;
+  const { reasoningTokens, preambleTokens, completionTokens } = finish.usage;
   return {
-    ...toThinkingDecision(decision, request),
+    ...toThinkingDecision(decision, context),
     ended_by: finish.thinkingEnd,
     budget: finish.budget,
     reasoning_tokens: reasoningTokens,
-    answer_tokens: completionTokens - reasoningTokens,
+    preamble_tokens: preambleTokens,
+    answer_tokens: completionTokens - reasoningTokens - preambleTokens,
   };
 }
 
@@ -85,9 +93,12 @@ export function toFinishReason(finish: FinishEvent): 'stop' | 'length' {
 
 export function thinkingHeaders(
   decision: Decision | null,
-  request: GenerationRequest,
+  { requested, identity }: Pick<CompletionContext, 'requested' | 'identity'>,
 ): Record<string, string> {
-  const headers: Record<string, string> = { 'x-thinking-requested': request.thinking.requested };
+  const headers: Record<string, string> = {
+    'x-completion-id': identity.id,
+    'x-thinking-requested': requested,
+  };
   if (decision === null) return headers;
   headers['x-thinking-decision'] = decision.mode;
   headers['x-thinking-source'] = decision.source;

@@ -13,7 +13,10 @@ const CATALOGUE = {
   unsupported_parameter: { status: 400, type: 'invalid_request_error' },
   missing_required_parameter: { status: 400, type: 'invalid_request_error' },
   conflicting_parameters: { status: 400, type: 'invalid_request_error' },
+  thinking_conflict: { status: 400, type: 'invalid_request_error' },
+  thinking_locked: { status: 400, type: 'invalid_request_error' },
   context_length_exceeded: { status: 400, type: 'invalid_request_error' },
+  completion_not_found: { status: 404, type: 'invalid_request_error' },
   model_not_found: { status: 404, type: 'invalid_request_error' },
   route_not_found: { status: 404, type: 'invalid_request_error' },
   method_not_allowed: { status: 405, type: 'invalid_request_error' },
@@ -78,15 +81,11 @@ export class ApiError extends Error {
   }
 }
 
-/** Two fields that cannot both be honoured. */
+/** Two fields about thinking that cannot both be honoured. */
 export function conflict(first: string, second: string, why: string): ApiError {
-  return new ApiError(
-    'conflicting_parameters',
-    `\`${first}\` and \`${second}\` contradict: ${why}`,
-    {
-      param: first,
-    },
-  );
+  return new ApiError('thinking_conflict', `\`${first}\` and \`${second}\` contradict: ${why}`, {
+    param: first,
+  });
 }
 
 /** What fastify itself refuses, by its error code. */

@@ -1,123 +1,175 @@
 import { randomInt } from 'node:crypto';
+import { type Continuation, continuationOf } from '../chat/continuation.ts';
+import type { FormattedPrompt } from '../chat/formatter.ts';
+import { modeRowOf } from '../chat/mode-row.ts';
 import type { GenerationRequest } from '../engine/generation.ts';
-import type { SamplingParams } from '../sampling/params.ts';
-import { ApiError } from './errors.ts';
+import type { ThinkingMode } from '../model-package/protocol.ts';
+import { conflict } from './errors.ts';
 import { toChatMessage } from './message-schema.ts';
 import type { ChatCompletionRequest } from './request-schema.ts';
+import { resolveSampling } from './sampling-params.ts';
 import type { ServedModel } from './served-model.ts';
 import type { HttpSettings } from './settings.ts';
+import { type ReasoningDisplay, resolveDisplay } from './text-display.ts';
 import { resolveThinking, type ThinkingOptions } from './thinking-options.ts';
-
-const SEED_LIMIT = 2 ** 32;
+import { isTooSmallToThink } from './thinking-room.ts';
+import type { ControlSource } from './thinking-wishes.ts';
+import { answerFloor, resolveMaxTokens, upperLimit } from './token-limits.ts';
 
 export interface GenerationContext {
   readonly id: string;
   readonly model: ServedModel;
   readonly settings: HttpSettings;
+  /** Bias on the choice to think for the present load. */
+  readonly loadBias: number;
   readonly signal: AbortSignal;
 }
 
+export interface PreparedGeneration {
+  readonly request: GenerationRequest;
+  /** What was asked for; the request has what came of it. */
+  readonly asked: ThinkingOptions;
+  readonly display: ReasoningDisplay;
+}
+
+/** How the thinking goes in the end: as asked, or directly where there is no room to think. */
+interface Plan {
+  readonly mode: ThinkingMode;
+  readonly source: GenerationRequest['thinking']['source'];
+}
+
 /**
- * Turns a checked body into the engine's input: messages become prompt tokens and tiles, defaults are filled from the
- * package, and everything that depends on the model is checked.
+ * Turns a checked request into the engine's input: messages become prompt tokens and tiles, defaults are filled from
+ * the server and the package, and everything that depends on the model is checked.
  * @throws ApiError for what the client can mend; ChatInputError from the chat room.
  */
 export async function prepareGeneration(
-  body: ChatCompletionRequest,
+  source: ControlSource,
   context: GenerationContext,
-): Promise<GenerationRequest> {
-  const { model, settings, signal } = context;
-  const thinking = resolveThinking(body, model.manifest.thinking);
-  const sampling = resolveSampling(body, model, thinking);
-  const prompt = await model.formatter.format({
-    messages: body.messages.map(toChatMessage),
-    mode: thinking.requested,
-    signal,
+): Promise<PreparedGeneration> {
+  const { body } = source;
+  const { model, settings, loadBias } = context;
+  const asked = resolveThinking(source, {
+    protocol: model.manifest.thinking,
+    policy: settings.thinking,
+    loadBias,
   });
-  const maxTokens = resolveMaxTokens(body, prompt.promptTokenIds.length, context);
-  return {
+  const display = resolveDisplay(body);
+  const continuation = resolveContinuation(body, asked, context);
+  const { prompt, plan, maxTokens } = await writePrompt({ body, asked, continuation }, context);
+  const row = modeRowOf(model.manifest.thinking, plan.mode, asked.effort);
+  const request: GenerationRequest = {
     id: context.id,
     promptTokenIds: prompt.promptTokenIds,
     images: prompt.images,
-    sampling,
+    sampling: resolveSampling(body, {
+      defaults: model.manifest.sampling,
+      ofMode: row?.sampling ?? {},
+      vocabSize: model.engine.limits.vocabSize,
+      freshSeed: () => randomInt(SEED_LIMIT),
+    }),
     maxTokens,
     stop: typeof body.stop === 'string' ? [body.stop] : (body.stop ?? []),
     topLogprobs: body.logprobs === true ? (body.top_logprobs ?? 0) : null,
     thinking: {
-      ...thinking,
+      requested: plan.mode,
+      source: plan.source,
       start: prompt.start,
+      budget: asked.budget,
       answerFloor: answerFloor(maxTokens, settings),
+      ...(plan.mode === 'auto' && asked.steering && { steering: asked.steering }),
+      extensions: asked.extensions,
+      breakLoops: asked.breakLoops,
+      stopInThinking: asked.stopInThinking,
     },
   };
+  return { request, asked, display };
 }
 
-function resolveSampling(
-  body: ChatCompletionRequest,
-  model: ServedModel,
-  thinking: ThinkingOptions,
-): SamplingParams {
-  const { sampling, thinking: protocol } = model.manifest;
-  const mode = protocol.modes[thinking.requested]?.sampling;
+const SEED_LIMIT = 2 ** 32;
+
+interface Written {
+  readonly prompt: FormattedPrompt;
+  readonly plan: Plan;
+  readonly maxTokens: number;
+}
+
+/**
+ * Writes the prompt in the mode asked for. Whether there is room to think is known from max_tokens alone most times,
+ * and for sure once the prompt's length is; then the prompt is written again, with the same pictures.
+ */
+async function writePrompt(input: PromptInput, context: GenerationContext): Promise<Written> {
+  const { body, asked, continuation } = input;
+  const { model, signal } = context;
+  const { effort, budget } = asked;
+  const messages = body.messages.map(toChatMessage);
+  const continueFinal = continuation !== null;
+  const request = { messages, effort, budget, continueFinal, signal };
+  const plan = planFor(input, upperLimit(body, context), context);
+  const prompt = await model.formatter.format({ ...request, mode: plan.mode });
+  const maxTokens = resolveMaxTokens(body, prompt.promptTokenIds.length, context);
+  const final = plan.source === 'budget' ? plan : planFor(input, maxTokens, context);
+  if (final.mode === plan.mode) return { prompt, plan, maxTokens };
+  const { images } = prompt;
+  const again = await model.formatter.format({ ...request, mode: final.mode, images });
   return {
-    temperature: body.temperature ?? mode?.temperature ?? sampling.temperature,
-    topP: body.top_p ?? mode?.topP ?? sampling.topP,
-    topK: Math.max(0, body.top_k ?? mode?.topK ?? sampling.topK),
-    minP: body.min_p ?? 0,
-    repetitionPenalty: body.repetition_penalty ?? sampling.repetitionPenalty,
-    presencePenalty: body.presence_penalty ?? 0,
-    frequencyPenalty: body.frequency_penalty ?? 0,
-    logitBias: resolveLogitBias(body.logit_bias ?? {}, model.engine.limits.vocabSize),
-    seed: body.seed ?? randomInt(SEED_LIMIT),
+    prompt: again,
+    plan: final,
+    maxTokens: resolveMaxTokens(body, again.promptTokenIds.length, context),
   };
 }
 
-function resolveLogitBias(
-  bias: Readonly<Record<string, number>>,
-  vocabSize: number,
-): ReadonlyMap<number, number> {
-  const entries = Object.entries(bias).map(([key, value]): [number, number] => {
-    const tokenId = /^\d{1,9}$/.test(key) ? Number(key) : -1;
-    if (tokenId < 0 || tokenId >= vocabSize) {
-      throw new ApiError(
-        'invalid_value',
-        `\`logit_bias\` has the key ${JSON.stringify(key.slice(0, 40))}; keys are token ids from 0 to ${vocabSize - 1}.`,
-        { param: 'logit_bias' },
-      );
-    }
-    return [tokenId, value];
-  });
-  return new Map(entries);
-}
-
-function resolveMaxTokens(
+/**
+ * What the last message fixes, where it is the beginning of the reply.
+ * @throws ApiError when the request asks for something else
+ */
+function resolveContinuation(
   body: ChatCompletionRequest,
-  numPromptTokens: number,
-  { model, settings }: GenerationContext,
-): number {
-  const capacity = model.engine.limits.slotCapacity;
-  const left = capacity - numPromptTokens;
-  const asked = body.max_completion_tokens ?? body.max_tokens ?? null;
-  if (left < 1) {
-    throw tooLong(
-      `The prompt has ${numPromptTokens} tokens and leaves no room for an answer`,
-      capacity,
-    );
+  asked: ThinkingOptions,
+  { model }: GenerationContext,
+): Continuation | null {
+  if (body.continue_final_message !== true) return null;
+  const messages = body.messages.map(toChatMessage);
+  const continuation = continuationOf(messages, model.manifest.thinking);
+  const { askedBy, requested } = asked;
+  const does = continuation.mode === 'think' ? 'thinks' : 'answers directly';
+  const why = `the message to go on with ${does}.`;
+  if (askedBy !== null && requested !== 'auto' && requested !== continuation.mode) {
+    throw conflict(askedBy, 'continue_final_message', why);
   }
-  if (asked !== null && asked > left) {
-    const both = `${numPromptTokens} tokens of prompt and ${asked} of output are ${numPromptTokens + asked}`;
-    throw tooLong(both, capacity);
+  for (const field of ['thinking_bias', 'thinking_threshold'] as const) {
+    if (typeof body[field] === 'number') throw conflict(field, 'continue_final_message', why);
   }
-  return asked ?? Math.min(left, settings.defaultMaxTokens ?? left);
+  return continuation;
 }
 
-function tooLong(found: string, capacity: number): ApiError {
-  return new ApiError(
-    'context_length_exceeded',
-    `${found}; this server holds ${capacity} tokens per request.`,
-    { param: 'messages' },
-  );
+interface PromptInput {
+  readonly body: ChatCompletionRequest;
+  readonly asked: ThinkingOptions;
+  readonly continuation: Continuation | null;
 }
 
-function answerFloor(maxTokens: number, { answerFloor: floor }: HttpSettings): number {
-  return Math.min(floor.tokens, Math.floor(maxTokens * floor.share));
+function planFor(
+  { asked, continuation }: PromptInput,
+  maxTokens: number,
+  context: GenerationContext,
+): Plan {
+  const { model, settings } = context;
+  if (continuation !== null) return { mode: continuedMode(continuation, model), source: 'prompt' };
+  const { mode, lock } = settings.thinking;
+  const room = {
+    maxTokens,
+    answerFloor: answerFloor(maxTokens, settings),
+    exitTokens: model.exitTokens,
+  };
+  const protocol = model.manifest.thinking;
+  return isTooSmallToThink(asked, room, { protocol, insists: mode !== null || lock })
+    ? { mode: 'fast', source: 'budget' }
+    : { mode: asked.requested, source: asked.source };
+}
+
+/** The mode whose prompt a begun reply belongs to; the default's where the protocol has no mode of its own for it. */
+function continuedMode({ mode }: Continuation, { manifest }: ServedModel): ThinkingMode {
+  const { modes, defaultMode } = manifest.thinking;
+  return modes[mode] === undefined ? defaultMode : mode;
 }

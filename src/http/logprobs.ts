@@ -2,13 +2,14 @@ import { bytesOfToken } from '../chat/token-table.ts';
 import type { TokenEvent } from '../engine/generation.ts';
 import type { ChoiceLogprobs, LogprobEntry } from './response-schema.ts';
 import type { ServedModel } from './served-model.ts';
+import type { ReasoningDisplay } from './text-display.ts';
 
 type TokenSource = Pick<ServedModel, 'tokenTable' | 'specialIds'>;
 
 /**
  * One token's entry in OpenAI's shape. A token that is part of a character shows as U+FFFD; its bytes are exact.
  */
-export function toLogprobEntry(event: TokenEvent, source: TokenSource): LogprobEntry {
+function toLogprobEntry(event: TokenEvent, source: TokenSource): LogprobEntry {
   return {
     ...describe(event.tokenId, event.logprob, source),
     top_logprobs: (event.topLogprobs ?? []).map(({ tokenId, logprob }) =>
@@ -17,12 +18,31 @@ export function toLogprobEntry(event: TokenEvent, source: TokenSource): LogprobE
   };
 }
 
-/** The entry under the list of the token's side. */
-export function logprobsOf(event: TokenEvent, source: TokenSource): ChoiceLogprobs {
-  const entry = toLogprobEntry(event, source);
-  return event.side === 'answer'
-    ? { content: [entry], refusal: null, reasoning_content: [] }
-    : { content: [], refusal: null, reasoning_content: [entry] };
+interface LogprobContext {
+  readonly tokens: TokenSource;
+  readonly display: ReasoningDisplay;
+}
+
+/** Tokens of hidden thinking are hidden too. */
+export function showsLogprob({ side }: TokenEvent, display: ReasoningDisplay): boolean {
+  if (side === 'answer') return true;
+  return display === 'separate' || (display === 'inline' && side === 'reasoning');
+}
+
+/** The entries of some tokens, each in the list of the field that its text is in. */
+export function toChoiceLogprobs(
+  events: readonly TokenEvent[],
+  { tokens, display }: LogprobContext,
+): ChoiceLogprobs {
+  const shown = events.filter((event) => showsLogprob(event, display));
+  const isContent = ({ side }: TokenEvent): boolean => side === 'answer' || display === 'inline';
+  const entriesOf = (listed: readonly TokenEvent[]): LogprobEntry[] =>
+    listed.map((event) => toLogprobEntry(event, tokens));
+  return {
+    content: entriesOf(shown.filter(isContent)),
+    refusal: null,
+    reasoning_content: entriesOf(shown.filter((event) => !isContent(event))),
+  };
 }
 
 function describe(

@@ -69,7 +69,13 @@ const UNASKED_MODEL: ServedModel = {
   formatter: { format: unasked },
   tokenTable: { bytes: new Uint8Array(0), offsets: new Uint32Array(1) },
   specialIds: new Set(),
-  engine: { generate: unasked, status: unasked, limits: { slotCapacity: 0, vocabSize: 0 } },
+  exitTokens: 0,
+  engine: {
+    generate: unasked,
+    answerNow: unasked,
+    status: unasked,
+    limits: { slotCapacity: 0, vocabSize: 0 },
+  },
 };
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { messageSchema } from './message-schema.ts';
+import { thinkingFields } from './thinking-fields.ts';
 
 const MAX_STOP_STRINGS = 16;
 export const MAX_TOP_LOGPROBS = 20;
 
 const stopString = z.string().min(1);
-const modeWord = z.enum(['auto', 'think', 'fast', 'long', 'short']);
 const inert = ' Accepted and of no effect on this server.';
 
 /**
@@ -16,6 +16,15 @@ export const chatCompletionRequestSchema = z
   .strictObject({
     model: z.string(),
     messages: z.array(messageSchema).min(1),
+
+    continue_final_message: z
+      .boolean()
+      .nullish()
+      .describe('The last message, of the assistant, is the beginning of the reply.'),
+    add_generation_prompt: z
+      .boolean()
+      .nullish()
+      .describe('Follows from continue_final_message; anything else is refused.'),
 
     stream: z.boolean().nullish(),
     stream_options: z.strictObject({ include_usage: z.boolean().optional() }).nullish(),
@@ -30,7 +39,9 @@ export const chatCompletionRequestSchema = z
     stop: z
       .union([stopString, z.array(stopString).min(1).max(MAX_STOP_STRINGS)])
       .nullish()
-      .describe('The answer ends before any of these. They are not looked for in the thinking.'),
+      .describe(
+        'The answer ends before any of these. They are looked for in the thinking only with stop_in_thinking.',
+      ),
 
     temperature: z.number().min(0).max(2).nullish(),
     top_p: z.number().gt(0).max(1).nullish(),
@@ -48,22 +59,7 @@ export const chatCompletionRequestSchema = z
     logprobs: z.boolean().nullish(),
     top_logprobs: z.int().min(0).max(MAX_TOP_LOGPROBS).nullish(),
 
-    thinking_mode: modeWord
-      .nullish()
-      .describe(
-        'auto leaves the choice to the model; long and short are other names of think and fast.',
-      ),
-    thinking_budget: z
-      .int()
-      .min(-1)
-      .nullish()
-      .describe('Most thinking tokens. 0 answers without thinking; -1 leaves it to the model.'),
-    chat_template_kwargs: z
-      .strictObject({
-        thinking_mode: modeWord.nullish(),
-        enable_thinking: z.boolean().nullish().describe('true is think, false is fast.'),
-      })
-      .nullish(),
+    ...thinkingFields,
 
     response_format: z.strictObject({ type: z.literal('text') }).nullish(),
     user: z.string().nullish().describe(`Who asks.${inert}`),
@@ -88,6 +84,20 @@ export const chatCompletionRequestSchema = z
         'max_tokens',
         `\`max_tokens\` and \`max_completion_tokens\` contradict: they are two names of one limit; got ${older} and ${newer}.`,
       );
+    }
+    const continues = body.continue_final_message === true;
+    if (
+      typeof body.add_generation_prompt === 'boolean' &&
+      body.add_generation_prompt === continues
+    ) {
+      contradict(
+        'add_generation_prompt',
+        `\`add_generation_prompt\` and \`continue_final_message\` contradict: the reply either begins anew or goes on with the last message; got ${continues} for both.`,
+      );
+    }
+    const [last, before] = body.messages.slice(-2).reverse();
+    if (last?.role === 'assistant' && before?.role === 'assistant') {
+      contradict('messages', '`messages` must not end with two assistant messages in a row.');
     }
     if (typeof body.top_logprobs === 'number' && body.logprobs !== true) {
       contradict('top_logprobs', '`top_logprobs` needs `logprobs` to be true.');

@@ -22,10 +22,16 @@ const decision = z.object({
   requested: z.enum(['auto', 'think', 'fast']),
   mode: z.enum(['think', 'fast']).nullable(),
   source: z
-    .enum(['model', 'request', 'policy', 'prompt', 'budget'])
+    .enum(['model', 'request', 'policy', 'prompt', 'budget', 'load'])
     .nullable()
-    .describe('Who decided: the model itself, the request, the server, the prompt, the budget.'),
-  p_think: z.number().nullable().describe('null where nothing was measured.'),
+    .describe(
+      'Who decided: the model itself, the request, the server, the prompt, the budget, the load.',
+    ),
+  p_think: z
+    .number()
+    .nullable()
+    .describe('Probability of thinking by the raw logits; null where nothing was measured.'),
+  p_think_steered: z.number().nullable().describe('The same after biases and threshold.'),
   residual: z.number().nullable().describe('Probability of neither thinking nor answering.'),
 });
 
@@ -35,11 +41,14 @@ export const thinkingDecisionSchema = decision.meta({ id: 'ThinkingDecision' });
 export const thinkingReportSchema = decision
   .extend({
     ended_by: z
-      .enum(['natural', 'budget', 'max_tokens', 'stop', 'abort', 'error'])
+      .enum(['natural', 'budget', 'loop', 'client', 'max_tokens', 'stop', 'abort', 'error'])
       .nullable()
       .describe('null where there was no thinking.'),
     budget: z.object({ asked: z.int().nullable(), effective: z.int().nullable() }),
     reasoning_tokens: z.int(),
+    preamble_tokens: z
+      .int()
+      .describe('Tokens in which some families weigh the question; neither thinking nor answer.'),
     answer_tokens: z.int(),
   })
   .meta({ id: 'ThinkingReport' });

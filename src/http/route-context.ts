@@ -10,6 +10,8 @@ export interface RouteContext {
   readonly settings: HttpSettings;
   readonly metrics: Metrics;
   readonly requestLog: RequestLog;
+  /** Bias on the choice to think at the present load; 0 without a policy. */
+  readonly loadBias: () => number;
   readonly version: string;
   /** Unix time in seconds at which the model was first offered. */
   readonly created: number;

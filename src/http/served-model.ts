@@ -13,5 +13,7 @@ export interface ServedModel {
   readonly tokenTable: TokenTable;
   /** Ids of control tokens, which write no text. */
   readonly specialIds: ReadonlySet<number>;
+  /** Tokens of the text that closes the thinking. */
+  readonly exitTokens: number;
   readonly engine: EngineClient;
 }

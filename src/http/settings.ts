@@ -1,3 +1,6 @@
+import type { LoadPolicyOptions } from '../thinking/load-policy.ts';
+import { DEFAULT_THINKING_POLICY, type ThinkingPolicy } from './thinking-policy.ts';
+
 /** What an operator may set of the HTTP surface. */
 export interface HttpSettings {
   /** Largest request body; pictures travel in it as data URLs. */
@@ -12,6 +15,9 @@ export interface HttpSettings {
   readonly defaultMaxTokens: number | null;
   /** Tokens of max_tokens that thinking cannot eat: the smaller of a count and a share. */
   readonly answerFloor: { readonly tokens: number; readonly share: number };
+  readonly thinking: ThinkingPolicy;
+  /** Leans against thinking as the load grows; null never does. */
+  readonly load: LoadPolicyOptions | null;
 }
 
 export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
@@ -21,4 +27,6 @@ export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
   keepAliveTimeoutMs: 72_000,
   defaultMaxTokens: null,
   answerFloor: { tokens: 64, share: 0.25 },
+  thinking: DEFAULT_THINKING_POLICY,
+  load: null,
 };

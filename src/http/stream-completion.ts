@@ -1,6 +1,5 @@
 import type { FinishEvent, GenerationEvent, TokenEvent } from '../engine/generation.ts';
 import type { Decision } from '../thinking/decision.ts';
-import type { TextPiece } from '../thinking/section-parser.ts';
 import {
   type CompletionContext,
   toFinishReason,
@@ -8,8 +7,9 @@ import {
   toThinkingReport,
   toUsage,
 } from './completion-parts.ts';
-import { logprobsOf } from './logprobs.ts';
+import { showsLogprob, toChoiceLogprobs } from './logprobs.ts';
 import type { ChatCompletionChunk, ChunkChoice } from './response-schema.ts';
+import { type ShownText, TextDisplay } from './text-display.ts';
 
 type Delta = ChunkChoice['delta'];
 
@@ -20,12 +20,14 @@ type Delta = ChunkChoice['delta'];
 export class ChunkWriter {
   readonly #context: CompletionContext;
   readonly #includeUsage: boolean;
+  readonly #display: TextDisplay;
   #decision: Decision | null = null;
   #roleSent = false;
 
   constructor(context: CompletionContext, includeUsage: boolean) {
     this.#context = context;
     this.#includeUsage = includeUsage;
+    this.#display = new TextDisplay(context.display, context.tags);
   }
 
   /** @throws ApiError when the event says that the generation failed or was stopped */
@@ -49,18 +51,19 @@ export class ChunkWriter {
     this.#roleSent = true;
     return this.#chunk({
       delta: { role: 'assistant', content: '', refusal: null },
-      thinking: toThinkingDecision(this.#decision, this.#context.request),
+      thinking: toThinkingDecision(this.#decision, this.#context),
     });
   }
 
   #token(event: TokenEvent): ChatCompletionChunk[] {
-    const deltas = toDeltas(event.pieces);
-    if (this.#context.request.topLogprobs === null) {
+    const deltas = this.#display.show(event.pieces).map(toDelta);
+    const { request, display, tokens } = this.#context;
+    if (request.topLogprobs === null || !showsLogprob(event, display)) {
       return deltas.map((delta) => this.#chunk({ delta }));
     }
     // A token whose text is held back, or is frame, still has its entry.
     const [first = {}, ...rest] = deltas;
-    const logprobs = logprobsOf(event, this.#context.tokens);
+    const logprobs = toChoiceLogprobs([event], { tokens, display });
     return [
       this.#chunk({ delta: first, logprobs }),
       ...rest.map((delta) => this.#chunk({ delta })),
@@ -69,12 +72,13 @@ export class ChunkWriter {
 
   #finish(event: FinishEvent): ChatCompletionChunk[] {
     const finishReason = toFinishReason(event);
-    const chunks = toDeltas(event.pieces).map((delta) => this.#chunk({ delta }));
+    const shown = [...this.#display.show(event.pieces), ...this.#display.end()];
+    const chunks = shown.map((text) => this.#chunk({ delta: toDelta(text) }));
     chunks.push(
       this.#chunk({
         delta: {},
         finish_reason: finishReason,
-        thinking: toThinkingReport(this.#decision, this.#context.request, event),
+        thinking: toThinkingReport(this.#decision, this.#context, event),
       }),
     );
     if (this.#includeUsage) {
@@ -96,11 +100,6 @@ export class ChunkWriter {
   }
 }
 
-/** Frame is protocol, not text, and stays here. */
-function toDeltas(pieces: readonly TextPiece[]): Delta[] {
-  return pieces
-    .filter(({ section, text }) => section !== 'frame' && text !== '')
-    .map(({ section, text }) =>
-      section === 'reasoning' ? { reasoning_content: text, reasoning: text } : { content: text },
-    );
+function toDelta({ field, text }: ShownText): Delta {
+  return field === 'reasoning' ? { reasoning_content: text, reasoning: text } : { content: text };
 }

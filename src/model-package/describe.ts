@@ -80,6 +80,7 @@ function protocolRows(protocol: Protocol): Row[] {
   });
   return [
     ['protocol', `${protocol.name}, evidence: ${protocol.evidence}`],
+    ...(protocol.unverified === undefined ? [] : [['not verified', protocol.unverified] as const]),
     ...modes,
     ['budget exit', JSON.stringify(protocol.budget.exit)],
   ];

@@ -88,6 +88,15 @@ export class Metrics {
     'Decisions to think or to answer directly: what was asked for, what happened, who decided.',
     ['requested', 'mode', 'source'],
   );
+  readonly decisionsChanged = this.#counter(
+    'thinking_decisions_changed_total',
+    "Decisions that were the model's to take and came out otherwise: who changed them.",
+    ['by'],
+  );
+  readonly forcedTokens = this.#counter(
+    'forced_tokens_total',
+    'Tokens the server wrote in place of the model: ends and extensions of thinking.',
+  );
   readonly probability = this.#histogram(
     'thinking_probability',
     'The probability of thinking at the decision point, where it was measured.',
@@ -122,14 +131,20 @@ export class Metrics {
       'Tokens held in the KV cache, of those it can hold.',
       () => status().kvCacheUsage,
     );
-    const restarts: Counter = this.#counter(
+    this.#statusCounter(
       'engine_restarts_total',
       'Times the engine process was started again.',
-      [],
-      () => {
-        restarts.reset();
-        restarts.inc(status().restarts);
-      },
+      () => status().restarts,
+    );
+    this.#statusCounter(
+      'prefix_cache_queries_total',
+      'Prompt tokens looked up in the prefix cache; starts over with the engine process.',
+      () => status().prefixQueries,
+    );
+    this.#statusCounter(
+      'prefix_cache_hits_total',
+      'Prompt tokens found in the prefix cache; starts over with the engine process.',
+      () => status().prefixHits,
     );
     const info = this.#gauge('build_info', 'What is running; always 1.', Object.keys(build));
     info.set({ ...build }, 1);
@@ -177,6 +192,13 @@ export class Metrics {
   #gauge(name: string, help: string, labelNames: readonly string[]): Gauge {
     const registers = [this.#registry];
     return new Gauge({ name: `thinkgate_${name}`, help, labelNames, registers });
+  }
+
+  #statusCounter(name: string, help: string, read: () => number): void {
+    const counter: Counter = this.#counter(name, help, [], () => {
+      counter.reset();
+      counter.inc(read());
+    });
   }
 
   #statusGauge(name: string, help: string, read: () => number): void {

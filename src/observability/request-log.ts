@@ -1,4 +1,5 @@
 import { type DestinationStream, pino, stdTimeFunctions } from 'pino';
+import type { SamplingParams } from '../sampling/params.ts';
 
 /** One request, as it went. Never holds text of a prompt or an answer. Times in milliseconds from arrival. */
 export interface RequestLogEntry {
@@ -9,9 +10,12 @@ export interface RequestLogEntry {
   readonly error: string | null;
   readonly stream: boolean;
   readonly requested: string | null;
+  /** Fields of the request that asked for a mode, an effort or a budget. */
+  readonly asked_by: readonly string[];
   readonly decision: string | null;
   readonly source: string | null;
   readonly p_think: number | null;
+  readonly p_think_steered: number | null;
   readonly residual: number | null;
   readonly ended_by: string | null;
   readonly finish_reason: string | null;
@@ -21,12 +25,30 @@ export interface RequestLogEntry {
     readonly floor: number | null;
     readonly max_tokens: number | null;
   };
+  /** Who leant on the model's choice: biases in logits, and the threshold in force. */
+  readonly steering: {
+    readonly request: number;
+    readonly policy: number;
+    readonly load: number;
+    readonly threshold: number | null;
+  };
+  readonly controls: {
+    readonly extensions: number;
+    readonly break_loops: boolean;
+    readonly stop_in_thinking: boolean;
+    readonly num_stop: number;
+  };
+  /** What the tokens were drawn with; null where it did not come to that. */
+  readonly sampling: (Omit<SamplingParams, 'logitBias'> & { readonly numBiased: number }) | null;
   readonly tokens: {
     readonly prompt: number;
     readonly image: number;
     readonly cached: number;
+    readonly preamble: number;
     readonly reasoning: number;
     readonly answer: number;
+    /** Of these, written by the server in place of the model. */
+    readonly forced: number;
   };
   readonly ms: {
     /** Pictures fetched and tiled, prompt written. */

@@ -4,10 +4,11 @@ import type {
   GenerationRequest,
   TokenEvent,
 } from '../engine/generation.ts';
+import type { ThinkingMode } from '../model-package/protocol.ts';
 import type { Decision } from '../thinking/decision.ts';
 import type { TextPiece } from '../thinking/section-parser.ts';
 import type { Metrics } from './metrics.ts';
-import type { RequestLog } from './request-log.ts';
+import type { RequestLog, RequestLogEntry } from './request-log.ts';
 
 export interface ObservationContext {
   readonly metrics: Metrics;
@@ -19,6 +20,8 @@ export interface PreparedFacts {
   readonly model: string;
   readonly stream: boolean;
   readonly request: GenerationRequest;
+  /** The mode asked for, and the fields that asked for something. */
+  readonly asked: { readonly requested: ThinkingMode; readonly fields: readonly string[] };
   /** Time the prompt and its pictures took. */
   readonly prepareMs: number;
 }
@@ -37,8 +40,8 @@ export class RequestObservation {
   #lastTokenAt: number | undefined;
   #firstTokenMs: number | null = null;
   #firstAnswerMs: number | null = null;
-  #numReasoning = 0;
-  #numAnswer = 0;
+  readonly #counts = { preamble: 0, reasoning: 0, answer: 0 };
+  #numForced = 0;
   #hasAnswer = false;
   #ended = false;
 
@@ -97,12 +100,16 @@ export class RequestObservation {
   #seeDecision(decision: Decision): void {
     this.#decision = decision;
     const { metrics } = this.#context;
-    const { requested, mode, source, pThink } = decision;
+    const { mode, source, pThink } = decision;
+    const requested = this.#facts?.asked.requested ?? decision.requested;
     metrics.decisions.inc({ requested, mode, source });
+    if (requested === 'auto' && source !== 'model' && source !== 'prompt') {
+      metrics.decisionsChanged.inc({ by: source });
+    }
     if (pThink !== null) metrics.probability.observe(pThink);
   }
 
-  #seeToken({ side }: TokenEvent): void {
+  #seeToken({ side, forced }: TokenEvent): void {
     const { metrics } = this.#context;
     const now = performance.now();
     metrics.generationTokens.inc();
@@ -113,8 +120,10 @@ export class RequestObservation {
       metrics.interTokenLatency.observe((now - this.#lastTokenAt) / 1000);
     }
     this.#lastTokenAt = now;
-    if (side === 'reasoning') this.#numReasoning += 1;
-    else this.#numAnswer += 1;
+    this.#counts[side] += 1;
+    if (!forced) return;
+    this.#numForced += 1;
+    metrics.forcedTokens.inc();
   }
 
   #seeText(pieces: readonly TextPiece[]): void {
@@ -146,15 +155,14 @@ export class RequestObservation {
     metrics.endToEnd.observe(totalMs / 1000);
     if (!this.#hasAnswer) metrics.emptyAnswers.inc();
     const mode = this.#decision?.mode ?? 'fast';
-    const { reasoningTokens, completionTokens } = finish.usage;
+    const { reasoningTokens, preambleTokens, completionTokens } = finish.usage;
     metrics.thinkingTokens.observe({ mode }, reasoningTokens);
-    metrics.answerTokens.observe({ mode }, completionTokens - reasoningTokens);
+    metrics.answerTokens.observe({ mode }, completionTokens - reasoningTokens - preambleTokens);
   }
 
   #write(outcome: { status: number; error: string | null; totalMs: number }): void {
     const finish = this.#finish;
     const request = this.#facts?.request;
-    const decision = this.#decision;
     this.#context.log.write({
       request_id: this.#context.requestId,
       completion_id: request?.id ?? null,
@@ -162,19 +170,18 @@ export class RequestObservation {
       status: outcome.status,
       error: outcome.error,
       stream: this.#facts?.stream ?? false,
-      requested: request?.thinking.requested ?? null,
-      decision: decision?.mode ?? null,
-      source: decision?.source ?? null,
-      p_think: decision?.pThink ?? null,
-      residual: decision?.residual ?? null,
+      requested: this.#facts?.asked.requested ?? null,
+      asked_by: this.#facts?.asked.fields ?? [],
+      ...decisionFields(this.#decision),
       ended_by: finish?.thinkingEnd ?? null,
       finish_reason: finish?.reason ?? null,
       budget: {
-        asked: request?.thinking.budget ?? null,
         effective: finish?.budget.effective ?? null,
-        floor: request?.thinking.answerFloor ?? null,
-        max_tokens: request?.maxTokens ?? null,
+        ...limitsOf(request),
       },
+      steering: steeringOf(request),
+      controls: controlsOf(request),
+      sampling: samplingOf(request),
       tokens: this.#tokens(),
       ms: this.#times(outcome.totalMs),
     });
@@ -183,13 +190,17 @@ export class RequestObservation {
   /** The engine's own counts where it came to say them, else what was seen. */
   #tokens() {
     const usage = this.#finish?.usage;
-    const reasoning = usage?.reasoningTokens ?? this.#numReasoning;
+    const reasoning = usage?.reasoningTokens ?? this.#counts.reasoning;
+    const preamble = usage?.preambleTokens ?? this.#counts.preamble;
     return {
       prompt: usage?.promptTokens ?? this.#numPrompt,
       image: usage?.imageTokens ?? 0,
       cached: usage?.cachedTokens ?? 0,
+      preamble,
       reasoning,
-      answer: usage === undefined ? this.#numAnswer : usage.completionTokens - reasoning,
+      answer:
+        usage === undefined ? this.#counts.answer : usage.completionTokens - reasoning - preamble,
+      forced: this.#numForced,
     };
   }
 
@@ -207,6 +218,54 @@ export class RequestObservation {
       total: round(totalMs),
     };
   }
+}
+
+function decisionFields(
+  decision: Decision | null,
+): Pick<RequestLogEntry, 'decision' | 'source' | 'p_think' | 'p_think_steered' | 'residual'> {
+  return {
+    decision: decision?.mode ?? null,
+    source: decision?.source ?? null,
+    p_think: decision?.pThink ?? null,
+    p_think_steered: decision?.pThinkSteered ?? null,
+    residual: decision?.residual ?? null,
+  };
+}
+
+function limitsOf(
+  request: GenerationRequest | undefined,
+): Omit<RequestLogEntry['budget'], 'effective'> {
+  return {
+    asked: request?.thinking.budget ?? null,
+    floor: request?.thinking.answerFloor ?? null,
+    max_tokens: request?.maxTokens ?? null,
+  };
+}
+
+function steeringOf(request: GenerationRequest | undefined): RequestLogEntry['steering'] {
+  const steering = request?.thinking.steering;
+  return {
+    request: steering?.requestBias ?? 0,
+    policy: steering?.serverBias ?? 0,
+    load: steering?.loadBias ?? 0,
+    threshold: steering?.threshold ?? null,
+  };
+}
+
+function controlsOf(request: GenerationRequest | undefined): RequestLogEntry['controls'] {
+  const thinking = request?.thinking;
+  return {
+    extensions: thinking?.extensions ?? 0,
+    break_loops: thinking?.breakLoops ?? true,
+    stop_in_thinking: thinking?.stopInThinking ?? false,
+    num_stop: request?.stop.length ?? 0,
+  };
+}
+
+function samplingOf(request: GenerationRequest | undefined): RequestLogEntry['sampling'] {
+  if (request === undefined) return null;
+  const { logitBias, ...sampling } = request.sampling;
+  return { ...sampling, numBiased: logitBias.size };
 }
 
 function round(ms: number): number {

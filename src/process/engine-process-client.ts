@@ -25,7 +25,13 @@ export interface EngineProcessOptions {
 const RESTART_DELAYS_MS = [250, 1_000, 5_000, 15_000, 30_000];
 const HEALTHY_AFTER_MS = 60_000;
 
-const NO_COUNTS: EngineCounts = { numRunning: 0, numWaiting: 0, kvCacheUsage: 0 };
+const NO_COUNTS: EngineCounts = {
+  numRunning: 0,
+  numWaiting: 0,
+  kvCacheUsage: 0,
+  prefixQueries: 0,
+  prefixHits: 0,
+};
 
 /** A request whose events are still coming. */
 interface Pending {
@@ -104,6 +110,12 @@ export class EngineProcessClient implements EngineClient {
       // A consumer that stopped reading early wants no more work done.
       if (this.#pending.delete(request.id)) abort();
     }
+  }
+
+  answerNow(id: string): boolean {
+    if (!this.#pending.has(id)) return false;
+    this.#send({ type: 'answer-now', id });
+    return true;
   }
 
   /** Ends the process; requests still in it end with an error event. */
@@ -224,6 +236,7 @@ function lostRequest(request: GenerationRequest): FinishEvent {
       imageTokens: request.images.reduce((sum, image) => sum + image.numTokens, 0),
       completionTokens: 0,
       reasoningTokens: 0,
+      preambleTokens: 0,
     },
     timing: {
       queueMs: 0,

@@ -32,6 +32,7 @@ async function load(message: LoadMessage): Promise<void> {
     eos: new Set(manifest.tokens.eos),
     imageTokenId: manifest.tokens.image,
     limits: { prefillChunk: settings.prefillChunk, tilesPerStep: settings.tilesPerStep },
+    reuse: settings.reuse,
     now: () => performance.now(),
     emit: (events) => send({ type: 'events', events, counts: created.counts() }),
   });
@@ -67,6 +68,9 @@ function receive(message: ToEngine): void {
       return;
     case 'abort':
       engine?.abort(message.id);
+      return;
+    case 'answer-now':
+      engine?.answerNow(message.id);
   }
 }
 

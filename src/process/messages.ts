@@ -1,8 +1,8 @@
-import type { AddressedEvent, EngineCounts } from '../engine/engine.ts';
+import type { AddressedEvent, EngineCounts, ReuseOptions } from '../engine/engine.ts';
 import type { GenerationRequest } from '../engine/generation.ts';
 import type { ModelLimits } from '../engine/model-runner.ts';
 import type { Manifest } from '../model-package/manifest.ts';
-import type { ProtocolTokens } from '../thinking/controller.ts';
+import type { ProtocolTokens } from '../thinking/protocol-tokens.ts';
 
 /** How the engine process runs a model. */
 export interface EngineSettings {
@@ -15,6 +15,7 @@ export interface EngineSettings {
   readonly prefillChunk: number;
   /** Most tiles encoded in one step. */
   readonly tilesPerStep: number;
+  readonly reuse: ReuseOptions;
 }
 
 /** Text of every token as bytes: token i is bytes[offsets[i] .. offsets[i + 1]). */
@@ -38,7 +39,8 @@ export interface LoadMessage {
 export type ToEngine =
   | LoadMessage
   | { readonly type: 'submit'; readonly request: GenerationRequest }
-  | { readonly type: 'abort'; readonly id: string };
+  | { readonly type: 'abort'; readonly id: string }
+  | { readonly type: 'answer-now'; readonly id: string };
 
 /** Engine process to server process. All events of a step travel together, with the counts after it. */
 export type FromEngine =

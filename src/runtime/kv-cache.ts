@@ -1,3 +1,4 @@
+import type { PrefixCopy } from '../engine/model-runner.ts';
 import { DECODER_IO } from '../model-package/graph-io.ts';
 import type { TextShape } from '../model-package/manifest.ts';
 import { RuntimeError, type TensorView } from './session.ts';
@@ -58,6 +59,22 @@ export class KvCache {
    */
   idlePosition(slot: number): number {
     return Math.min(this.lengthOf(slot), this.slotCapacity - 1);
+  }
+
+  /** Copies the keys and values of the first positions; `toSlot` then holds these and no others. */
+  copyPrefix({ fromSlot, toSlot, numTokens }: PrefixCopy): void {
+    const [numKvHeads, slotCapacity, headDim] = this.#dims;
+    const headElements = slotCapacity * headDim;
+    this.setLength(toSlot, 0);
+    for (const { key, value } of this.#layers) {
+      for (let head = 0; head < numKvHeads; head += 1) {
+        const source = (fromSlot * numKvHeads + head) * headElements;
+        const target = (toSlot * numKvHeads + head) * headElements;
+        key.copyWithin(target, source, source + numTokens * headDim);
+        value.copyWithin(target, source, source + numTokens * headDim);
+      }
+    }
+    this.setLength(toSlot, numTokens);
   }
 
   /** Decoder inputs over slots `first` to `first + count - 1`. */

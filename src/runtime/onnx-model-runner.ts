@@ -4,6 +4,7 @@ import type {
   ModelLimits,
   ModelRunner,
   PrefillChunk,
+  PrefixCopy,
   TiledImage,
 } from '../engine/model-runner.ts';
 import type { Manifest } from '../model-package/manifest.ts';
@@ -12,7 +13,7 @@ import { Embedder } from './embedder.ts';
 import { checkGraph, type GraphKind } from './graph-check.ts';
 import { KvCache } from './kv-cache.ts';
 import { type Backend, RuntimeError, type Session } from './session.ts';
-import { checkDecodeRows, checkPrefillChunk } from './step-check.ts';
+import { checkDecodeRows, checkPrefillChunk, checkPrefixCopy } from './step-check.ts';
 import { readNewline, VisionEncoder } from './vision-encoder.ts';
 
 export interface ModelRunnerOptions {
@@ -175,6 +176,12 @@ class OnnxModelRunner implements ModelRunner {
     });
     for (const { slot, position } of rows) cache.setLength(slot, position + 1);
     return logits;
+  }
+
+  async copyPrefix(copy: PrefixCopy): Promise<void> {
+    const { cache } = this.#parts;
+    checkPrefixCopy(copy, cache);
+    cache.copyPrefix(copy);
   }
 
   async dispose(): Promise<void> {

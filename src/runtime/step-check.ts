@@ -1,4 +1,4 @@
-import type { DecodeRow, PrefillChunk } from '../engine/model-runner.ts';
+import type { DecodeRow, PrefillChunk, PrefixCopy } from '../engine/model-runner.ts';
 import type { KvCache } from './kv-cache.ts';
 import { RuntimeError } from './session.ts';
 
@@ -43,6 +43,20 @@ export function checkDecodeRows(rows: readonly DecodeRow[], cache: KvCache): voi
         `Position ${position} is past slot ${slot}'s ${cache.slotCapacity} positions.`,
       );
     }
+  }
+}
+
+/** @throws RuntimeError when a copy names a slot that is not there, the same slot twice, or more than the first holds */
+export function checkPrefixCopy(copy: PrefixCopy, cache: KvCache): void {
+  const { fromSlot, toSlot, numTokens } = copy;
+  checkSlot(fromSlot, cache);
+  checkSlot(toSlot, cache);
+  if (fromSlot === toSlot) throw new RuntimeError(`Slot ${toSlot} cannot be copied to itself.`);
+  const length = cache.lengthOf(fromSlot);
+  if (!Number.isInteger(numTokens) || numTokens < 1 || numTokens > length) {
+    throw new RuntimeError(
+      `Slot ${fromSlot} holds ${length} tokens; ${numTokens} of them cannot be copied.`,
+    );
   }
 }
 

@@ -33,6 +33,21 @@ export class Sampler {
     return draw(selectCandidates(adjusted, this.#params), this.#random.next());
   }
 
+  /**
+   * Samples from several versions of one position's logits with one draw, so that what they lead to can be compared.
+   * @param group tokens of one group lie side by side on the way from 0 to 1, in the groups' order: a version that
+   *   gives a group more never takes a draw away from it while the others keep their shares.
+   * @returns a token id per version
+   */
+  sampleTogether(versions: readonly Float32Array[], group: (tokenId: number) => number): number[] {
+    if (this.#params.temperature === 0) return versions.map((logits) => this.sample(logits));
+    const uniform = this.#random.next();
+    return versions.map((logits) => {
+      const candidates = selectCandidates(this.#adjust(logits), this.#params);
+      return draw(grouped(candidates, group), uniform);
+    });
+  }
+
   /** Counts a token of the output, sampled or forced, for the penalties. */
   accept(tokenId: number): void {
     this.#output.set(tokenId, (this.#output.get(tokenId) ?? 0) + 1);
@@ -65,6 +80,16 @@ export class Sampler {
       logits[id] = logits[id]! - presencePenalty - frequencyPenalty * times;
     }
   }
+}
+
+function grouped({ ids, weights, total }: Candidates, group: (id: number) => number): Candidates {
+  const order = Array.from(ids, (id, index) => ({ index, group: group(id) }));
+  order.sort((a, b) => a.group - b.group || a.index - b.index);
+  return {
+    ids: order.map(({ index }) => ids[index]!),
+    weights: Float64Array.from(order, ({ index }) => weights[index]!),
+    total,
+  };
 }
 
 /** Inverse of the cumulative distribution at `uniform`. */

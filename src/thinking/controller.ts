@@ -1,20 +1,19 @@
 import type { Protocol } from '../model-package/protocol.ts';
+import { BlockCloser } from './block-closer.ts';
 import type { Decision, ThinkingEnd, ThinkingRequest } from './decision.ts';
-import { measureDecision, type ProbeTokens } from './probe.ts';
-import { SectionParser, type TextPiece } from './section-parser.ts';
-import { StopMatcher } from './stop-matcher.ts';
+import { DecisionProbe } from './probe.ts';
+import type { ProtocolTokens } from './protocol-tokens.ts';
+import { type Region, SectionParser } from './section-parser.ts';
+import {
+  leanProbability,
+  type SteeredLogits,
+  type SteeringSource,
+  steeringSource,
+  steerLogits,
+  wholeLean,
+} from './steering.ts';
+import { type FilteredPieces, StopFilter } from './stop-filter.ts';
 import { Utf8Stream } from './utf8-stream.ts';
-
-/** A UTF-8 character has at most three bytes after its first. */
-const MAX_CONTINUATION_BYTES = 3;
-
-/** A protocol's strings as token ids of the model's tokenizer. */
-export interface ProtocolTokens {
-  /** null when the protocol has no decision that single tokens show. */
-  readonly probe: ProbeTokens | null;
-  /** Ids of the exit text. */
-  readonly exit: readonly number[];
-}
 
 export interface ControllerOptions {
   readonly protocol: Protocol;
@@ -22,50 +21,60 @@ export interface ControllerOptions {
   readonly request: ThinkingRequest;
   readonly maxTokens: number;
   readonly stop: readonly string[];
+  /** Whether the likeliest token is taken (temperature 0). */
+  readonly greedy: boolean;
   /** Bytes of a token's text; empty for special tokens, which write none. */
   readonly tokenBytes: (tokenId: number) => Uint8Array;
 }
 
+export type Side = 'preamble' | 'reasoning' | 'answer';
+
 /** What became known with one token. */
-export interface AcceptedToken {
-  /** null while it is open whether the text begins with a tag; the next known side is then this token's too. */
-  readonly side: 'reasoning' | 'answer' | null;
-  readonly pieces: readonly TextPiece[];
-  /** Stop string that was completed; the generation ends before it. */
-  readonly stop: string | null;
+export interface AcceptedToken extends FilteredPieces {
+  /** null while it is open what the text at hand belongs to; the next known side is then this token's too. */
+  readonly side: Side | null;
+}
+
+/** How the logits of the position at hand are to be changed before a token is sampled. */
+export interface Adjustment {
+  readonly banned: readonly number[];
+  readonly steered: SteeredLogits | null;
 }
 
 /**
- * One sequence's thinking: reads the decision, follows the text through its sections, closes the thinking when its
- * budget is spent, and keeps stop strings to the answer. It sees token ids and logits and decides; it runs nothing.
+ * One sequence's thinking: reads the decision and leans on it where asked to, follows the text through its sections,
+ * closes the thinking when it must end, and keeps stop strings to the answer. It sees token ids and logits and decides;
+ * it runs nothing.
  */
 export class ThinkingController {
   readonly #options: ControllerOptions;
   readonly #parser: SectionParser;
-  readonly #stopMatcher: StopMatcher;
+  readonly #closer: BlockCloser;
+  readonly #stops: StopFilter;
+  readonly #probe: DecisionProbe | null;
   readonly #utf8 = new Utf8Stream();
-  readonly #forced: number[] = [];
+  readonly #counts: Record<Side, number> = { preamble: 0, reasoning: 0, answer: 0 };
+  #numOpen = 0;
+  #steered: SteeredLogits | null = null;
+  #steeredBy: SteeringSource | null = null;
   #decision: Decision | null = null;
-  #measured: { pThink: number; residual: number } | null = null;
-  #closedBy: ThinkingEnd | null = null;
-  /** Tokens before the block: an open tag the model writes itself. */
-  #numBefore = 0;
-  #numThinking = 0;
-  #numReasoning = 0;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
-    const { request } = options;
-    this.#parser = new SectionParser(options.protocol.tags, request.start);
-    this.#stopMatcher = new StopMatcher(options.stop);
-    if (this.#knownFromPrompt()) this.#decide(request.start === 'answer' ? 'fast' : 'think');
+    const { request, tokens, protocol, maxTokens, stop } = options;
+    const parser = new SectionParser(protocol, request.start);
+    const utf8 = this.#utf8;
+    this.#parser = parser;
+    this.#closer = new BlockCloser({ tokens, request, maxTokens, parser, utf8 });
+    this.#stops = new StopFilter(stop, request.stopInThinking === true);
+    const measures = request.requested === 'auto' && tokens.probe !== null;
+    this.#probe = measures && tokens.probe !== null ? new DecisionProbe(tokens.probe) : null;
+    if (this.#knownFromPrompt()) this.#decide(this.#startsInAnswer ? 'fast' : 'think');
   }
 
-  /** Most tokens in the block before the exit text; a character begun within them may still be finished. */
+  /** Most tokens in the block before the exit text. */
   get effectiveBudget(): number {
-    const { request, maxTokens, tokens } = this.#options;
-    const room = maxTokens - this.#numBefore - request.answerFloor - tokens.exit.length;
-    return Math.min(request.budget ?? Number.POSITIVE_INFINITY, Math.max(0, room));
+    return this.#closer.effectiveBudget;
   }
 
   /** The mode, once it is known. */
@@ -73,117 +82,150 @@ export class ThinkingController {
     return this.#decision;
   }
 
-  /** Generated tokens up to and including the close tag; 0 for a direct answer. */
+  /** Generated tokens of the blocks, tags included; 0 for a direct answer. */
   get numReasoning(): number {
-    return this.#decision?.mode === 'think' ? this.#numReasoning : 0;
+    return this.#decision?.mode === 'think' ? this.#counts.reasoning : 0;
+  }
+
+  /** Generated tokens of the preamble, tags included. */
+  get numPreamble(): number {
+    return this.#counts.preamble;
   }
 
   /** Why the thinking ended; null for a direct answer and while it goes on. */
   get thinkingEnd(): ThinkingEnd | null {
-    if (this.#decision?.mode !== 'think' || !this.#parser.inAnswer) return null;
-    return this.#closedBy ?? 'natural';
+    if (this.#decision?.mode !== 'think' || !this.#parser.afterBlock) return null;
+    return this.#closer.closedBy ?? 'natural';
   }
 
   get inAnswer(): boolean {
     return this.#parser.inAnswer;
   }
 
-  /** Reads p(think) when the sequence stands at its decision point. Call with raw logits, before sampling. */
-  observe(logits: Float32Array): void {
-    const { request, tokens } = this.#options;
-    const atDecision = this.#parser.atBlockStart && this.#numThinking === 0;
-    if (request.requested !== 'auto' || tokens.probe === null || !atDecision || this.#measured)
-      return;
-    this.#measured = measureDecision(logits, tokens.probe);
+  /** The caller wants the answer now. @returns false when the model is at it already */
+  answerNow(): boolean {
+    if (this.#parser.inAnswer) return false;
+    this.#closer.answerNow();
+    return true;
+  }
+
+  /**
+   * Reads p(think) when the sequence stands at its decision point. Call with raw logits, before sampling.
+   * @returns what to change at this one position; null for nothing
+   */
+  observe(logits: Float32Array): Adjustment | null {
+    const { request, tokens, greedy } = this.#options;
+    const banned = this.#parser.inEmptyBlock ? (tokens.banFirst[request.requested] ?? []) : [];
+    this.#steered = null;
+    if (this.#probe !== null && this.#decision === null && this.#atDecision(this.#probe)) {
+      const branch = this.#probe.read(logits);
+      const { steering } = request;
+      if (branch !== null && steering !== undefined)
+        this.#steered = steerLogits(logits, branch, steering, greedy);
+    }
+    if (this.#steered === null && banned.length === 0) return null;
+    return { banned, steered: this.#steered };
+  }
+
+  /** The tokens that the variants of `observe` led to, in order; the last is the one that is taken. */
+  sampled(tokenIds: readonly number[]): void {
+    if (this.#steered !== null) this.#steeredBy = steeringSource(this.#steered, tokenIds);
   }
 
   /** Next token to write instead of a sampled one, if there is one. */
   takeForced(): number | undefined {
-    if (this.#forced.length === 0 && this.#budgetIsSpent()) {
-      const asked = this.#options.request.budget;
-      this.#close(asked !== null && this.effectiveBudget === asked ? 'budget' : 'max_tokens');
-    }
-    return this.#forced.shift();
+    return this.#closer.takeForced();
   }
 
   /**
-   * The model ended its turn inside the block. An empty answer helps nobody: the block is closed instead and the
-   * answer asked for.
-   * @returns false when the turn really ends.
+   * Looks at a sampled token before it is written. Inside the block the end of a turn is refused: an empty answer helps
+   * nobody, so the block is closed and the answer asked for. Refused as well is what would break the budget, and
+   * thinking where the mode rules it out.
+   * @returns true when `takeForced` has another token for its place
    */
-  refuseEnd(): boolean {
-    if (!this.#parser.inBlock || this.#closedBy !== null) return false;
-    this.#close('stop');
-    return true;
+  refuses(tokenId: number, endsTurn: boolean): boolean {
+    const { request, tokenBytes } = this.#options;
+    const mustBeEmpty = request.requested === 'fast' || this.#decision?.mode === 'fast';
+    return this.#closer.refuses(tokenBytes(tokenId), { endsTurn, mustBeEmpty });
   }
 
   accept(tokenId: number): AcceptedToken {
-    const { inBlock, inAnswer: wasAnswer } = this.#parser;
-    if (inBlock && this.#closedBy === null) this.#numThinking++;
-    if (!inBlock && !wasAnswer) this.#numBefore++;
-    const sections = this.#parser.push(this.#utf8.push(this.#options.tokenBytes(tokenId)));
-    if (this.#decision === null && this.#parser.mode !== null) this.#decide(this.#parser.mode);
-    if (!wasAnswer) this.#numReasoning++;
-    return { side: this.#sideOf(inBlock), ...this.#matchStops(sections) };
+    const { region, numBlocks } = this.#parser;
+    const text = this.#utf8.push(this.#options.tokenBytes(tokenId));
+    if (numBlocks === 0 && region !== 'answer') this.#closer.countBefore();
+    this.#probe?.accept(tokenId, text.trim() === '');
+    const sections = this.#parser.push(text);
+    this.#closer.accept(tokenId, region === 'block');
+    const { mode } = this.#parser;
+    if (this.#decision === null && mode !== null) this.#decide(mode);
+    const side = this.#sideAfter(region);
+    this.#count(side);
+    return { side, ...this.#stops.push(sections) };
   }
 
   /** Text still held back, and a decision if none was reached, when nothing more will come. */
-  finish(): { readonly pieces: readonly TextPiece[]; readonly stop: string | null } {
+  finish(): FilteredPieces {
     const sections = [...this.#parser.push(this.#utf8.end()), ...this.#parser.end()];
-    const { pieces, stop } = this.#matchStops(sections);
-    const rest = stop === null ? this.#stopMatcher.end() : '';
+    const { pieces, stop } = this.#stops.push(sections);
+    const rest = stop === null ? this.#stops.end() : [];
     if (this.#decision === null) this.#decide(this.#parser.inBlock ? 'think' : 'fast');
-    return { pieces: rest === '' ? pieces : [...pieces, { section: 'answer', text: rest }], stop };
+    return { pieces: [...pieces, ...rest], stop };
   }
 
-  #sideOf(wasInBlock: boolean): 'reasoning' | 'answer' | null {
-    if (wasInBlock || this.#parser.inBlock) return 'reasoning';
-    return this.#parser.inAnswer ? 'answer' : null;
+  get #startsInAnswer(): boolean {
+    return this.#options.request.start.startsWith('answer');
   }
 
-  #matchStops(sections: readonly TextPiece[]): { pieces: TextPiece[]; stop: string | null } {
-    const pieces: TextPiece[] = [];
-    for (const piece of sections) {
-      if (piece.section !== 'answer') {
-        pieces.push(piece);
-        continue;
-      }
-      const { text, stop } = this.#stopMatcher.push(piece.text);
-      if (text !== '') pieces.push({ section: 'answer', text });
-      if (stop !== null) return { pieces, stop };
-    }
-    return { pieces, stop: null };
+  #atDecision(probe: DecisionProbe): boolean {
+    if (probe.isUnderWay) return true;
+    const { by } = this.#options.protocol.decide;
+    return by === 'control' ? this.#parser.atMarker : this.#parser.atBlockStart;
+  }
+
+  #sideAfter(before: Region): Side | null {
+    const after = this.#parser.region;
+    if (before === 'block' || after === 'block') return 'reasoning';
+    if (before === 'preamble' || after === 'preamble') return 'preamble';
+    return after === 'answer' ? 'answer' : null;
+  }
+
+  #count(side: Side | null): void {
+    this.#numOpen++;
+    if (side === null) return;
+    this.#counts[side] += this.#numOpen;
+    this.#numOpen = 0;
   }
 
   /** A mode whose tags are already in the prompt cannot turn out otherwise. */
   #knownFromPrompt(): boolean {
     const { requested, start } = this.#options.request;
-    return start === 'answer' || (requested === 'think' && start === 'block');
+    return this.#startsInAnswer || (requested === 'think' && start === 'block');
   }
 
   #decide(mode: 'think' | 'fast'): void {
-    const { requested, source, start } = this.#options.request;
-    // Closed before the model showed a choice: whatever the exit text makes of the block is the budget's doing.
-    const cutShort = this.#closedBy === 'budget' || this.#closedBy === 'max_tokens';
-    const chosen = start === 'answer' ? 'prompt' : cutShort ? 'budget' : 'model';
+    const { request, greedy } = this.#options;
+    const { requested, source, steering } = request;
+    const measured = this.#probe?.measurement ?? null;
+    const pThink = measured?.pThink ?? null;
+    const lean = steering === undefined ? null : wholeLean(steering);
     this.#decision = {
       requested,
       mode,
-      source: requested === mode ? source : chosen,
-      pThink: this.#measured?.pThink ?? null,
-      residual: this.#measured?.residual ?? null,
+      source: requested === mode ? source : this.#chosenBy(),
+      pThink,
+      pThinkSteered:
+        pThink === null || lean === null ? pThink : leanProbability(pThink, lean, greedy),
+      residual: measured?.residual ?? null,
     };
   }
 
-  /** A character is finished first, unless its bytes are no character and would go on for ever. */
-  #budgetIsSpent(): boolean {
-    if (!this.#parser.inBlock || this.#closedBy !== null) return false;
-    const over = this.#numThinking - this.effectiveBudget;
-    return over >= (this.#utf8.insideCharacter ? MAX_CONTINUATION_BYTES : 0);
-  }
-
-  #close(by: ThinkingEnd): void {
-    this.#closedBy = by;
-    this.#forced.push(...this.#options.tokens.exit);
+  /** Who made the choice where the request left it open, or did not get what it asked for. */
+  #chosenBy(): Decision['source'] {
+    if (this.#startsInAnswer) return 'prompt';
+    const { closedBy, endedPreamble, wasAsked } = this.#closer;
+    // Closed before the model showed a choice: whatever the exit text makes of the block is the closer's doing.
+    if (closedBy === 'client' || (endedPreamble && wasAsked)) return 'request';
+    if (closedBy === 'budget' || closedBy === 'max_tokens' || endedPreamble) return 'budget';
+    return this.#steeredBy ?? 'model';
   }
 }

@@ -1,59 +1,132 @@
 import type { Protocol } from '../model-package/protocol.ts';
-import { heldSuffixLength } from './hold-back.ts';
+import type { StartSection } from './decision.ts';
+import { findFirst, heldSuffixLength } from './hold-back.ts';
+import { type Gate, type Grammar, grammarOf, type Verdict } from './protocol-grammar.ts';
 
-/** `frame` is protocol text: the tags and the white space that belongs to them. */
-export type Section = 'reasoning' | 'answer' | 'frame';
+/**
+ * `frame` is protocol text: tags, control strings and the white space that belongs to them. `preamble` is what a model
+ * writes to weigh the question, before it thinks or answers.
+ */
+export type Section = 'preamble' | 'reasoning' | 'answer' | 'frame';
 
 export interface TextPiece {
   readonly section: Section;
   readonly text: string;
 }
 
-/**
- * Place in the generated text: before anything, in a block that holds only white space yet, in the thinking, right
- * after the close tag, in the answer.
- */
-type Place = 'outside' | 'block-start' | 'reasoning' | 'answer-start' | 'answer';
+/** Where the text stands: at a place where a tag may still come, or inside a section. */
+export type Region = 'open' | 'preamble' | 'block' | 'answer';
+
+/** The parts of a protocol that cut its text. */
+export type ParsedProtocol = Pick<Protocol, 'tags' | 'preamble' | 'decide' | 'answer'>;
+
+/** Gates are the places where a tag is looked for behind white space; the others hold text. */
+export type Place =
+  | Gate
+  | 'preamble'
+  | 'reasoning'
+  | 'answer'
+  | 'tagged-start'
+  | 'tagged'
+  | 'after-tagged';
+
+const REGIONS: Readonly<Record<Place, Region>> = {
+  outside: 'open',
+  judged: 'open',
+  'answer-start': 'open',
+  preamble: 'preamble',
+  'block-start': 'block',
+  reasoning: 'block',
+  answer: 'answer',
+  'tagged-start': 'answer',
+  tagged: 'answer',
+  'after-tagged': 'answer',
+};
+
+const PLACES: Readonly<Record<StartSection, Place>> = {
+  outside: 'outside',
+  preamble: 'preamble',
+  'after-preamble': 'judged',
+  block: 'block-start',
+  answer: 'answer-start',
+  'answer-tagged': 'tagged-start',
+  'answer-text': 'answer',
+};
 
 /**
- * Cuts the text a model writes into reasoning, answer and frame, as it streams. Text is given out once no later text
- * can change its section; the concatenation of all pieces is the model's text, byte for byte.
+ * Cuts the text a model writes into preamble, reasoning, answer and frame, as it streams. Text is given out once no
+ * later text can change its section; the concatenation of all pieces is the model's text, byte for byte.
  *
- * A block that holds nothing but white space, or none at all, is a direct answer.
+ * A block that holds nothing but white space, or none at all, is a direct answer. Tags count where the protocol has
+ * them: before the text, and right after a block (a model that opens its block again goes back into it; a close tag
+ * that was never opened is frame). In the midst of an answer they are the answer's own text.
  */
 export class SectionParser {
-  readonly #open: string;
-  readonly #close: string;
+  readonly #grammar: Grammar;
   #place: Place;
+  #answerClose: string;
   #held = '';
+  #preamble = '';
+  #signal: Verdict | null = null;
   #thought = false;
+  #numBlocks: number;
   #pieces: TextPiece[] = [];
 
   /** @param start where the prompt's own tags leave the text. */
-  constructor(tags: Protocol['tags'], start: 'outside' | 'block' | 'answer') {
-    this.#open = tags.open;
-    this.#close = tags.close;
-    this.#place = start === 'block' ? 'block-start' : start === 'answer' ? 'answer-start' : start;
+  constructor(protocol: ParsedProtocol, start: StartSection) {
+    this.#grammar = grammarOf(protocol);
+    this.#place = PLACES[start];
+    this.#answerClose = this.#grammar.directAnswerClose;
+    this.#numBlocks = start === 'block' ? 1 : 0;
+  }
+
+  get place(): Place {
+    return this.#place;
+  }
+
+  get region(): Region {
+    return REGIONS[this.#place];
   }
 
   /** Inside an open block: the text is, or may become, thinking. */
   get inBlock(): boolean {
-    return this.#place === 'block-start' || this.#place === 'reasoning';
-  }
-
-  /** What the text shows so far: thinking, a direct answer, or neither yet. */
-  get mode(): 'think' | 'fast' | null {
-    if (this.#thought) return 'think';
-    return this.inAnswer ? 'fast' : null;
+    return this.region === 'block';
   }
 
   get inAnswer(): boolean {
-    return this.#place === 'answer-start' || this.#place === 'answer';
+    return this.region === 'answer';
   }
 
-  /** True at the very start of a block: the next token decides. */
+  /** The block is closed, and none has been opened since. */
+  get afterBlock(): boolean {
+    return this.#place === 'answer-start' || this.inAnswer;
+  }
+
+  /** Blocks opened so far, one that the prompt opened included. */
+  get numBlocks(): number {
+    return this.#numBlocks;
+  }
+
+  /** What the text shows so far: thinking, a direct answer, or neither yet. */
+  get mode(): Verdict | null {
+    if (this.#thought || this.#signal === 'think') return 'think';
+    return this.inAnswer ? 'fast' : null;
+  }
+
+  /** At the very start of a block: the next token decides, where a block does. */
   get atBlockStart(): boolean {
     return this.#place === 'block-start' && this.#held === '';
+  }
+
+  /** In a block that holds only white space yet. */
+  get inEmptyBlock(): boolean {
+    return this.#place === 'block-start';
+  }
+
+  /** Where a control string may come next; after the preamble, if the protocol has one. */
+  get atMarker(): boolean {
+    const here = this.#grammar.hasPreamble ? 'judged' : 'outside';
+    return this.#place === here && this.#held.trim() === '';
   }
 
   push(text: string): TextPiece[] {
@@ -62,13 +135,24 @@ export class SectionParser {
     return this.#take();
   }
 
+  /** What a text would do to the open block: end it, leave it without a word, or put words into it. */
+  peek(text: string): 'closes' | 'blank' | 'words' {
+    const { open, close } = this.#grammar;
+    const next = this.#held + text;
+    if (this.#place === 'reasoning') return next.includes(close) ? 'closes' : 'words';
+    const start = next.trimStart();
+    if (start.startsWith(close)) return 'closes';
+    return close.startsWith(start) || open.startsWith(start) ? 'blank' : 'words';
+  }
+
   /** Gives out what was held back: nothing can follow. */
   end(): TextPiece[] {
-    const section = this.#place === 'reasoning' || this.#place === 'answer' ? this.#place : 'frame';
-    const isText = this.#held.trim() !== '';
-    if (section !== 'frame') this.#emit(section, this.#held.length);
-    else if (isText) this.#emit(this.inBlock ? 'reasoning' : 'answer', this.#held.length);
-    else this.#emit('frame', this.#held.length);
+    const { region } = this;
+    const isBlank = this.#held.trim() === '';
+    const isGate = region === 'open' || this.#place === 'block-start';
+    if (isBlank && (isGate || this.#place === 'after-tagged')) this.#emit('frame');
+    else if (region === 'block') this.#emit('reasoning');
+    else this.#emit(region === 'preamble' ? 'preamble' : 'answer');
     return this.#take();
   }
 
@@ -76,59 +160,121 @@ export class SectionParser {
   #advance(): boolean {
     switch (this.#place) {
       case 'outside':
-        return this.#enterAtTag(this.#open, 'block-start', 'answer');
+      case 'judged':
       case 'block-start':
-        return this.#enterAtTag(this.#close, 'answer-start', 'reasoning');
-      case 'reasoning':
-        return this.#readReasoning();
+        return this.#readGate(this.#place);
       case 'answer-start':
-        return this.#skipLineBreaks();
+        this.#skipLineBreaks();
+        return this.#readGate(this.#place);
+      case 'preamble':
+        return this.#readPreamble();
+      case 'reasoning':
+        return this.#readUntil(this.#grammar.close, 'reasoning', 'answer-start');
+      case 'tagged-start':
+        this.#skipLineBreaks();
+        return this.#moveOnText('tagged');
+      case 'tagged':
+        return this.#readUntil(this.#answerClose, 'answer', 'after-tagged');
+      case 'after-tagged':
+        return this.#held.trim() !== '' && this.#moveOnText('answer');
       case 'answer':
-        this.#emit('answer', this.#held.length);
-        return false;
+        return this.#readAnswer();
     }
   }
 
-  /** White space, then either `tag` (frame, go to `onTag`) or other text (go to `onText`). */
-  #enterAtTag(tag: string, onTag: Place, onText: 'answer' | 'reasoning'): boolean {
+  /** White space, then either a tag that may stand here or other text. */
+  #readGate(gate: Gate): boolean {
+    const ways = this.#grammar.ways[gate];
     const text = this.#held.trimStart();
     const space = this.#held.length - text.length;
-    if (text.startsWith(tag)) {
-      this.#emit('frame', space + tag.length);
-      this.#place = onTag;
-      return true;
-    }
-    if (text === '' || tag.startsWith(text)) return false;
-    // Before an answer without any tag the white space is the model's own; in a block it frames the thinking.
-    this.#emit(onText === 'answer' ? 'answer' : 'frame', space);
-    this.#place = onText;
-    this.#thought = onText === 'reasoning';
+    const found = ways
+      .filter(({ tag }) => text.startsWith(tag))
+      .sort((a, b) => b.tag.length - a.tag.length)[0];
+    const mayGrow = ways.some(({ tag }) => tag.length > text.length && tag.startsWith(text));
+    if (mayGrow) return false;
+    if (found === undefined) return this.#leaveForText(gate, space);
+    this.#emit('frame', space + found.tag.length);
+    this.#place = found.to;
+    this.#signal = found.signal ?? this.#signal;
+    this.#answerClose = found.answerClose ?? this.#answerClose;
+    if (found.to === 'block-start' && gate !== 'block-start') this.#numBlocks++;
     return true;
   }
 
-  #readReasoning(): boolean {
-    const at = this.#held.indexOf(this.#close);
-    if (at >= 0) {
-      const thought = this.#held.slice(0, at).trimEnd().length;
-      this.#emit('reasoning', thought);
-      this.#emit('frame', at - thought + this.#close.length);
-      this.#place = 'answer-start';
+  #leaveForText(gate: Gate, space: number): boolean {
+    if (gate === 'block-start') {
+      this.#emit('frame', space);
+      this.#place = 'reasoning';
+      this.#thought = true;
       return true;
     }
-    const certain = this.#held.length - heldSuffixLength(this.#held, [this.#close]);
-    this.#emit('reasoning', this.#held.slice(0, certain).trimEnd().length);
-    return false;
-  }
-
-  #skipLineBreaks(): boolean {
-    const breaks = /^[\r\n]*/.exec(this.#held)?.[0].length ?? 0;
-    this.#emit('frame', breaks);
-    if (this.#held === '') return false;
+    // Before an answer without any tag the white space is the model's own; after a preamble it is frame.
+    this.#emit(gate === 'judged' ? 'frame' : 'answer', space);
     this.#place = 'answer';
     return true;
   }
 
-  #emit(section: Section, length: number): void {
+  #readPreamble(): boolean {
+    const before = this.#held.length;
+    const text = this.#held;
+    const closed = this.#readUntil(this.#grammar.preambleClose, 'preamble', 'judged');
+    this.#preamble += text.slice(0, before - this.#held.length);
+    if (closed) this.#signal = this.#lastVerdict() ?? this.#signal;
+    return closed;
+  }
+
+  /** The verdict that comes last counts: what goes before may weigh the other. */
+  #lastVerdict(): Verdict | null {
+    let last = -1;
+    let verdict: Verdict | null = null;
+    for (const [words, meaning] of this.#grammar.verdicts) {
+      const at = this.#preamble.lastIndexOf(words);
+      if (at <= last) continue;
+      last = at;
+      verdict = meaning;
+    }
+    return verdict;
+  }
+
+  /** A section's text up to its close tag; the white space before the tag is frame. */
+  #readUntil(close: string, section: Section, to: Place): boolean {
+    const at = this.#held.indexOf(close);
+    if (at >= 0) {
+      const text = this.#held.slice(0, at).trimEnd().length;
+      this.#emit(section, text);
+      this.#emit('frame', at - text + close.length);
+      this.#place = to;
+      return true;
+    }
+    const certain = this.#held.length - heldSuffixLength(this.#held, [close]);
+    this.#emit(section, this.#held.slice(0, certain).trimEnd().length);
+    return false;
+  }
+
+  /** Answer text; tags that may stand anywhere in it are taken out. */
+  #readAnswer(): boolean {
+    const tags = this.#grammar.inlineTags;
+    const found = findFirst(this.#held, tags);
+    if (found !== undefined) {
+      this.#emit('answer', found.index);
+      this.#emit('frame', found.needle.length);
+      return true;
+    }
+    this.#emit('answer', this.#held.length - heldSuffixLength(this.#held, tags));
+    return false;
+  }
+
+  #skipLineBreaks(): void {
+    this.#emit('frame', /^[\r\n]*/.exec(this.#held)?.[0].length ?? 0);
+  }
+
+  #moveOnText(to: Place): boolean {
+    if (this.#held === '') return false;
+    this.#place = to;
+    return true;
+  }
+
+  #emit(section: Section, length = this.#held.length): void {
     if (length === 0) return;
     const text = this.#held.slice(0, length);
     this.#held = this.#held.slice(length);

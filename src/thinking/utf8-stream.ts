@@ -4,7 +4,7 @@ export class Utf8Stream {
   #expected = 0;
 
   push(bytes: Uint8Array): string {
-    for (const byte of bytes) this.#count(byte);
+    this.#expected = this.missingAfter(bytes);
     return this.#decoder.decode(bytes, { stream: true });
   }
 
@@ -19,14 +19,18 @@ export class Utf8Stream {
     return this.#expected > 0;
   }
 
-  #count(byte: number): void {
-    // 0xc0, 0xc1 and 0xf5 to 0xff begin no character.
-    if (byte >= 0xf5) this.#expected = 0;
-    else if (byte >= 0xf0) this.#expected = 3;
-    else if (byte >= 0xe0) this.#expected = 2;
-    else if (byte >= 0xc2) this.#expected = 1;
-    else if (byte >= 0xc0) this.#expected = 0;
-    else if (byte >= 0x80) this.#expected = Math.max(0, this.#expected - 1);
-    else this.#expected = 0;
+  /** Bytes that the last character would still lack if these were pushed. */
+  missingAfter(bytes: Uint8Array): number {
+    return bytes.reduce(missing, this.#expected);
   }
+}
+
+function missing(before: number, byte: number): number {
+  // 0xc0, 0xc1 and 0xf5 to 0xff begin no character.
+  if (byte >= 0xf5) return 0;
+  if (byte >= 0xf0) return 3;
+  if (byte >= 0xe0) return 2;
+  if (byte >= 0xc2) return 1;
+  if (byte >= 0xc0 || byte < 0x80) return 0;
+  return Math.max(0, before - 1);
 }

@@ -24,7 +24,7 @@ describe('thinkgate convert and inspect', () => {
     assert.equal(converted.status, 0, converted.stderr);
     assert.match(converted.stderr, /100 %/);
     assert.match(converted.stdout, /note: The vision tower has 2 layers/);
-    assert.match(converted.stdout, /wrote .*mini: mini, int8, [\d.]+ kB/);
+    assert.match(converted.stdout, /wrote .*mini: mini, int8, thinking as R-4B, [\d.]+ kB/);
     assert.match(converted.stdout, /What int8 costs, on a probe of 96 tokens/);
     const report = JSON.parse(readFileSync(`${out}.report.json`, 'utf8'));
     assert.equal(report.layers.length, 2);

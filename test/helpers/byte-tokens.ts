@@ -1,5 +1,5 @@
 import type { Protocol } from '../../src/model-package/protocol.ts';
-import type { ProtocolTokens } from '../../src/thinking/controller.ts';
+import type { ProtocolTokens } from '../../src/thinking/protocol-tokens.ts';
 
 /**
  * A vocabulary for tests: ids 0 to 255 are single bytes, so that any text can be written and any character cut
@@ -64,6 +64,10 @@ export const PROTOCOL: Protocol = {
 export const EXIT: readonly number[] = [NEWLINE, CLOSE];
 
 export const PROTOCOL_TOKENS: ProtocolTokens = {
-  probe: { think: [NEWLINE], fast: [BLANK_LINE] },
+  probe: { think: [[NEWLINE]], fast: [[BLANK_LINE]] },
   exit: EXIT,
+  close: [CLOSE],
+  extension: [],
+  preambleExit: [],
+  banFirst: {},
 };

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Engine } from '../../src/engine/engine.ts';
+import { Engine, type EngineCounts, type ReuseOptions } from '../../src/engine/engine.ts';
 import type {
   FinishEvent,
   GenerationEvent,
@@ -7,7 +7,9 @@ import type {
   TokenEvent,
 } from '../../src/engine/generation.ts';
 import type { TiledImage } from '../../src/engine/model-runner.ts';
-import type { ProtocolTokens } from '../../src/thinking/controller.ts';
+import type { Protocol } from '../../src/model-package/protocol.ts';
+import type { ProtocolTokens } from '../../src/thinking/protocol-tokens.ts';
+import type { Section } from '../../src/thinking/section-parser.ts';
 import { EOS, IMAGE, PROTOCOL, PROTOCOL_TOKENS, tokenBytes, VOCAB_SIZE } from './byte-tokens.ts';
 import { type RunnerCall, type Script, ScriptedRunner } from './scripted-runner.ts';
 
@@ -16,7 +18,14 @@ export interface BenchOptions {
   readonly slotCapacity?: number;
   readonly prefillChunk?: number;
   readonly tilesPerStep?: number;
+  readonly reuse?: ReuseOptions;
   readonly tokens?: ProtocolTokens;
+  readonly protocol?: Protocol;
+  /** Another vocabulary than that of `byte-tokens`; the same end of turn. */
+  readonly vocabulary?: {
+    readonly size: number;
+    readonly tokenBytes: (tokenId: number) => Uint8Array;
+  };
   readonly onCall?: (call: RunnerCall, index: number) => Promise<void> | void;
   readonly onEmit?: (ids: readonly string[]) => void;
 }
@@ -33,25 +42,33 @@ const HIDDEN_SIZE = 4;
 export class EngineBench {
   readonly runner: ScriptedRunner;
   readonly engine: Engine;
+  readonly protocol: Protocol;
   readonly events = new Map<string, GenerationEvent[]>();
   readonly #waiting = new Map<string, (finish: FinishEvent) => void>();
   #time = 0;
 
   constructor(options: BenchOptions = {}) {
+    this.protocol = options.protocol ?? PROTOCOL;
     const { numSlots = 4, slotCapacity = 256, prefillChunk = 8, tilesPerStep = 2 } = options;
     this.runner = new ScriptedRunner({
-      limits: { vocabSize: VOCAB_SIZE, hiddenSize: HIDDEN_SIZE, numSlots, slotCapacity },
+      limits: {
+        vocabSize: options.vocabulary?.size ?? VOCAB_SIZE,
+        hiddenSize: HIDDEN_SIZE,
+        numSlots,
+        slotCapacity,
+      },
       imageTokenId: IMAGE,
       ...(options.onCall === undefined ? {} : { onCall: options.onCall }),
     });
     this.engine = new Engine({
       runner: this.runner,
-      protocol: PROTOCOL,
+      protocol: this.protocol,
       tokens: options.tokens ?? PROTOCOL_TOKENS,
-      tokenBytes,
+      tokenBytes: options.vocabulary?.tokenBytes ?? tokenBytes,
       eos: new Set([EOS]),
       imageTokenId: IMAGE,
       limits: { prefillChunk, tilesPerStep },
+      reuse: options.reuse ?? { prefixes: true, featureBytes: 2 ** 20 },
       now: () => this.#time++,
       emit: (addressed) => {
         options.onEmit?.(addressed.map(({ id }) => id));
@@ -83,7 +100,7 @@ export class EngineBench {
     return this.of(id).filter((event) => event.type === 'token');
   }
 
-  text(id: string, section: 'reasoning' | 'answer' | 'frame'): string {
+  text(id: string, section: Section): string {
     return this.of(id)
       .flatMap((event) => (event.type === 'decision' ? [] : event.pieces))
       .filter((piece) => piece.section === section)
@@ -97,12 +114,18 @@ export class EngineBench {
     assert.notEqual(events.at(-1)?.type, 'finish', `${id}: ${event.type} after the finish`);
     const decided = events.some(({ type }) => type === 'decision');
     if (event.type === 'decision') assert.ok(!decided, `${id} was decided twice`);
-    else if (event.pieces.some(({ section }) => section !== 'frame')) {
-      assert.ok(decided, `${id} has text before its decision`);
-    }
+    else if (event.type === 'token') assert.ok(decided, `${id} has a token before its decision`);
     events.push(event);
     if (event.type === 'finish') this.#waiting.get(id)?.(event);
   }
+}
+
+/** What of the engine is in use at the moment. */
+export function occupancy(
+  engine: Engine,
+): Pick<EngineCounts, 'numRunning' | 'numWaiting' | 'kvCacheUsage'> {
+  const { numRunning, numWaiting, kvCacheUsage } = engine.counts();
+  return { numRunning, numWaiting, kvCacheUsage };
 }
 
 /** A request that leaves everything to the model, greedily. */

@@ -39,15 +39,35 @@ export class FakeEngineClient implements EngineClient {
     signal: AbortSignal,
   ): AsyncGenerator<GenerationEvent> {
     this.requests.push(request);
+    this.#running.add(request.id);
     try {
       yield* this.script(request, signal);
     } finally {
+      this.#running.delete(request.id);
       this.numEnded += 1;
     }
   }
 
+  /** Requests whose answer was asked for at once. */
+  readonly answeredNow: string[] = [];
+  readonly #running = new Set<string>();
+
+  answerNow(id: string): boolean {
+    if (!this.#running.has(id)) return false;
+    this.answeredNow.push(id);
+    return true;
+  }
+
   status(): EngineStatus {
-    return { state: this.state, numRunning: 2, numWaiting: 1, kvCacheUsage: 0.25, restarts: 3 };
+    return {
+      state: this.state,
+      numRunning: 2,
+      numWaiting: 1,
+      kvCacheUsage: 0.25,
+      prefixQueries: 90,
+      prefixHits: 60,
+      restarts: 3,
+    };
   }
 }
 
@@ -76,6 +96,7 @@ export async function* scriptedEvents(
     mode: thinks ? 'think' : 'fast',
     source: requested === 'auto' ? 'model' : 'request',
     pThink: requested === 'auto' ? 0.75 : null,
+    pThinkSteered: requested === 'auto' ? 0.75 : null,
     residual: requested === 'auto' ? 0.01 : null,
     ...options.decision,
   };
@@ -91,6 +112,7 @@ export async function* scriptedEvents(
       imageTokens: 0,
       completionTokens: reasoningTokens + answer.length,
       reasoningTokens,
+      preambleTokens: 0,
     },
     ...options.finish,
   });
@@ -151,6 +173,7 @@ export function finishEvent(
       imageTokens: 0,
       completionTokens: 0,
       reasoningTokens: 0,
+      preambleTokens: 0,
     },
     timing: TIMING,
     message: null,
@@ -170,6 +193,7 @@ export async function* untilAborted(
     mode: 'fast',
     source: 'model',
     pThink: 0.1,
+    pThinkSteered: 0.1,
     residual: 0,
   };
   yield tokenEvent('Still', 'answer', request);

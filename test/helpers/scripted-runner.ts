@@ -3,6 +3,7 @@ import type {
   ModelLimits,
   ModelRunner,
   PrefillChunk,
+  PrefixCopy,
   TiledImage,
 } from '../../src/engine/model-runner.ts';
 
@@ -31,6 +32,7 @@ export type RunnerCall =
       readonly first: number;
       readonly count: number;
     }
+  | { readonly kind: 'copy'; readonly copy: PrefixCopy }
   | { readonly kind: 'prefill'; readonly key: number; readonly chunk: PrefillChunk }
   | {
       readonly kind: 'decode';
@@ -50,8 +52,9 @@ interface Slot {
   readonly sequence: ScriptedSequence;
   /** What the cache would hold. */
   readonly cached: number[];
+  /** The picture's feature in every cached row; undefined where there is none. */
+  readonly features: (number | undefined)[];
   promptLength: number | null;
-  numPlaceholders: number;
 }
 
 export const FEATURES_PER_TILE = 2;
@@ -120,9 +123,8 @@ export class ScriptedRunner implements ModelRunner {
     const first = chunk.tokenIds[0] ?? -1;
     const key = chunk.start === 0 ? first : (this.#slots.get(chunk.slot)?.key ?? -1);
     return this.#call({ kind: 'prefill', key, chunk }, signal, () => {
-      const slot = chunk.start === 0 ? this.#occupy(chunk.slot, key) : this.#slot(chunk.slot);
-      this.#checkChunk(slot, chunk);
-      slot.cached.push(...chunk.tokenIds);
+      const slot = this.#occupy(chunk.slot, key, chunk.start);
+      this.#write(slot, chunk);
       if (!chunk.needsLogits) return undefined;
       slot.promptLength = slot.cached.length;
       return this.#lend(slot);
@@ -144,8 +146,22 @@ export class ScriptedRunner implements ModelRunner {
           );
         }
         slot.cached.push(tokenId);
+        slot.features.push(undefined);
         return this.#lend(slot);
       });
+    });
+  }
+
+  copyPrefix(copy: PrefixCopy): Promise<void> {
+    return this.#call({ kind: 'copy', copy }, undefined, () => {
+      const { fromSlot, toSlot, numTokens } = copy;
+      const from = this.#slot(fromSlot);
+      if (fromSlot === toSlot || numTokens < 1 || numTokens > from.cached.length) {
+        throw new Error(`Slot ${fromSlot} holds ${from.cached.length} tokens; got ${numTokens}.`);
+      }
+      const to = this.#occupy(toSlot, from.key, 0);
+      to.cached.push(...from.cached.slice(0, numTokens));
+      to.features.push(...from.features.slice(0, numTokens));
     });
   }
 
@@ -173,20 +189,20 @@ export class ScriptedRunner implements ModelRunner {
     return sequence;
   }
 
-  #occupy(number: number, key: number): Slot {
+  /** The slot for the sequence of `key` with its first `start` rows kept, whoever wrote them. */
+  #occupy(number: number, key: number, start: number): Slot {
     if (number < 0 || number >= this.limits.numSlots)
       throw new Error(`There is no slot ${number}.`);
+    const sequence = this.#sequence(key);
     const holder = this.#slots.get(number);
-    if (holder?.sequence.isFinished?.() === false) {
+    if (holder?.sequence !== sequence && holder?.sequence.isFinished?.() === false) {
       throw new Error(`Slot ${number} is still in use by ${holder.key}.`);
     }
-    const slot = {
-      key,
-      sequence: this.#sequence(key),
-      cached: [],
-      promptLength: null,
-      numPlaceholders: 0,
-    };
+    const held = holder?.cached.length ?? 0;
+    if (start > held) throw new Error(`Chunk at ${start}; ${held} are cached.`);
+    const cached = holder?.cached.slice(0, start) ?? [];
+    const features = holder?.features.slice(0, start) ?? [];
+    const slot = { key, sequence, cached, features, promptLength: null };
     this.#slots.set(number, slot);
     return slot;
   }
@@ -197,30 +213,38 @@ export class ScriptedRunner implements ModelRunner {
     return slot;
   }
 
-  #checkChunk(slot: Slot, { start, tokenIds, features }: PrefillChunk): void {
-    if (start !== slot.cached.length || tokenIds.length < 1) {
-      throw new Error(`Chunk of ${tokenIds.length} at ${start}; ${slot.cached.length} are cached.`);
-    }
+  #write(slot: Slot, { start, tokenIds, features }: PrefillChunk): void {
+    if (tokenIds.length < 1) throw new Error('The chunk is empty.');
     if (start + tokenIds.length > this.limits.slotCapacity) throw new Error('The slot is full.');
     const { hiddenSize } = this.limits;
-    const values = new Map<number, Float32Array>();
+    const values: (number | undefined)[] = new Array(tokenIds.length).fill(undefined);
     for (const { offset, rows } of features) {
       for (let row = 0; row * hiddenSize < rows.length; row++) {
-        if (values.has(offset + row)) throw new Error(`Row ${offset + row} has two features.`);
-        values.set(offset + row, rows.subarray(row * hiddenSize, (row + 1) * hiddenSize));
+        const [value, ...rest] = rows.subarray(row * hiddenSize, (row + 1) * hiddenSize);
+        if (rest.length !== hiddenSize - 1 || rest.some((other) => other !== value)) {
+          throw new Error(`Row ${offset + row} is not one feature.`);
+        }
+        if (values[offset + row] !== undefined || offset + row >= values.length) {
+          throw new Error(`Row ${offset + row} has two features, or lies outside the chunk.`);
+        }
+        values[offset + row] = value;
       }
     }
-    const expected = (slot.sequence.images ?? []).flatMap((image) =>
+    slot.cached.push(...tokenIds);
+    slot.features.push(...values);
+    this.#checkFeatures(slot);
+  }
+
+  /** Every row of the slot, reused ones included, has the feature of its own picture, or none. */
+  #checkFeatures({ sequence, cached, features }: Slot): void {
+    const expected = (sequence.images ?? []).flatMap((image) =>
       Array.from({ length: image.numTokens }, (_, row) => rowValue(image, row)),
     );
-    tokenIds.forEach((id, row) => {
-      const isPlaceholder = id === this.#options.imageTokenId && expected.length > 0;
-      const value = values.get(row);
-      if (isPlaceholder !== (value !== undefined)) throw new Error(`Row ${row}: feature mismatch.`);
-      if (value === undefined) return;
-      const wanted = expected[slot.numPlaceholders++];
-      if (value.length !== hiddenSize || value.some((found) => found !== wanted)) {
-        throw new Error(`Row ${start + row} has feature ${value[0]}, expected ${wanted}.`);
+    cached.forEach((id, row) => {
+      const isPlaceholder = id === this.#options.imageTokenId;
+      const wanted = isPlaceholder ? expected.shift() : undefined;
+      if (features[row] !== wanted) {
+        throw new Error(`Row ${row} has feature ${features[row]}, expected ${wanted}.`);
       }
     });
   }

@@ -15,9 +15,9 @@ const PROTOCOL: ServedModel['manifest']['thinking'] = {
   tags: { open: '<think>', close: '</think>' },
   defaultMode: 'auto',
   modes: { auto: {}, think: { sampling: { temperature: 0.6 } }, fast: {} },
-  decide: { by: 'empty-block' },
+  decide: { by: 'empty-block', probe: { think: ['\n'], fast: ['\n\n'] } },
   history: { thinking: 'drop' },
-  budget: { exit: '\n</think>\n\n' },
+  budget: { exit: '\n</think>\n\n', extension: 'Wait' },
   evidence: 'seen',
 };
 
@@ -49,7 +49,7 @@ export class FakeFormatter {
     const promptTokenIds = Int32Array.from(text, (character) => character.charCodeAt(0) % 256);
     return {
       promptTokenIds,
-      images,
+      images: input.images ?? images,
       start: 'block' as const,
       imageTokens: images.length * 4,
     };
@@ -130,6 +130,7 @@ export async function buildTestApp(options: TestAppOptions = {}): Promise<TestAp
       manifest: { ...TEST_MANIFEST, ...options.manifest },
       formatter,
       engine,
+      exitTokens: 3,
       ...TEST_TOKENS,
     },
     metrics,

@@ -4,25 +4,36 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { EngineUnavailableError, type GenerationEvent } from '../../engine/generation.ts';
+import type { ThinkingMode } from '../../model-package/protocol.ts';
 import { RequestObservation } from '../../observability/request-observation.ts';
 import { collectCompletion } from '../collect-completion.ts';
 import { type CompletionContext, thinkingHeaders, toFinishReason } from '../completion-parts.ts';
 import { disconnectSignal } from '../disconnect-signal.ts';
 import { ApiError } from '../errors.ts';
 import { prepareGeneration } from '../generation-request.ts';
-import { type ChatCompletionRequest, chatCompletionRequestSchema } from '../request-schema.ts';
+import { chatCompletionRequestSchema } from '../request-schema.ts';
 import { type ChatCompletion, chatCompletionSchema, errorSchema } from '../response-schema.ts';
 import type { RouteContext } from '../route-context.ts';
 import { serverSentEvents } from '../server-sent-events.ts';
 import { ChunkWriter } from '../stream-completion.ts';
+import { modeWord } from '../thinking-fields.ts';
+import { THINKING_MODES } from '../thinking-policy.ts';
+import type { ControlSource } from '../thinking-wishes.ts';
 import { withPings } from '../with-pings.ts';
 
 const NOT_READY_RETRY_SECONDS = 2;
+
+const headersSchema = z.looseObject({
+  'x-thinking-mode': modeWord
+    .optional()
+    .describe('The same as thinking_mode, for clients that cannot add a field.'),
+});
 
 const schema = {
   operationId: 'createChatCompletion',
   summary: 'Answer a conversation, with or without thinking.',
   tags: ['chat'],
+  headers: headersSchema,
   body: chatCompletionRequestSchema,
   response: {
     200: {
@@ -43,8 +54,6 @@ const schema = {
   },
 };
 
-type ChatRequest = FastifyRequest<{ Body: ChatCompletionRequest }>;
-
 /** POST /v1/chat/completions. */
 export function chatCompletionsRoute(context: RouteContext): FastifyPluginAsyncZod {
   return async (app) => {
@@ -52,36 +61,48 @@ export function chatCompletionsRoute(context: RouteContext): FastifyPluginAsyncZ
       const { metrics, requestLog: log } = context;
       request.observation = new RequestObservation({ metrics, log, requestId: request.id });
     });
-    app.post('/v1/chat/completions', { schema }, (request, reply) =>
-      createChatCompletion(request, reply, context),
-    );
+    app.post('/v1/chat/completions', { schema }, (request, reply) => {
+      const { body, headers } = request;
+      const asked = { body, header: headers['x-thinking-mode'] ?? null };
+      return createChatCompletion(asked, { reply, observation: observationOf(request) }, context);
+    });
   };
 }
 
+interface Exchange {
+  readonly reply: FastifyReply;
+  readonly observation: RequestObservation;
+}
+
 async function createChatCompletion(
-  request: ChatRequest,
-  reply: FastifyReply,
+  { body, header }: Omit<ControlSource, 'alias'>,
+  { reply, observation }: Exchange,
   context: RouteContext,
 ): Promise<ChatCompletion | Readable> {
-  const { body } = request;
   const signal = disconnectSignal(reply);
   const { model, settings } = context;
-  assertServed(body.model, context);
+  const alias = aliasOf(body.model, context);
   // Before the pictures are looked at: they are the dear part.
   if (model.engine.status().state !== 'ready') {
     throw new EngineUnavailableError('not_ready', NOT_READY_RETRY_SECONDS);
   }
-  const observation = observationOf(request);
   const id = `chatcmpl-${randomUUID().replaceAll('-', '')}`;
   const startedAt = performance.now();
-  const generation = await prepareGeneration(body, { id, model, settings, signal });
+  const prepared = await prepareGeneration(
+    { body, alias, header },
+    { id, model, settings, loadBias: context.loadBias(), signal },
+  );
+  const { request: generation, asked, display } = prepared;
   const stream = body.stream === true;
   const prepareMs = performance.now() - startedAt;
-  observation.prepared({ model: model.id, stream, request: generation, prepareMs });
+  observation.prepared({ model: model.id, stream, request: generation, asked, prepareMs });
   const events = observation.watch(model.engine.generate(generation, signal));
   const completion: CompletionContext = {
     identity: { id, created: Math.floor(Date.now() / 1000), model: model.id },
     request: generation,
+    requested: asked.requested,
+    display,
+    tags: model.manifest.thinking.tags,
     tokens: model,
   };
   if (stream) {
@@ -93,7 +114,7 @@ async function createChatCompletion(
   }
   const collected = await collectCompletion(events, completion);
   observation.end(200);
-  reply.headers(thinkingHeaders(collected.decision, generation));
+  reply.headers(thinkingHeaders(collected.decision, completion));
   return collected.completion;
 }
 
@@ -119,7 +140,7 @@ async function streamCompletion(
     toFinishReason(head);
   }
   reply.headers({
-    ...thinkingHeaders(head?.type === 'decision' ? head : null, completion.request),
+    ...thinkingHeaders(head?.type === 'decision' ? head : null, completion),
     'cache-control': 'no-cache',
     'x-accel-buffering': 'no',
     'content-type': 'text/event-stream; charset=utf-8',
@@ -134,8 +155,11 @@ async function streamCompletion(
   return stream;
 }
 
-function assertServed(id: string, { model }: RouteContext): void {
-  if (id === model.id) return;
+/** @returns the mode behind the colon, where the name has one */
+function aliasOf(id: string, { model }: RouteContext): ThinkingMode | null {
+  if (id === model.id) return null;
+  const mode = THINKING_MODES.find((known) => id === `${model.id}:${known}`);
+  if (mode !== undefined) return mode;
   throw new ApiError(
     'model_not_found',
     `The model ${JSON.stringify(id.slice(0, 100))} is not served here; this server has: ${model.id}.`,
@@ -143,7 +167,7 @@ function assertServed(id: string, { model }: RouteContext): void {
   );
 }
 
-function observationOf(request: FastifyRequest): RequestObservation {
+function observationOf(request: Pick<FastifyRequest, 'observation'>): RequestObservation {
   if (request.observation === null) throw new Error('The request is not observed.');
   return request.observation;
 }

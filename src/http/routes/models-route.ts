@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { ApiError } from '../errors.ts';
 import { errorSchema } from '../response-schema.ts';
 import type { RouteContext } from '../route-context.ts';
-import { availableModes } from '../thinking-options.ts';
+import { availableModes } from '../thinking-policy.ts';
 
 const modeSchema = z.enum(['auto', 'think', 'fast']);
 

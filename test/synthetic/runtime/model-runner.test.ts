@@ -211,6 +211,53 @@ for (const name of ['ffi', 'stock'] as const) {
       assertLogits(logits, expectedLogits(next));
     });
 
+    test('a copied prefix serves another slot, while its own sequence and the neighbours go on', async () => {
+      const [long, neighbour] = [prompt(21), prompt(5)];
+      await prefill(runner, long, { slot: 1 });
+      await prefill(runner, neighbour, { slot: 3 });
+      // What was in the slot before must not show.
+      await prefill(runner, prompt(40), { slot: 4 });
+      await runner.copyPrefix({ fromSlot: 1, toSlot: 4, numTokens: 13 });
+      const next = Int32Array.from([...long.subarray(0, 13), ...prompt(9)]);
+      const logits = await prefill(runner, next, { slot: 4, start: 13 });
+      assertLogits(logits, expectedLogits(next));
+      const sequences = [long, neighbour, next].map((tokenIds) => [...tokenIds, 8]);
+      const rows = [1, 3, 4].map((slot, index) => {
+        return { slot, position: sequences[index]!.length - 1, tokenId: 8 };
+      });
+      for (const [index, row] of (await runner.decode(rows)).entries()) {
+        assertLogits(row, expectedLogits(sequences[index]!));
+      }
+    });
+
+    test('a copy leaves a slot with the copied positions and no others', async () => {
+      await prefill(runner, prompt(9), { slot: 0 });
+      await prefill(runner, prompt(30), { slot: 2 });
+      await runner.copyPrefix({ fromSlot: 0, toSlot: 2, numTokens: 4 });
+      await assert.rejects(
+        runner.decode([{ slot: 2, position: 5, tokenId: 1 }]),
+        /Slot 2 holds 4 tokens; .* position 5/,
+      );
+    });
+
+    test('copies that cannot be made are refused with the numbers', async () => {
+      await prefill(runner, prompt(6), { slot: 0 });
+      for (const [copy, message] of [
+        [{ fromSlot: 0, toSlot: 5, numTokens: 2 }, /no slot 5; the slots are 0 to 4/],
+        [{ fromSlot: -1, toSlot: 1, numTokens: 2 }, /no slot -1/],
+        [{ fromSlot: 0, toSlot: 0, numTokens: 2 }, /Slot 0 cannot be copied to itself/],
+        [{ fromSlot: 0, toSlot: 1, numTokens: 7 }, /holds 6 tokens; 7 of them/],
+        [{ fromSlot: 0, toSlot: 1, numTokens: 0 }, /holds 6 tokens; 0 of them/],
+        [{ fromSlot: 0, toSlot: 1, numTokens: 1.5 }, /holds 6 tokens; 1.5 of them/],
+      ] as const) {
+        await assert.rejects(runner.copyPrefix(copy), (error) => {
+          assert.ok(error instanceof RuntimeError);
+          assert.match(error.message, message);
+          return true;
+        });
+      }
+    });
+
     test('a picture is encoded, packed and takes its rows in the prompt, cut anywhere', async () => {
       const image = makeImage(2, 2, [30, 41]);
       const features = await encodeAll(runner, image);

@@ -3,12 +3,8 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { ChatInputError } from '../../../src/chat/chat-input-error.ts';
 import type { ChatMessage } from '../../../src/chat/messages.ts';
-import {
-  appendMissing,
-  PromptWriter,
-  repeatPlaceholders,
-  startSection,
-} from '../../../src/chat/prompt.ts';
+import { PromptWriter, repeatPlaceholders } from '../../../src/chat/prompt.ts';
+import { appendMissing } from '../../../src/chat/prompt-suffix.ts';
 import { ChatTemplate } from '../../../src/chat/template.ts';
 import { createTokenizer } from '../../../src/chat/tokenizer.ts';
 import { BUILTIN_PROTOCOLS } from '../../../src/model-package/builtin-protocols.ts';
@@ -280,16 +276,6 @@ describe('appending what is missing', () => {
   it('adds all of it where nothing overlaps', () => {
     assert.equal(appendMissing('assistant\n', '<think>'), 'assistant\n<think>');
     assert.equal(appendMissing('', '<think>'), '<think>');
-  });
-});
-
-describe('the section generation starts in', () => {
-  const tags = { open: '<think>', close: '</think>' };
-  it('is read from the last tag', () => {
-    assert.equal(startSection('assistant\n', tags), 'outside');
-    assert.equal(startSection('<think>\n', tags), 'block');
-    assert.equal(startSection('<think></think>\n\n', tags), 'answer');
-    assert.equal(startSection('<think></think><think>', tags), 'block');
   });
 });
 

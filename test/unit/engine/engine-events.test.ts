@@ -64,6 +64,7 @@ describe('Engine: the events of one request', () => {
       mode: 'fast',
       source: 'request',
       pThink: null,
+      pThinkSteered: null,
       residual: null,
     });
     assert.equal(finish.usage.reasoningTokens, 0);
@@ -218,6 +219,7 @@ describe('Engine: what it counts', () => {
       imageTokens: 0,
       completionTokens: THINKS.length + 1,
       reasoningTokens: closeAt + 1,
+      preambleTokens: 0,
     });
     const prefilled = bench.runner.calls.reduce(
       (sum, call) => sum + (call.kind === 'prefill' ? call.chunk.tokenIds.length : 0),

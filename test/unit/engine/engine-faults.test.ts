@@ -6,6 +6,7 @@ import {
   EngineBench,
   imageOf,
   type Job,
+  occupancy,
   promptOf,
   requestOf,
   writes,
@@ -59,7 +60,7 @@ describe('Engine: aborts', () => {
     assert.equal((await finished).reason, 'abort');
     await settle();
     assert.deepEqual(bench.runner.calls, []);
-    assert.deepEqual(bench.engine.counts(), IDLE);
+    assert.deepEqual(occupancy(bench.engine), IDLE);
   });
 
   it('reach a prefill that is under way, free the slot, and the others go on', async () => {
@@ -77,7 +78,7 @@ describe('Engine: aborts', () => {
     bench.engine.abort('request 1');
     assert.equal((await stuck).reason, 'abort');
     assert.equal((await next).reason, 'stop');
-    assert.deepEqual(bench.engine.counts(), IDLE);
+    assert.deepEqual(occupancy(bench.engine), IDLE);
   });
 
   it('reach the encoding of a picture', async () => {
@@ -111,7 +112,7 @@ describe('Engine: aborts', () => {
     assert.equal(aborted.usage.completionTokens, before);
     assert.equal((await other).reason, 'stop');
     assert.equal(bench.text('request 2', 'answer'), 'n'.repeat(20));
-    assert.deepEqual(bench.engine.counts(), IDLE);
+    assert.deepEqual(occupancy(bench.engine), IDLE);
   });
 
   it('that win over a failing step are aborts, not errors', async () => {
@@ -178,7 +179,7 @@ describe('Engine: failures', () => {
     }
     assert.equal(third?.reason, 'stop');
     assert.equal((await bench.submit(jobOf(4, 3))).reason, 'stop');
-    assert.deepEqual(bench.engine.counts(), IDLE);
+    assert.deepEqual(occupancy(bench.engine), IDLE);
   });
 
   it('of a prefill fail that sequence only', async () => {
@@ -257,7 +258,7 @@ describe('Engine: failures', () => {
       assert.deepEqual([finish.reason, finish.detail], ['error', 'the channel is full']);
     }
     assert.equal((await bench.submit(jobOf(4, 3))).reason, 'stop');
-    assert.deepEqual(bench.engine.counts(), IDLE);
+    assert.deepEqual(occupancy(bench.engine), IDLE);
   });
 });
 
@@ -347,6 +348,6 @@ describe('Engine: 2,000 requests, some aborted, some failing', () => {
     for (const events of bench.events.values()) {
       assert.equal(events.filter(({ type }) => type === 'finish').length, 1);
     }
-    assert.deepEqual(bench.engine.counts(), IDLE);
+    assert.deepEqual(occupancy(bench.engine), IDLE);
   });
 });

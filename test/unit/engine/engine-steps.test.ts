@@ -5,6 +5,7 @@ import {
   EngineBench,
   imageOf,
   type Job,
+  occupancy,
   promptOf,
   requestOf,
   writes,
@@ -28,6 +29,7 @@ function outline(calls: readonly RunnerCall[]): string[] {
   return calls.map((call) => {
     if (call.kind === 'encode') return `encode ${call.image.hash} ${call.first}+${call.count}`;
     if (call.kind === 'decode') return `decode ${call.keys.join(',')}`;
+    if (call.kind === 'copy') return `copy ${call.copy.fromSlot} to ${call.copy.toSlot}`;
     return `prefill ${call.key} ${call.chunk.start}+${call.chunk.tokenIds.length}`;
   });
 }
@@ -187,7 +189,7 @@ describe('Engine: slots', () => {
     const bench = new EngineBench({
       numSlots: 2,
       slotCapacity: 120,
-      onCall: () => void seen.push(bench.engine.counts()),
+      onCall: () => void seen.push(occupancy(bench.engine)),
     });
     await Promise.all([1, 2, 3].map((key) => bench.submit(jobOf(key, 8, 5))));
     assert.deepEqual(seen[0], { numRunning: 2, numWaiting: 1, kvCacheUsage: 0 });
@@ -195,6 +197,6 @@ describe('Engine: slots', () => {
     // After the first decode of sequence 1 and the prompt of 2.
     assert.deepEqual(seen[3], { numRunning: 2, numWaiting: 1, kvCacheUsage: 17 / 240 });
     assert.ok(seen.every(({ numRunning }) => numRunning <= 2));
-    assert.deepEqual(bench.engine.counts(), { numRunning: 0, numWaiting: 0, kvCacheUsage: 0 });
+    assert.deepEqual(occupancy(bench.engine), { numRunning: 0, numWaiting: 0, kvCacheUsage: 0 });
   });
 });

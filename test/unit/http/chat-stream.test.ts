@@ -64,6 +64,7 @@ test('the first chunk carries the decision and the finish chunk the whole report
     mode: 'think',
     source: 'model',
     p_think: 0.75,
+    p_think_steered: 0.75,
     residual: 0.01,
   };
   assert.deepEqual(choiceOf(chunks[0])?.thinking, decision);
@@ -72,6 +73,7 @@ test('the first chunk carries the decision and the finish chunk the whole report
     ended_by: 'natural',
     budget: { asked: null, effective: null },
     reasoning_tokens: 4,
+    preamble_tokens: 0,
     answer_tokens: 3,
   });
   assert.ok(chunks.slice(1, -1).every((chunk) => choiceOf(chunk)?.thinking === undefined));

@@ -94,7 +94,16 @@ test('refusals and failures are counted by code and not as success', async () =>
 
 test('a request is logged in one entry that explains it, without its text', async () => {
   const { app, log } = await buildTestApp();
-  await postChat(app, { stream: true, thinking_budget: 50, max_tokens: 100 });
+  await postChat(app, {
+    stream: true,
+    thinking_budget: 50,
+    max_tokens: 100,
+    thinking_bias: -1.5,
+    thinking_threshold: 0.4,
+    thinking_extensions: 1,
+    seed: 7,
+    stop: 'END',
+  });
   assert.equal(log.length, 1);
   const [entry] = log;
   assert.ok(entry !== undefined);
@@ -105,14 +114,29 @@ test('a request is logged in one entry that explains it, without its text', asyn
     error: null,
     stream: true,
     requested: 'auto',
+    asked_by: ['thinking_budget'],
     decision: 'think',
     source: 'model',
     p_think: 0.75,
+    p_think_steered: 0.75,
     residual: 0.01,
     ended_by: 'natural',
     finish_reason: 'stop',
     budget: { asked: 50, effective: 50, floor: 25, max_tokens: 100 },
-    tokens: { prompt: 5, image: 0, cached: 2, reasoning: 4, answer: 3 },
+    steering: { request: -1.5, policy: 0, load: 0, threshold: 0.4 },
+    controls: { extensions: 1, break_loops: true, stop_in_thinking: false, num_stop: 1 },
+    sampling: {
+      temperature: 0.2,
+      topP: 0.9,
+      topK: 20,
+      minP: 0,
+      repetitionPenalty: 1.1,
+      presencePenalty: 0,
+      frequencyPenalty: 0,
+      seed: 7,
+      numBiased: 0,
+    },
+    tokens: { prompt: 5, image: 0, cached: 2, preamble: 0, reasoning: 4, answer: 3, forced: 0 },
   });
   assert.match(request_id, /^[0-9a-f-]{36}$/);
   assert.match(String(completion_id), /^chatcmpl-/);
@@ -120,6 +144,32 @@ test('a request is logged in one entry that explains it, without its text', asyn
   assert.ok(Number(ms.first_token) <= Number(ms.first_answer));
   assert.ok(Number(ms.first_answer) <= ms.total);
   assert.doesNotMatch(JSON.stringify(entry), /Hello|Forty|see\./);
+});
+
+test('decisions that were changed are counted by who changed them, tokens the server wrote as forced', async () => {
+  const sources = ['model', 'load', 'request', 'policy', 'load'] as const;
+  let index = 0;
+  const engine = new FakeEngineClient(async function* (request) {
+    const source = sources[index++] ?? 'model';
+    for await (const event of scriptedEvents(request, { decision: { source } })) {
+      yield event.type === 'token' && event.tokenId === 299 ? { ...event, forced: true } : event;
+    }
+  });
+  const { app, metrics, log } = await buildTestApp({ engine });
+  for (const _source of sources) await postChat(app);
+  // Forced by the request, and by the budget: only the second takes a choice away.
+  await postChat(app, { thinking_mode: 'think' });
+  const plain = await buildTestApp();
+  await postChat(plain.app, { max_tokens: 4 });
+  const seen = await samples(metrics);
+  assert.equal(seen.get('thinking_decisions_changed_total{by="load"}'), 2);
+  assert.equal(seen.get('thinking_decisions_changed_total{by="request"}'), 1);
+  assert.equal(seen.get('thinking_decisions_changed_total{by="policy"}'), 1);
+  assert.equal(seen.get('thinking_decisions_changed_total{by="model"}'), undefined);
+  assert.equal(seen.get('forced_tokens_total'), 6);
+  assert.equal(log[0]?.tokens.forced, 1);
+  assert.equal(plain.log[0]?.requested, 'auto');
+  assert.equal(plain.log[0]?.decision, 'fast');
 });
 
 test('the log is one line of JSON per request, errors of the server at level error', () => {

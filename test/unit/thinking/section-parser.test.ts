@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { StartSection } from '../../../src/thinking/decision.ts';
 import {
+  type ParsedProtocol,
   type Section,
   SectionParser,
   type TextPiece,
@@ -9,50 +10,53 @@ import {
 import { Random } from '../../helpers/random.ts';
 
 const TAGS = { open: '<think>', close: '</think>' };
+const PLAIN: ParsedProtocol = { tags: TAGS, decide: { by: 'empty-block' } };
 const STARTS: readonly StartSection[] = ['outside', 'block', 'answer'];
 
 type Sections = Record<Section, string>;
 
+function lineBreaks(text: string): number {
+  return /^[\r\n]*/.exec(text)?.[0].length ?? 0;
+}
+
 /** The rules on a whole text, by regular expressions: what the parser must come to piece by piece. */
-function referenceSections(text: string, start: StartSection): Sections {
-  if (start === 'answer') return answerSections('', text);
-  if (start === 'block') return blockSections('', text);
-  const open = /^\s*<think>/.exec(text)?.[0];
-  if (open !== undefined) return blockSections(open, text.slice(open.length));
-  return text.trim() === ''
-    ? { reasoning: '', answer: '', frame: text }
-    : { reasoning: '', answer: text, frame: '' };
-}
-
-function blockSections(frame: string, text: string): Sections {
-  const empty = /^\s*<\/think>/.exec(text)?.[0];
-  if (empty !== undefined) return answerSections(frame + empty, text.slice(empty.length));
-  const thought = text.trimStart();
-  // Nothing but white space, or a tag that broke off.
-  if (thought === '') return { reasoning: '', answer: '', frame: frame + text };
-  if (TAGS.close.startsWith(thought)) return { reasoning: text, answer: '', frame };
-  const lead = text.slice(0, text.length - thought.length);
-  const close = /\s*<\/think>/.exec(thought);
-  if (close === null) return { reasoning: thought, answer: '', frame: frame + lead };
-  const rest = thought.slice(close.index + close[0].length);
-  return {
-    ...answerSections(frame + lead + close[0], rest),
-    reasoning: thought.slice(0, close.index),
+function referenceSections(whole: string, start: StartSection): Sections {
+  const sections: Sections = { preamble: '', reasoning: '', answer: '', frame: '' };
+  let place = start;
+  let text = whole;
+  const take = (section: Section, length = text.length): void => {
+    sections[section] += text.slice(0, length);
+    text = text.slice(length);
   };
-}
-
-function answerSections(frame: string, text: string): Sections {
-  const breaks = /^[\r\n]*/.exec(text)?.[0] ?? '';
-  return { reasoning: '', answer: text.slice(breaks.length), frame: frame + breaks };
+  while (text !== '') {
+    take('frame', place === 'answer' ? lineBreaks(text) : 0);
+    const tag = /^\s*(<think>|<\/think>)/.exec(text);
+    const words = text.trimStart();
+    if (tag !== null) {
+      take('frame', tag[0].length);
+      place = tag[1] === TAGS.close ? 'answer' : 'block';
+    } else if (words === '') take('frame');
+    else if (place !== 'block') take('answer');
+    // A tag that broke off.
+    else if (Object.values(TAGS).some((tagText) => tagText.startsWith(words))) take('reasoning');
+    else {
+      take('frame', text.length - words.length);
+      const close = /\s*<\/think>/.exec(text);
+      take('reasoning', close?.index);
+      take('frame', close?.[0].length);
+      place = 'answer';
+    }
+  }
+  return sections;
 }
 
 function parse(parts: readonly string[], start: StartSection): TextPiece[] {
-  const parser = new SectionParser(TAGS, start);
+  const parser = new SectionParser(PLAIN, start);
   return [...parts.flatMap((part) => parser.push(part)), ...parser.end()];
 }
 
 function sectionsOf(pieces: readonly TextPiece[]): Sections {
-  const sections: Sections = { reasoning: '', answer: '', frame: '' };
+  const sections: Sections = { preamble: '', reasoning: '', answer: '', frame: '' };
   for (const { section, text } of pieces) sections[section] += text;
   return sections;
 }
@@ -132,6 +136,12 @@ describe('SectionParser', () => {
       ['outside', '<thi', { answer: '<thi' }],
       ['outside', '\n<think></think>\nYes', { reasoning: '', answer: 'Yes' }],
       ['answer', '\n\nYes </think>', { answer: 'Yes </think>' }],
+      ['answer', '\n</think>\nYes', { answer: 'Yes' }],
+      ['outside', '</think>Yes', { answer: 'Yes' }],
+      ['block', '<think>a</think>b', { reasoning: 'a', answer: 'b' }],
+      ['block', 'a</think>\n<think>b</think>c', { reasoning: 'ab', answer: 'c' }],
+      ['block', '</think> <think>b</think>c', { reasoning: 'b', answer: 'c' }],
+      ['block', 'a</think> b <think>c', { reasoning: 'a', answer: ' b <think>c' }],
     ];
     for (const [start, text, expected] of cases) {
       const sections = sectionsOf(parse([text], start));
@@ -175,7 +185,7 @@ describe('SectionParser', () => {
       const inside = Array.from({ length: random.below(6) }, () => spaces[random.below(8)]).join(
         '',
       );
-      const parser = new SectionParser(TAGS, 'outside');
+      const parser = new SectionParser(PLAIN, 'outside');
       for (const part of cut(`<think>${inside}</think>Yes`, random)) parser.push(part);
       assert.equal(parser.mode, 'fast');
       assert.ok(parser.inAnswer);
@@ -198,7 +208,7 @@ describe('SectionParser', () => {
   });
 
   it('gives text out as soon as its section is certain', () => {
-    const parser = new SectionParser(TAGS, 'block');
+    const parser = new SectionParser(PLAIN, 'block');
     assert.deepEqual(parser.push('\n'), []);
     assert.deepEqual(parser.push('So'), [
       { section: 'frame', text: '\n' },
@@ -215,7 +225,7 @@ describe('SectionParser', () => {
   });
 
   it('knows the decision point, the mode and the place', () => {
-    const parser = new SectionParser(TAGS, 'outside');
+    const parser = new SectionParser(PLAIN, 'outside');
     const state = (): unknown[] => [
       parser.atBlockStart,
       parser.inBlock,
@@ -232,8 +242,14 @@ describe('SectionParser', () => {
     parser.push('Hm');
     assert.deepEqual(state(), [false, true, false, 'think']);
     parser.push('</think>');
+    assert.deepEqual(state(), [false, false, false, 'think']);
+    assert.ok(parser.afterBlock);
+    parser.push(' Yes');
     assert.deepEqual(state(), [false, false, true, 'think']);
-    assert.ok(new SectionParser(TAGS, 'block').atBlockStart);
-    assert.equal(new SectionParser(TAGS, 'answer').mode, 'fast');
+    assert.ok(new SectionParser(PLAIN, 'block').atBlockStart);
+    const direct = new SectionParser(PLAIN, 'answer');
+    assert.equal(direct.mode, null, 'a block may still be opened');
+    direct.push('Yes');
+    assert.equal(direct.mode, 'fast');
   });
 });

@@ -1,0 +1,39 @@
+/** A picture's run of placeholders in a sequence of tokens. */
+export interface PictureSpan {
+  /** Content hash: equal hashes have equal features. */
+  readonly hash: string;
+  /** Position of the first placeholder. */
+  readonly start: number;
+  readonly numTokens: number;
+}
+
+/** Tokens from position 0 on, with what stands in the rows of the placeholders; pictures in order of position. */
+export interface TokenPrefix {
+  readonly tokenIds: ArrayLike<number>;
+  readonly pictures: readonly PictureSpan[];
+}
+
+/**
+ * Number of leading positions at which two sequences are the same to the model. A placeholder row is the same only if
+ * it is the same row of the same picture; spans may reach past the end of their tokens (a prompt cut short).
+ */
+export function sharedPrefixLength(left: TokenPrefix, right: TokenPrefix): number {
+  const most = Math.min(left.tokenIds.length, right.tokenIds.length);
+  let shared = 0;
+  while (shared < most && left.tokenIds[shared] === right.tokenIds[shared]) shared++;
+  return Math.min(shared, firstOtherPicture(left.pictures, right.pictures));
+}
+
+/** Position from which on the pictures differ; infinite when they do not. */
+function firstOtherPicture(left: readonly PictureSpan[], right: readonly PictureSpan[]): number {
+  const most = Math.max(left.length, right.length);
+  for (let index = 0; index < most; index++) {
+    const [one, other] = [left[index], right[index]];
+    const same =
+      one?.hash === other?.hash &&
+      one?.start === other?.start &&
+      one?.numTokens === other?.numTokens;
+    if (!same) return Math.min(one?.start ?? Infinity, other?.start ?? Infinity);
+  }
+  return Infinity;
+}

@@ -1,0 +1,67 @@
+import type { Protocol } from '../model-package/protocol.ts';
+import type { TextPiece } from '../thinking/section-parser.ts';
+import { conflict } from './errors.ts';
+import type { ChatCompletionRequest } from './request-schema.ts';
+
+/** What becomes of the thinking in the reply: fields of its own, part of the content, or nothing. */
+export type ReasoningDisplay = 'separate' | 'inline' | 'hidden';
+
+/** @throws ApiError naming two fields that contradict */
+export function resolveDisplay(body: ChatCompletionRequest): ReasoningDisplay {
+  const { include_reasoning: include, reasoning, separate_reasoning: separate } = body;
+  const exclude = reasoning?.exclude;
+  if (typeof include === 'boolean' && include === exclude) {
+    const why = include ? 'one wants the thinking, one does not.' : 'one wants it hidden, one not.';
+    throw conflict('include_reasoning', 'reasoning.exclude', why);
+  }
+  const isHidden = include === false || exclude === true;
+  if (separate !== false) return isHidden ? 'hidden' : 'separate';
+  if (!isHidden) return 'inline';
+  const field = include === false ? 'include_reasoning' : 'reasoning.exclude';
+  throw conflict('separate_reasoning', field, 'what is left out cannot be part of the content.');
+}
+
+export interface ShownText {
+  readonly field: 'reasoning' | 'content';
+  readonly text: string;
+}
+
+/**
+ * Turns sections into what a caller is shown. Inline thinking stands between the protocol's tags on lines of their own
+ * at the start of the content, whatever white space the model put there; a direct answer has no tags.
+ */
+export class TextDisplay {
+  readonly #display: ReasoningDisplay;
+  readonly #tags: Protocol['tags'];
+  #isOpen = false;
+
+  constructor(display: ReasoningDisplay, tags: Protocol['tags']) {
+    this.#display = display;
+    this.#tags = tags;
+  }
+
+  show(pieces: readonly TextPiece[]): ShownText[] {
+    return pieces.flatMap((piece) => (piece.text === '' ? [] : this.#showOne(piece)));
+  }
+
+  /** What is still to be written when nothing more comes. */
+  end(): ShownText[] {
+    return this.#isOpen ? [{ field: 'content', text: this.#close() }] : [];
+  }
+
+  #showOne({ section, text }: TextPiece): ShownText[] {
+    if (section === 'answer') {
+      return [{ field: 'content', text: this.#isOpen ? this.#close() + text : text }];
+    }
+    if (section !== 'reasoning' || this.#display === 'hidden') return [];
+    if (this.#display === 'separate') return [{ field: 'reasoning', text }];
+    const shown = this.#isOpen ? text : `${this.#tags.open}\n${text}`;
+    this.#isOpen = true;
+    return [{ field: 'content', text: shown }];
+  }
+
+  #close(): string {
+    this.#isOpen = false;
+    return `\n${this.#tags.close}\n\n`;
+  }
+}

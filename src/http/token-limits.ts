@@ -1,0 +1,55 @@
+import { ApiError } from './errors.ts';
+import type { ChatCompletionRequest } from './request-schema.ts';
+import type { ServedModel } from './served-model.ts';
+import type { HttpSettings } from './settings.ts';
+
+interface LimitContext {
+  readonly model: Pick<ServedModel, 'engine'>;
+  readonly settings: HttpSettings;
+}
+
+/** Most tokens the request can come to, before its prompt is written. */
+export function upperLimit(body: ChatCompletionRequest, { model, settings }: LimitContext): number {
+  const { slotCapacity } = model.engine.limits;
+  const asked = askedMaxTokens(body) ?? settings.defaultMaxTokens ?? slotCapacity;
+  return Math.min(asked, slotCapacity);
+}
+
+function askedMaxTokens(body: ChatCompletionRequest): number | null {
+  return body.max_completion_tokens ?? body.max_tokens ?? null;
+}
+
+/** @throws ApiError when prompt and output do not fit into a slot */
+export function resolveMaxTokens(
+  body: ChatCompletionRequest,
+  numPromptTokens: number,
+  { model, settings }: LimitContext,
+): number {
+  const capacity = model.engine.limits.slotCapacity;
+  const left = capacity - numPromptTokens;
+  const asked = askedMaxTokens(body);
+  if (left < 1) {
+    throw tooLong(
+      `The prompt has ${numPromptTokens} tokens and leaves no room for an answer`,
+      capacity,
+    );
+  }
+  if (asked !== null && asked > left) {
+    const both = `${numPromptTokens} tokens of prompt and ${asked} of output are ${numPromptTokens + asked}`;
+    throw tooLong(both, capacity);
+  }
+  return asked ?? Math.min(left, settings.defaultMaxTokens ?? left);
+}
+
+function tooLong(found: string, capacity: number): ApiError {
+  return new ApiError(
+    'context_length_exceeded',
+    `${found}; this server holds ${capacity} tokens per request.`,
+    { param: 'messages' },
+  );
+}
+
+/** Tokens that thinking cannot eat. */
+export function answerFloor(maxTokens: number, { answerFloor: floor }: HttpSettings): number {
+  return Math.min(floor.tokens, Math.floor(maxTokens * floor.share));
+}
