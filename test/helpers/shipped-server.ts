@@ -71,7 +71,10 @@ export interface Reply {
     readonly prompt_tokens: number;
     readonly completion_tokens: number;
     readonly completion_tokens_details: { readonly reasoning_tokens: number };
-    readonly prompt_tokens_details: { readonly image_tokens: number };
+    readonly prompt_tokens_details: {
+      readonly image_tokens: number;
+      readonly cached_tokens: number;
+    };
   };
 }
 

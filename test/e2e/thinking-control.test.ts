@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { loadTokenizer } from '../../src/chat/tokenizer.ts';
+import type { RunningServer } from '../../src/server.ts';
+import {
+  ask,
+  type HeldoutQuestion,
+  post,
+  readHeldout,
+  requestBody,
+  SHIPPED_PACKAGE,
+  startShipped,
+} from '../helpers/shipped-server.ts';
+
+describe("A caller's control over the shipped model's thinking", () => {
+  let server: RunningServer;
+  let sum: HeldoutQuestion;
+  let look: HeldoutQuestion;
+
+  before(async () => {
+    server = await startShipped();
+    const heldout = await readHeldout();
+    const [first] = heldout.filter(({ task }) => task === 'sum_numbers');
+    const [second] = heldout.filter(({ task }) => task === 'read_number');
+    assert.ok(first && second);
+    [sum, look] = [first, second];
+  });
+  after(() => server.close());
+
+  async function choice(question: HeldoutQuestion, extra: Record<string, unknown>) {
+    return (await ask(server, await requestBody(question, extra))).choices[0];
+  }
+
+  it('moves the decision by a threshold on p(think), and says that the request did', async () => {
+    const own = await choice(sum, {});
+    const high = await choice(sum, { thinking_threshold: 0.99 });
+    const low = await choice(look, { thinking_threshold: 0.01 });
+    assert.deepEqual([own.thinking.mode, own.thinking.source], ['think', 'model']);
+    assert.deepEqual([high.thinking.mode, high.thinking.source], ['fast', 'request']);
+    assert.deepEqual([low.thinking.mode, low.thinking.source], ['think', 'request']);
+    // What the model itself made of it is reported as it was; a reused prefix changes the last bits at most.
+    const difference = Number(high.thinking.p_think) - Number(own.thinking.p_think);
+    assert.ok(Math.abs(difference) < 1e-4);
+  });
+
+  it('moves the decision by a bias at that one position', async () => {
+    const fast = await choice(sum, { thinking_bias: -10 });
+    const think = await choice(look, { thinking_bias: 10 });
+    assert.equal(fast.thinking.mode, 'fast');
+    assert.equal(think.thinking.mode, 'think');
+    assert.ok(think.message.reasoning_content);
+  });
+
+  it('takes the mode from the model name and from a header', async () => {
+    const alias = await choice(sum, { model: 'nano:fast' });
+    assert.equal(alias.thinking.mode, 'fast');
+    const response = await fetch(`${server.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-thinking-mode': 'think' },
+      body: JSON.stringify(await requestBody(look)),
+    });
+    assert.equal(response.headers.get('x-thinking-decision'), 'think');
+    await response.body?.cancel();
+  });
+
+  it('answers within 16 tokens in every mode', async () => {
+    for (const thinking_mode of ['auto', 'think', 'fast']) {
+      const { message } = await choice(sum, { thinking_mode, max_tokens: 16 });
+      assert.notEqual(message.content, '', thinking_mode);
+    }
+  });
+
+  it('ends thinking that would go on for ever when the client asks for the answer now', async () => {
+    const tokenizer = await loadTokenizer(`${SHIPPED_PACKAGE}/tokenizer.json`);
+    const [close] = tokenizer.encode('</think>');
+    assert.ok(close !== undefined);
+    const body = await requestBody(sum, {
+      thinking_mode: 'think',
+      stream: true,
+      break_thinking_loops: false,
+      // The model cannot close its block by itself.
+      logit_bias: { [close]: -100 },
+    });
+    const response = await post(server, body);
+    const id = response.headers.get('x-completion-id');
+    const control = await fetch(`${server.url}/v1/chat/completions/control`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ id, action: 'answer_now' }),
+    });
+    assert.equal(control.status, 200);
+    const choices = (await response.text())
+      .split('\n\n')
+      .filter((event) => event.startsWith('data: {'))
+      .map((event) => JSON.parse(event.slice('data: '.length)).choices[0]);
+    assert.equal(choices.at(-1).thinking.ended_by, 'client');
+    assert.ok(choices.some(({ delta }) => delta.content));
+  });
+
+  it('reuses the first turn in the second, the picture included', async () => {
+    const body = await requestBody(look, { thinking_mode: 'fast' });
+    const first = await ask(server, body);
+    const messages = [
+      ...(body['messages'] as unknown[]),
+      { role: 'assistant', content: first.choices[0].message.content },
+      { role: 'user', content: 'What do you see?' },
+    ];
+    const second = await ask(server, { ...body, messages });
+    assert.ok(
+      second.usage.prompt_tokens_details.cached_tokens >
+        first.usage.prompt_tokens_details.image_tokens,
+    );
+  });
+});
