@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+QUICK_STEPS = 20
 
 
 def launch(run, log, script, *arguments, **environment):
@@ -39,25 +40,32 @@ def finish(*processes):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--run", type=Path, required=True, help="folder for logs and checkpoints")
-    run = parser.parse_args().run.resolve()
+    parser.add_argument(
+        "--quick", action="store_true",
+        help="a rehearsal: every stage for a few steps, to see that the recipe runs; the model learns nothing",
+    )
+    options = parser.parse_args()
+    run = options.run.resolve()
     run.mkdir(parents=True, exist_ok=True)
     where = ["--run", str(run)]
+    train = [*where, "--steps", str(QUICK_STEPS)] if options.quick else where
+    judge = [*where, "--per-task", "2"] if options.quick else where
 
     finish(launch(run, "tokenizer", "tokenizer.py", *where))
     finish(
-        launch(run, "vision", "vision_pretrain.py", *where),
-        launch(run, "decoder", "decoder_pretrain.py", *where),
+        launch(run, "vision", "vision_pretrain.py", *train),
+        launch(run, "decoder", "decoder_pretrain.py", *train),
     )
-    finish(launch(run, "projector", "projector_align.py", *where))
+    finish(launch(run, "projector", "projector_align.py", *train))
     rendezvous = run / "rendezvous"
     rendezvous.unlink(missing_ok=True)
     finish(*(
-        launch(run, f"anneal-{rank}", "anneal.py", *where,
+        launch(run, f"anneal-{rank}", "anneal.py", *train,
                RANK=str(rank), WORLD_SIZE="2", RENDEZVOUS_FILE=str(rendezvous))
         for rank in range(2)
     ))
     finish(launch(run, "export", "export_checkpoint.py", *where, "--output", str(run / "checkpoint")))
-    finish(launch(run, "evaluate", "evaluate.py", *where))
+    finish(launch(run, "evaluate", "evaluate.py", *judge))
 
 
 if __name__ == "__main__":
