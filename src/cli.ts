@@ -5,9 +5,11 @@ import { registerConvert } from './cli/convert-command.ts';
 import { registerInspect } from './cli/inspect-command.ts';
 import { registerPull } from './cli/pull-command.ts';
 import { registerServe } from './cli/serve-command.ts';
+import { packageVersion } from './package-version.ts';
 
 const program = new Command('thinkgate')
   .description('Serve multimodal models that decide for themselves whether to think.')
+  .version(packageVersion())
   .showHelpAfterError('(add --help for the options)');
 
 registerServe(program);

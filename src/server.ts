@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createChatFormatter } from './chat/formatter.ts';
 import type { ServeOptions } from './cli/serve-options.ts';
@@ -11,6 +10,7 @@ import type { Protocol } from './model-package/protocol.ts';
 import { readPackage } from './model-package/read-package.ts';
 import { Metrics } from './observability/metrics.ts';
 import { createRequestLog } from './observability/request-log.ts';
+import { packageVersion } from './package-version.ts';
 import { EngineProcessClient } from './process/engine-process-client.ts';
 import type { EngineSettings } from './process/messages.ts';
 import { hasDecisionPoint, protocolTokens, silentIds } from './thinking/protocol-tokens.ts';
@@ -48,7 +48,7 @@ export async function startServer(
   });
   const { tokenizer } = formatter;
   const tokenTable = tokenizer.tokenTable(manifest.text.vocabSize);
-  const version = await packageVersion();
+  const version = packageVersion();
   const requestLog = createRequestLog(options.logLevel);
   const engine = new EngineProcessClient({
     load: {
@@ -146,12 +146,6 @@ function noteUnverified({ name, unverified }: Protocol, warn: (message: string) 
   if (unverified !== undefined) {
     warn(`the thinking protocol ${name} is not verified in full: ${unverified}`);
   }
-}
-
-async function packageVersion(): Promise<string> {
-  const file = new URL('../../package.json', import.meta.url);
-  const { version } = JSON.parse(await readFile(file, 'utf8')) as { version: string };
-  return version;
 }
 
 function urlOf({ address, port, family }: AddressInfo): string {
