@@ -8,8 +8,11 @@ import {
 } from './completion-parts.ts';
 import { ApiError } from './errors.ts';
 import { toChoiceLogprobs } from './logprobs.ts';
+import { joinParts, type Reply, type ReplyPart } from './reply-parts.ts';
 import type { ChatCompletion } from './response-schema.ts';
-import { type ShownText, TextDisplay } from './text-display.ts';
+import { TextDisplay } from './text-display.ts';
+
+type Message = ChatCompletion['choices'][number]['message'];
 
 export interface CollectedCompletion {
   readonly completion: ChatCompletion;
@@ -25,7 +28,7 @@ export async function collectCompletion(
   context: CompletionContext,
 ): Promise<CollectedCompletion> {
   const display = new TextDisplay(context.display, context.tags);
-  const shown: ShownText[] = [];
+  const shown: ReplyPart[] = [];
   const tokens: TokenEvent[] = [];
   let decision: Decision | null = null;
   let finish: FinishEvent | undefined;
@@ -38,28 +41,39 @@ export async function collectCompletion(
   if (finish === undefined)
     throw new ApiError('engine_error', 'The engine ended without a result.');
   shown.push(...display.end());
-  const textOf = (field: ShownText['field']): string =>
-    shown.map((part) => (part.field === field ? part.text : '')).join('');
-  const reasoning = textOf('reasoning') || null;
+  const reply = joinParts(shown);
   const completion: ChatCompletion = {
     ...context.identity,
     object: 'chat.completion',
     choices: [
       {
         index: 0,
-        message: {
-          role: 'assistant',
-          content: textOf('content'),
-          refusal: null,
-          reasoning_content: reasoning,
-          reasoning,
-        },
+        message: toMessage(reply),
         logprobs: context.request.topLogprobs === null ? null : toChoiceLogprobs(tokens, context),
-        finish_reason: toFinishReason(finish),
+        finish_reason: toFinishReason(finish, reply.toolCalls.length > 0),
         thinking: toThinkingReport(decision, context, finish),
       },
     ],
     usage: toUsage(finish.usage),
   };
   return { completion, decision };
+}
+
+/** A reply that is nothing but calls has no content. */
+function toMessage({ reasoning, content, toolCalls }: Reply): Message {
+  const thinking = reasoning || null;
+  return {
+    role: 'assistant',
+    content: content === '' && toolCalls.length > 0 ? null : content,
+    refusal: null,
+    reasoning_content: thinking,
+    reasoning: thinking,
+    ...(toolCalls.length > 0 && {
+      tool_calls: toolCalls.map(({ id, name, arguments: text }) => ({
+        id,
+        type: 'function' as const,
+        function: { name, arguments: text },
+      })),
+    }),
+  };
 }

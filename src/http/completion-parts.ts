@@ -72,14 +72,18 @@ export function toThinkingReport(
 }
 
 /**
- * The wire's finish reason; only these two exist there.
+ * The wire's finish reason. Calls that were cut off are `length`, like any other text.
  * @throws ApiError when the generation did not come to an end of its own
  */
-export function toFinishReason(finish: FinishEvent): 'stop' | 'length' {
+export function toFinishReason(
+  finish: FinishEvent,
+  hasToolCalls: boolean,
+): 'stop' | 'length' | 'tool_calls' {
   switch (finish.reason) {
     case 'stop':
+      return hasToolCalls ? 'tool_calls' : 'stop';
     case 'length':
-      return finish.reason;
+      return 'length';
     case 'abort':
       throw new ApiError('generation_aborted', 'The generation was stopped before its end.', {
         retryAfterSeconds: 1,

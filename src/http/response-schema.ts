@@ -67,7 +67,28 @@ export const usageSchema = z
   })
   .meta({ id: 'Usage' });
 
-const finishReason = z.enum(['stop', 'length']);
+const finishReason = z.enum(['stop', 'length', 'tool_calls']);
+
+const toolCall = z
+  .object({
+    id: z.string(),
+    type: z.literal('function'),
+    function: z.object({
+      name: z.string(),
+      arguments: z.string().describe('The arguments in JSON; cut off where the reply was.'),
+    }),
+  })
+  .meta({ id: 'ToolCall' });
+
+/** The first of a call has its id and name; all append to its arguments. */
+const toolCallDelta = z
+  .object({
+    index: z.int(),
+    id: z.string().optional(),
+    type: z.literal('function').optional(),
+    function: z.object({ name: z.string().optional(), arguments: z.string() }),
+  })
+  .meta({ id: 'ToolCallDelta' });
 
 export const chatCompletionSchema = z
   .object({
@@ -80,10 +101,11 @@ export const chatCompletionSchema = z
         index: z.int(),
         message: z.object({
           role: z.literal('assistant'),
-          content: z.string(),
+          content: z.string().nullable().describe('null where there are only calls.'),
           refusal: z.null(),
           reasoning_content: z.string().nullable(),
           reasoning: z.string().nullable().describe('The same as reasoning_content.'),
+          tool_calls: z.array(toolCall).optional(),
         }),
         logprobs: choiceLogprobsSchema.nullable(),
         finish_reason: finishReason,
@@ -109,6 +131,7 @@ export const chatCompletionChunkSchema = z
           refusal: z.null().optional(),
           reasoning_content: z.string().optional(),
           reasoning: z.string().optional(),
+          tool_calls: z.array(toolCallDelta).optional(),
         }),
         logprobs: choiceLogprobsSchema.nullable(),
         finish_reason: finishReason.nullable(),

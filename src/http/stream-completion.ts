@@ -8,8 +8,9 @@ import {
   toUsage,
 } from './completion-parts.ts';
 import { showsLogprob, toChoiceLogprobs } from './logprobs.ts';
+import type { ReplyPart } from './reply-parts.ts';
 import type { ChatCompletionChunk, ChunkChoice } from './response-schema.ts';
-import { type ShownText, TextDisplay } from './text-display.ts';
+import { TextDisplay } from './text-display.ts';
 
 type Delta = ChunkChoice['delta'];
 
@@ -23,6 +24,7 @@ export class ChunkWriter {
   readonly #display: TextDisplay;
   #decision: Decision | null = null;
   #roleSent = false;
+  #hasToolCalls = false;
 
   constructor(context: CompletionContext, includeUsage: boolean) {
     this.#context = context;
@@ -56,7 +58,7 @@ export class ChunkWriter {
   }
 
   #token(event: TokenEvent): ChatCompletionChunk[] {
-    const deltas = this.#display.show(event.pieces).map(toDelta);
+    const deltas = this.#noted(this.#display.show(event.pieces)).map(toDelta);
     const { request, display, tokens } = this.#context;
     if (request.topLogprobs === null || !showsLogprob(event, display)) {
       return deltas.map((delta) => this.#chunk({ delta }));
@@ -71,9 +73,9 @@ export class ChunkWriter {
   }
 
   #finish(event: FinishEvent): ChatCompletionChunk[] {
-    const finishReason = toFinishReason(event);
-    const shown = [...this.#display.show(event.pieces), ...this.#display.end()];
-    const chunks = shown.map((text) => this.#chunk({ delta: toDelta(text) }));
+    const shown = this.#noted([...this.#display.show(event.pieces), ...this.#display.end()]);
+    const finishReason = toFinishReason(event, this.#hasToolCalls);
+    const chunks = shown.map((part) => this.#chunk({ delta: toDelta(part) }));
     chunks.push(
       this.#chunk({
         delta: {},
@@ -85,6 +87,11 @@ export class ChunkWriter {
       chunks.push({ ...this.#head(), choices: [], usage: toUsage(event.usage) });
     }
     return chunks;
+  }
+
+  #noted(parts: ReplyPart[]): ReplyPart[] {
+    this.#hasToolCalls ||= parts.some(({ type }) => type === 'tool_call');
+    return parts;
   }
 
   #chunk(choice: Partial<ChunkChoice> & { delta: Delta }): ChatCompletionChunk {
@@ -100,6 +107,17 @@ export class ChunkWriter {
   }
 }
 
-function toDelta({ field, text }: ShownText): Delta {
-  return field === 'reasoning' ? { reasoning_content: text, reasoning: text } : { content: text };
+function toDelta(part: ReplyPart): Delta {
+  switch (part.type) {
+    case 'reasoning':
+      return { reasoning_content: part.text, reasoning: part.text };
+    case 'content':
+      return { content: part.text };
+    case 'tool_call': {
+      const { index, id, name } = part;
+      return { tool_calls: [{ index, id, type: 'function', function: { name, arguments: '' } }] };
+    }
+    case 'tool_arguments':
+      return { tool_calls: [{ index: part.index, function: { arguments: part.text } }] };
+  }
 }

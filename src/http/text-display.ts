@@ -1,6 +1,7 @@
 import type { Protocol } from '../model-package/protocol.ts';
 import type { TextPiece } from '../thinking/section-parser.ts';
 import { conflict } from './errors.ts';
+import type { ReplyPart } from './reply-parts.ts';
 import type { ChatCompletionRequest } from './request-schema.ts';
 
 /** What becomes of the thinking in the reply: fields of its own, part of the content, or nothing. */
@@ -21,11 +22,6 @@ export function resolveDisplay(body: ChatCompletionRequest): ReasoningDisplay {
   throw conflict('separate_reasoning', field, 'what is left out cannot be part of the content.');
 }
 
-export interface ShownText {
-  readonly field: 'reasoning' | 'content';
-  readonly text: string;
-}
-
 /**
  * Turns sections into what a caller is shown. Inline thinking stands between the protocol's tags on lines of their own
  * at the start of the content, whatever white space the model put there; a direct answer has no tags.
@@ -40,24 +36,24 @@ export class TextDisplay {
     this.#tags = tags;
   }
 
-  show(pieces: readonly TextPiece[]): ShownText[] {
+  show(pieces: readonly TextPiece[]): ReplyPart[] {
     return pieces.flatMap((piece) => (piece.text === '' ? [] : this.#showOne(piece)));
   }
 
   /** What is still to be written when nothing more comes. */
-  end(): ShownText[] {
-    return this.#isOpen ? [{ field: 'content', text: this.#close() }] : [];
+  end(): ReplyPart[] {
+    return this.#isOpen ? [{ type: 'content', text: this.#close() }] : [];
   }
 
-  #showOne({ section, text }: TextPiece): ShownText[] {
+  #showOne({ section, text }: TextPiece): ReplyPart[] {
     if (section === 'answer') {
-      return [{ field: 'content', text: this.#isOpen ? this.#close() + text : text }];
+      return [{ type: 'content', text: this.#isOpen ? this.#close() + text : text }];
     }
     if (section !== 'reasoning' || this.#display === 'hidden') return [];
-    if (this.#display === 'separate') return [{ field: 'reasoning', text }];
+    if (this.#display === 'separate') return [{ type: 'reasoning', text }];
     const shown = this.#isOpen ? text : `${this.#tags.open}\n${text}`;
     this.#isOpen = true;
-    return [{ field: 'content', text: shown }];
+    return [{ type: 'content', text: shown }];
   }
 
   #close(): string {

@@ -137,7 +137,7 @@ async function streamCompletion(
   const head = first.done === true || first.value === 'ping' ? undefined : first.value;
   if (head?.type === 'finish') {
     await items.return();
-    toFinishReason(head);
+    toFinishReason(head, false);
   }
   reply.headers({
     ...thinkingHeaders(head?.type === 'decision' ? head : null, completion),
