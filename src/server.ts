@@ -38,7 +38,7 @@ export async function startServer(
 ): Promise<RunningServer> {
   const { manifest } = await readPackage(packageDir, { verify: options.verify });
   const settings = engineSettings(manifest, options);
-  const thinking = thinkingPolicy(manifest.thinking, options);
+  const thinking = thinkingPolicy(manifest, options);
   const { answerFloor } = DEFAULT_HTTP_SETTINGS;
   const formatter = await createChatFormatter({
     packageDir,
@@ -129,8 +129,11 @@ function engineSettings(manifest: Manifest, options: ServeOptions): EngineSettin
 }
 
 /** @throws Error when the operator asks for what the model cannot do */
-function thinkingPolicy(protocol: Protocol, options: ServeOptions): ThinkingPolicy {
-  const policy = toThinkingPolicy(options);
+function thinkingPolicy(
+  { thinking: protocol, profiles }: Manifest,
+  options: ServeOptions,
+): ThinkingPolicy {
+  const policy = toThinkingPolicy(options, profiles);
   const problem = policyProblem(policy, protocol);
   if (problem !== null) throw new Error(problem);
   if (options.loadBias !== undefined && !hasDecisionPoint(protocol)) {

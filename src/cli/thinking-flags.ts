@@ -4,6 +4,8 @@ import {
   type EffortBudgets,
   type ThinkingPolicy,
 } from '../http/thinking-policy.ts';
+import { profileNames } from '../http/thinking-profile.ts';
+import type { ThinkingProfiles } from '../model-package/profile.ts';
 import type { OptionRow } from './option-row.ts';
 
 const LEVELS = ['minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as const;
@@ -30,6 +32,7 @@ export const thinkingFlagsShape = {
   answerFloor: z.coerce.number().int().min(0).optional(),
   thinkingBias: z.coerce.number().min(-20).max(20),
   thinkingThreshold: z.coerce.number().min(0).max(1).optional(),
+  thinkingProfile: z.string().optional(),
   effortBudgets: effortBudgets.optional(),
   loadBias: z.coerce.number().gt(0).max(20).optional(),
 } as const;
@@ -68,6 +71,11 @@ export const THINKING_FLAG_ROWS: readonly OptionRow[] = [
     description: 'probability from which on the model thinks',
   },
   {
+    flags: '--thinking-profile <name>',
+    env: 'THINKGATE_THINKING_PROFILE',
+    description: "the package's calibrated threshold of that name: economy, balanced, thorough",
+  },
+  {
     flags: '--effort-budgets <list>',
     env: 'THINKGATE_EFFORT_BUDGETS',
     description: 'thinking tokens by reasoning_effort, like low=512,max=none',
@@ -81,13 +89,37 @@ export const THINKING_FLAG_ROWS: readonly OptionRow[] = [
 
 type ThinkingFlags = z.output<z.ZodObject<typeof thinkingFlagsShape>>;
 
-export function toThinkingPolicy(flags: ThinkingFlags): ThinkingPolicy {
+/**
+ * @param profiles the package's calibrated thresholds
+ * @throws Error for a profile that the package lacks, or one beside a threshold or bias
+ */
+export function toThinkingPolicy(
+  flags: ThinkingFlags,
+  profiles: ThinkingProfiles = {},
+): ThinkingPolicy {
   return {
     mode: flags.thinking ?? null,
     lock: flags.thinkingLock,
     budget: flags.thinkingBudget ?? null,
     bias: flags.thinkingBias,
-    threshold: flags.thinkingThreshold ?? null,
+    threshold: resolveThreshold(flags, profiles),
     effortBudgets: flags.effortBudgets ?? DEFAULT_EFFORT_BUDGETS,
   };
+}
+
+/** At most one of threshold and profile; a profile does not go with a bias either. */
+function resolveThreshold(flags: ThinkingFlags, profiles: ThinkingProfiles): number | null {
+  const name = flags.thinkingProfile;
+  if (name === undefined) return flags.thinkingThreshold ?? null;
+  if (flags.thinkingThreshold !== undefined || flags.thinkingBias !== 0) {
+    const other = flags.thinkingBias === 0 ? '--thinking-threshold' : '--thinking-bias';
+    throw new Error(
+      `--thinking-profile ${name} and ${other} contradict: a profile is a calibrated threshold.`,
+    );
+  }
+  const profile = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
+  if (profile !== undefined) return profile.threshold;
+  throw new Error(
+    `--thinking-profile ${name}: the package has no such profile; it has: ${profileNames(profiles)}.`,
+  );
 }

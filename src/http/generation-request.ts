@@ -52,6 +52,7 @@ export async function prepareGeneration(
   const asked = resolveThinking(source, {
     protocol: model.manifest.thinking,
     policy: settings.thinking,
+    profiles: model.manifest.profiles ?? {},
     loadBias,
   });
   const display = resolveDisplay(body);
@@ -137,8 +138,8 @@ function resolveContinuation(
   if (askedBy !== null && requested !== 'auto' && requested !== continuation.mode) {
     throw conflict(askedBy, 'continue_final_message', why);
   }
-  for (const field of ['thinking_bias', 'thinking_threshold'] as const) {
-    if (typeof body[field] === 'number') throw conflict(field, 'continue_final_message', why);
+  for (const field of ['thinking_bias', 'thinking_threshold', 'thinking_profile'] as const) {
+    if ((body[field] ?? null) !== null) throw conflict(field, 'continue_final_message', why);
   }
   return continuation;
 }

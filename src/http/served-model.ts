@@ -7,7 +7,10 @@ import type { Manifest } from '../model-package/manifest.ts';
 export interface ServedModel {
   /** Name clients put in `model`. */
   readonly id: string;
-  readonly manifest: Pick<Manifest, 'name' | 'precision' | 'sampling' | 'thinking' | 'vision'>;
+  readonly manifest: Pick<
+    Manifest,
+    'name' | 'precision' | 'sampling' | 'thinking' | 'vision' | 'profiles'
+  >;
   readonly formatter: Pick<ChatFormatter, 'format'>;
   /** Bytes of every token, for log-probabilities. */
   readonly tokenTable: TokenTable;

@@ -64,6 +64,10 @@ export const thinkingFields = {
     .describe(
       'Probability from which on the model thinks; at a temperature above 0, shifts the odds.',
     ),
+  thinking_profile: z
+    .string()
+    .nullish()
+    .describe("A calibrated threshold of the model's package, by name: economy, balanced, …"),
   thinking_extensions: z
     .int()
     .min(0)

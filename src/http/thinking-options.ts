@@ -1,4 +1,5 @@
 import type { EffortRow } from '../chat/mode-row.ts';
+import type { ThinkingProfiles } from '../model-package/profile.ts';
 import type { Protocol, ThinkingMode } from '../model-package/protocol.ts';
 import type { Steering } from '../thinking/decision.ts';
 import { hasDecisionPoint } from '../thinking/protocol-tokens.ts';
@@ -10,6 +11,7 @@ import {
   type ThinkingEffort,
   type ThinkingPolicy,
 } from './thinking-policy.ts';
+import { profileThreshold } from './thinking-profile.ts';
 import {
   type AgreedWishes,
   agreedWishes,
@@ -41,6 +43,8 @@ export interface ThinkingAbility {
     'name' | 'modes' | 'defaultMode' | 'efforts' | 'budget' | 'decide'
   >;
   readonly policy: ThinkingPolicy;
+  /** Calibrated thresholds by name. */
+  readonly profiles: ThinkingProfiles;
   /** Bias for the present load; 0 without one. */
   readonly loadBias: number;
 }
@@ -168,16 +172,20 @@ function assertModeExists({ requested, by }: Choice, protocol: Pick<Protocol, 'm
   );
 }
 
+/** Fields that lean on the choice of the model; a threshold that no other field set is a profile's. */
+const LEANING_FIELDS = ['thinking_bias', 'thinking_threshold', 'thinking_profile'] as const;
+
 function resolveSteering(
   body: ChatCompletionRequest,
   choice: Choice,
-  { protocol, policy, loadBias }: ThinkingAbility,
+  { protocol, policy, profiles, loadBias }: ThinkingAbility,
 ): Steering | null {
   const canSteer = hasDecisionPoint(protocol);
   const bias = body.thinking_bias ?? null;
-  const threshold = body.thinking_threshold ?? null;
-  const field = bias !== null ? 'thinking_bias' : 'thinking_threshold';
+  const ofProfile = profileThreshold(body, profiles);
+  const threshold = body.thinking_threshold ?? ofProfile;
   if (bias !== null || threshold !== null) {
+    const field = LEANING_FIELDS.find((name) => (body[name] ?? null) !== null) ?? 'thinking_bias';
     if (!canSteer) {
       const listed = availableModes(protocol).join(', ');
       throw unsupported(

@@ -1,5 +1,6 @@
 /** A package in words, for `thinkgate inspect`. */
 import type { Manifest } from './manifest.ts';
+import type { ThinkingProfiles } from './profile.ts';
 import type { Protocol } from './protocol.ts';
 
 type Row = readonly [label: string, value: string];
@@ -20,6 +21,9 @@ export function describePackage(manifest: Manifest): string {
     manifest.vision ? section('vision', visionRows(manifest.vision)) : 'vision: none\n',
     section('chat', chatRows(manifest)),
     section('thinking', protocolRows(manifest.thinking)),
+    ...(manifest.profiles === undefined
+      ? []
+      : [section('profiles', profileRows(manifest.profiles))]),
     section('files', fileRows(manifest)),
     notes(manifest.provenance.notes),
   ];
@@ -84,6 +88,18 @@ function protocolRows(protocol: Protocol): Row[] {
     ...modes,
     ['budget exit', JSON.stringify(protocol.budget.exit)],
   ];
+}
+
+function profileRows(profiles: ThinkingProfiles): Row[] {
+  return Object.entries(profiles).map(([name, { threshold, heldOut }]): Row => {
+    const { accuracy, tokensShare, numQuestions } = heldOut;
+    const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+    const reached = `${percent(accuracy.value)} right at ${percent(tokensShare.value)} of the tokens`;
+    return [
+      name,
+      `thinks from p ${threshold.toPrecision(4)} on; ${reached} (${numQuestions} questions)`,
+    ];
+  });
 }
 
 function fileRows({ files }: Manifest): Row[] {

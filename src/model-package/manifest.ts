@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { profilesSchema } from './profile.ts';
 import { protocolSchema } from './protocol.ts';
 
 export const MANIFEST_FILE = 'manifest.json';
@@ -76,6 +77,8 @@ export const manifestSchema = z.strictObject({
     repetitionPenalty: z.number().positive(),
   }),
   thinking: protocolSchema,
+  /** Calibrated thresholds by name; `thinkgate calibrate` writes them. */
+  profiles: profilesSchema.optional(),
   provenance: z.strictObject({
     tool: z.string(),
     architectures: z.array(z.string()),

@@ -6,6 +6,7 @@ import { buildTokenTable } from '../../src/chat/token-table.ts';
 import type { TiledImage } from '../../src/engine/model-runner.ts';
 import { type AppOptions, buildApp } from '../../src/http/app.ts';
 import type { ServedModel } from '../../src/http/served-model.ts';
+import type { ThinkingProfile } from '../../src/model-package/profile.ts';
 import { Metrics } from '../../src/observability/metrics.ts';
 import type { RequestLogEntry } from '../../src/observability/request-log.ts';
 import { FakeEngineClient } from './fake-engine-client.ts';
@@ -21,11 +22,25 @@ const PROTOCOL: ServedModel['manifest']['thinking'] = {
   evidence: 'seen',
 };
 
+export const TEST_PROFILE: ThinkingProfile = {
+  threshold: 0.8,
+  goal: { kind: 'min-gain', value: 0.5 },
+  dataset: { name: 'questions.jsonl', sha256: '0'.repeat(64) },
+  heldOut: {
+    numQuestions: 100,
+    accuracy: { value: 0.9, low: 0.83, high: 0.95 },
+    meanTokens: { value: 12, low: 10, high: 14 },
+    tokensShare: { value: 0.4, low: 0.3, high: 0.5 },
+    thinkingRate: { value: 0.3, low: 0.2, high: 0.4 },
+  },
+};
+
 export const TEST_MANIFEST: ServedModel['manifest'] = {
   name: 'test-model',
   precision: 'fp32',
   sampling: { temperature: 0.2, topP: 0.9, topK: 20, repetitionPenalty: 1.1 },
   thinking: PROTOCOL,
+  profiles: { economy: TEST_PROFILE },
   vision: {
     tileSize: 32,
     patchSize: 16,

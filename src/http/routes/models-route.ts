@@ -15,7 +15,13 @@ const modelSchema = z
     owned_by: z.string(),
     max_model_len: z.int().describe('Tokens one request may hold, prompt and output together.'),
     modalities: z.object({ input: z.array(z.string()), output: z.array(z.string()) }),
-    thinking: z.object({ modes: z.array(modeSchema), default_mode: modeSchema }),
+    thinking: z.object({
+      modes: z.array(modeSchema),
+      default_mode: modeSchema,
+      profiles: z
+        .record(z.string(), z.object({ threshold: z.number() }))
+        .describe('Calibrated thresholds that `thinking_profile` may name.'),
+    }),
     precision: z.string(),
   })
   .meta({ id: 'Model' });
@@ -82,6 +88,12 @@ function describeModel({ model, created }: RouteContext): Model {
     thinking: {
       modes: availableModes(manifest.thinking),
       default_mode: manifest.thinking.defaultMode,
+      profiles: Object.fromEntries(
+        Object.entries(manifest.profiles ?? {}).map(([name, { threshold }]) => [
+          name,
+          { threshold },
+        ]),
+      ),
     },
     precision: manifest.precision,
   };

@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { addServeOptions, parseServeOptions } from '../../../src/cli/serve-options.ts';
 import { toThinkingPolicy } from '../../../src/cli/thinking-flags.ts';
 import { DEFAULT_THINKING_POLICY } from '../../../src/http/thinking-policy.ts';
+import { TEST_PROFILE } from '../../helpers/test-app.ts';
 
 function parse(...flags: string[]) {
   const command = addServeOptions(new Command().exitOverride());
@@ -33,6 +34,22 @@ describe('the flags of thinking', () => {
       effortBudgets: { ...DEFAULT_THINKING_POLICY.effortBudgets, low: 7, high: null },
     });
     assert.deepEqual([options.loadBias, options.answerFloor], [6, 10]);
+  });
+
+  it("take a profile's threshold for the default, from those of the package", () => {
+    const profiles = { economy: TEST_PROFILE };
+    const policy = toThinkingPolicy(parse('--thinking-profile', 'economy'), profiles);
+    assert.equal(policy.threshold, TEST_PROFILE.threshold);
+    for (const [flags, message] of [
+      [['--thinking-profile', 'lavish'], /--thinking-profile lavish.*it has: economy\./],
+      [
+        ['--thinking-profile', 'economy', '--thinking-threshold', '0.5'],
+        /and --thinking-threshold/,
+      ],
+      [['--thinking-profile', 'economy', '--thinking-bias', '1'], /and --thinking-bias/],
+    ] as const) {
+      assert.throws(() => toThinkingPolicy(parse(...flags), profiles), message);
+    }
   });
 
   for (const [flag, value] of [

@@ -182,6 +182,11 @@ const HONOURED: Record<string, Honoured> = {
     read: ({ engine }) => engine.lastRequest.thinking.steering?.threshold,
     expected: 0.9,
   },
+  thinking_profile: {
+    fields: { thinking_profile: 'economy' },
+    read: ({ engine }) => engine.lastRequest.thinking.steering?.threshold,
+    expected: 0.8,
+  },
   thinking_extensions: {
     fields: { thinking_extensions: 2 },
     read: thinking('extensions'),

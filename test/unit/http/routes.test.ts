@@ -20,7 +20,11 @@ test('GET /v1/models lists the model with what it can do', async () => {
         owned_by: 'thinkgate',
         max_model_len: 256,
         modalities: { input: ['text', 'image'], output: ['text'] },
-        thinking: { modes: ['auto', 'think', 'fast'], default_mode: 'auto' },
+        thinking: {
+          modes: ['auto', 'think', 'fast'],
+          default_mode: 'auto',
+          profiles: { economy: { threshold: 0.8 } },
+        },
         precision: 'fp32',
       },
     ],

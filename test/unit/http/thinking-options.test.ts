@@ -9,6 +9,7 @@ import {
   policyProblem,
 } from '../../../src/http/thinking-policy.ts';
 import { CONTROL_FIELDS, type ControlSource } from '../../../src/http/thinking-wishes.ts';
+import { TEST_PROFILE } from '../../helpers/test-app.ts';
 
 type Fields = Partial<ChatCompletionRequest>;
 type Said = Fields & Partial<Pick<ControlSource, 'alias' | 'header'>>;
@@ -16,6 +17,7 @@ type AbilityOptions = {
   readonly protocol?: Partial<ThinkingAbility['protocol']>;
   readonly policy?: Partial<ThinkingAbility['policy']>;
   readonly loadBias?: number;
+  readonly profiles?: ThinkingAbility['profiles'];
 };
 
 const ALL: ThinkingAbility['protocol'] = {
@@ -34,6 +36,8 @@ const NO_AUTO: ThinkingAbility['protocol'] = {
   budget: { exit: '</think>' },
 };
 
+const PROFILES = { economy: TEST_PROFILE, thorough: { ...TEST_PROFILE, threshold: 0.1 } };
+
 function resolve(said: Said, options: AbilityOptions = {}) {
   const { alias = null, header = null, ...fields } = said;
   const body = { model: 'm', messages: [{ role: 'user' as const, content: 'x' }], ...fields };
@@ -42,6 +46,7 @@ function resolve(said: Said, options: AbilityOptions = {}) {
     {
       protocol: { ...ALL, ...options.protocol },
       policy: { ...DEFAULT_THINKING_POLICY, ...options.policy },
+      profiles: options.profiles ?? {},
       loadBias: options.loadBias ?? 0,
     },
   );
@@ -215,6 +220,14 @@ describe('contradictions', () => {
       'reasoning_budget_tokens',
     ],
     [{ thinking_bias: 2, thinking_mode: 'think' }, 'thinking_bias', 'thinking_mode'],
+    [{ thinking_profile: 'economy', thinking_bias: 0 }, 'thinking_profile', 'thinking_bias'],
+    [
+      { thinking_profile: 'economy', thinking_threshold: 0.8 },
+      'thinking_profile',
+      'thinking_threshold',
+    ],
+    [{ thinking_profile: 'economy', header: 'long' }, 'thinking_profile', 'x-thinking-mode'],
+    [{ thinking_profile: 'economy', thinking_budget: 0 }, 'thinking_profile', 'thinking_budget'],
     [{ thinking_threshold: 0.2, thinking_budget: 0 }, 'thinking_threshold', 'thinking_budget'],
     [
       { thinking_extensions: 1, reasoning_effort: 'none' },
@@ -224,7 +237,7 @@ describe('contradictions', () => {
   ];
   for (const [said, first, second] of OTHERS) {
     it(`${JSON.stringify(said)} is refused naming both fields`, () => {
-      const { code, message } = refusal(said);
+      const { code, message } = refusal(said, { profiles: PROFILES });
       assert.equal(code, 'thinking_conflict');
       assert.ok(message.includes(`\`${first}\``) && message.includes(`\`${second}\``), message);
     });
@@ -273,9 +286,22 @@ describe('what the model cannot do', () => {
     assert.equal(resolve({ thinking_budget: -1 }, { policy: { mode: 'fast' } }).requested, 'auto');
   });
 
-  it('bias and threshold need a choice that can be measured', () => {
-    for (const said of [{ thinking_bias: 1 }, { thinking_threshold: 0.5 }]) {
-      const { code, message, param } = refusal(said, { protocol: NO_AUTO });
+  it('a profile the package lacks is refused with those there are', () => {
+    for (const thinking_profile of ['lavish', 'constructor', '']) {
+      const { code, message, param } = refusal({ thinking_profile }, { profiles: PROFILES });
+      assert.deepEqual([code, param], ['unsupported_value', 'thinking_profile']);
+      assert.match(message, /is not a profile of this model; it has: economy, thorough\.$/);
+    }
+    assert.match(refusal({ thinking_profile: 'economy' }).message, /it has: none\.$/);
+  });
+
+  it('bias, threshold and profile need a choice that can be measured', () => {
+    for (const said of [
+      { thinking_bias: 1 },
+      { thinking_threshold: 0.5 },
+      { thinking_profile: 'economy' },
+    ]) {
+      const { code, message, param } = refusal(said, { protocol: NO_AUTO, profiles: PROFILES });
       assert.equal(code, 'unsupported_value');
       assert.equal(param, Object.keys(said)[0]);
       assert.match(message, /protocol switched; this model can do: think, fast/);
@@ -336,6 +362,11 @@ describe("the operator's policy", () => {
         thresholdSource: 'policy',
       },
     );
+    const ofProfile = resolve(
+      { thinking_profile: 'economy' },
+      { policy: { threshold: 0.3 }, profiles: PROFILES },
+    ).steering;
+    assert.deepEqual([ofProfile?.threshold, ofProfile?.thresholdSource], [0.8, 'request']);
     const { steering } = resolve({ thinking_threshold: 0.8 }, { policy: { threshold: 0.3 } });
     assert.deepEqual([steering?.threshold, steering?.thresholdSource], [0.8, 'request']);
   });
