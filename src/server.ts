@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
 import { createChatFormatter } from './chat/formatter.ts';
 import type { ServeOptions } from './cli/serve-options.ts';
 import { toThinkingPolicy } from './cli/thinking-flags.ts';
@@ -17,6 +18,9 @@ import { hasDecisionPoint, protocolTokens, silentIds } from './thinking/protocol
 
 /** Slots get no more positions than this unless the operator asks: most requests are far shorter. */
 const DEFAULT_MAX_CONTEXT = 16_384;
+
+/** Beside the compiled files, which lie two folders below it. */
+const OPENAPI_FILE = new URL('../../openapi/openapi.json', import.meta.url);
 
 export interface RunningServer {
   /** Where it listens, with the port it really got. */
@@ -81,6 +85,7 @@ export async function startServer(
     }),
     requestLog,
     version,
+    openapiFile: fileURLToPath(OPENAPI_FILE),
     settings: {
       bodyLimitBytes: Math.round(options.bodyLimitMb * 1024 * 1024),
       defaultMaxTokens: options.maxTokens ?? null,

@@ -11,6 +11,7 @@ import { ApiError } from './errors.ts';
 import type { RouteContext } from './route-context.ts';
 import { chatCompletionsRoute } from './routes/chat-completions-route.ts';
 import { controlRoute } from './routes/control-route.ts';
+import { docsRoute } from './routes/docs-route.ts';
 import { healthRoute } from './routes/health-route.ts';
 import { metricsRoute } from './routes/metrics-route.ts';
 import { modelsRoute } from './routes/models-route.ts';
@@ -29,6 +30,8 @@ export interface AppOptions {
   readonly requestLog: RequestLog;
   readonly version: string;
   readonly settings?: Partial<HttpSettings>;
+  /** Description of these routes that /docs shows; without one there is no /docs. */
+  readonly openapiFile?: string;
   /** Called before the routes are there; the OpenAPI generator hooks in here. */
   readonly beforeRoutes?: (app: FastifyInstance) => Promise<void>;
 }
@@ -72,6 +75,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(readyRoute(context));
   await app.register(metricsRoute(context));
   await app.register(versionRoute(context));
+  if (options.openapiFile !== undefined) await app.register(docsRoute(options.openapiFile));
   return app;
 }
 

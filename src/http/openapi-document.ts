@@ -6,12 +6,11 @@ const PREFIX = '#/components/schemas/';
  * Keeps the named schemas that something refers to. Every schema comes twice, as `X` for replies and `XInput` for
  * requests; where only the second is used it takes the plain name.
  * @param document an OpenAPI document
- * @param alsoKept names kept although nothing refers to them
  */
-export function tidyComponents(document: Json, alsoKept: readonly string[]): Json {
+export function tidyComponents(document: Json): Json {
   const { components, ...rest } = asObject(document);
   const schemas = asObject(asObject(components)['schemas']);
-  const used = usedNames({ ...rest, alsoKept: alsoKept.map(reference) }, schemas);
+  const used = usedNames(rest, schemas);
   const renamed = (name: string): string => {
     const plain = name.replace(/Input$/, '');
     return used.has(plain) ? name : plain;
@@ -61,10 +60,6 @@ function mapReferences(value: Json, rename: (name: string) => string): Json {
       : [key, mapReferences(child, rename)],
   );
   return Object.fromEntries(entries);
-}
-
-function reference(name: string): Json {
-  return { $ref: `${PREFIX}${name}` };
 }
 
 function asObject(value: Json | undefined): Record<string, Json> {

@@ -272,7 +272,7 @@ test('the models can be listed and looked up', async (context) => {
   const { data } = await client.models.list();
   assert.deepEqual(
     data.map(({ id }) => id),
-    ['test-model'],
+    ['test-model', 'test-model:auto', 'test-model:think', 'test-model:fast'],
   );
   assert.equal((await client.models.retrieve('test-model')).owned_by, 'thinkgate');
   await assert.rejects(client.models.retrieve('other'), OpenAI.NotFoundError);

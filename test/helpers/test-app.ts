@@ -126,6 +126,7 @@ export interface TestAppOptions {
   readonly settings?: AppOptions['settings'];
   readonly manifest?: Partial<ServedModel['manifest']>;
   readonly beforeRoutes?: AppOptions['beforeRoutes'];
+  readonly openapiFile?: string;
 }
 
 /** The real app over a fake engine and a fake chat room; not listening. */
@@ -156,6 +157,7 @@ export async function buildTestApp(options: TestAppOptions = {}): Promise<TestAp
     },
     version: '1.2.3',
     ...(options.settings && { settings: options.settings }),
+    ...(options.openapiFile && { openapiFile: options.openapiFile }),
     ...(options.beforeRoutes && { beforeRoutes: options.beforeRoutes }),
   });
   return { app, engine, formatter, metrics, log, failures };

@@ -10,6 +10,7 @@ import { collectCompletion } from '../collect-completion.ts';
 import { type CompletionContext, thinkingHeaders, toFinishReason } from '../completion-parts.ts';
 import { disconnectSignal } from '../disconnect-signal.ts';
 import { ApiError } from '../errors.ts';
+import { eventStreamSchema } from '../event-stream-schema.ts';
 import { prepareGeneration } from '../generation-request.ts';
 import { chatCompletionRequestSchema } from '../request-schema.ts';
 import { type ChatCompletion, chatCompletionSchema, errorSchema } from '../response-schema.ts';
@@ -42,10 +43,10 @@ const schema = {
       content: {
         'application/json': { schema: chatCompletionSchema },
         'text/event-stream': {
-          schema: z.custom<Readable>().meta({
-            type: 'string',
-            description: 'One ChatCompletionChunk per event, then `[DONE]`.',
-          }),
+          schema: eventStreamSchema(
+            'ChatCompletionChunk',
+            'One ChatCompletionChunk per event, then `[DONE]`.',
+          ),
         },
       },
     },

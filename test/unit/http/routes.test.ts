@@ -1,34 +1,65 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EngineUnavailableError } from '../../../src/engine/generation.ts';
+import { DEFAULT_THINKING_POLICY } from '../../../src/http/thinking-policy.ts';
 import { FakeEngineClient } from '../../helpers/fake-engine-client.ts';
 import { buildTestApp, chatBody, postChat, TEST_MANIFEST } from '../../helpers/test-app.ts';
 
-test('GET /v1/models lists the model with what it can do', async () => {
+test('GET /v1/models lists the model with what it can do, then its names with a mode', async () => {
   const { app } = await buildTestApp();
   const reply = await app.inject('/v1/models');
-  const body = reply.json();
-  const [model] = body.data;
-  assert.ok(Number.isInteger(model.created));
-  delete model.created;
-  assert.deepEqual(body, {
+  const { data, ...list } = reply.json();
+  assert.deepEqual(list, {
     object: 'list',
-    data: [
-      {
-        id: 'test-model',
-        object: 'model',
-        owned_by: 'thinkgate',
-        max_model_len: 256,
-        modalities: { input: ['text', 'image'], output: ['text'] },
-        thinking: {
-          modes: ['auto', 'think', 'fast'],
-          default_mode: 'auto',
-          profiles: { economy: { threshold: 0.8 } },
-        },
-        precision: 'fp32',
-      },
-    ],
+    has_more: false,
+    first_id: 'test-model',
+    last_id: 'test-model:fast',
   });
+  const [{ created, created_at: createdAt, ...model }, ...aliases] = data;
+  assert.ok(Number.isInteger(created));
+  assert.equal(Date.parse(createdAt), created * 1000);
+  assert.deepEqual(model, {
+    id: 'test-model',
+    object: 'model',
+    owned_by: 'thinkgate',
+    root: 'test-model',
+    parent: null,
+    max_model_len: 256,
+    context_length: 256,
+    modalities: { input: ['text', 'image'], output: ['text'] },
+    thinking: {
+      modes: ['auto', 'think', 'fast'],
+      default_mode: 'auto',
+      profiles: { economy: { threshold: 0.8 } },
+    },
+    precision: 'fp32',
+    type: 'model',
+    display_name: 'test-model',
+  });
+  assert.deepEqual(
+    aliases.map((alias: typeof model) => [alias.id, alias.parent, alias.thinking.default_mode]),
+    [
+      ['test-model:auto', 'test-model', 'auto'],
+      ['test-model:think', 'test-model', 'think'],
+      ['test-model:fast', 'test-model', 'fast'],
+    ],
+  );
+  for (const { id } of data) {
+    assert.equal((await app.inject(`/v1/models/${encodeURIComponent(id)}`)).json().id, id);
+    assert.equal((await postChat(app, { model: id })).statusCode, 200);
+  }
+});
+
+test('where the operator left one mode, only its name is listed', async () => {
+  const thinking = { ...DEFAULT_THINKING_POLICY, mode: 'fast' as const, lock: true };
+  const { app } = await buildTestApp({ settings: { thinking } });
+  const { data } = (await app.inject('/v1/models')).json();
+  assert.deepEqual(
+    data.map(({ id }: { id: string }) => id),
+    ['test-model', 'test-model:fast'],
+  );
+  assert.deepEqual(data[0].thinking.modes, ['fast']);
+  assert.equal(data[0].thinking.default_mode, 'fast');
 });
 
 test('a text-only model says so', async () => {
