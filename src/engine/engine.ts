@@ -81,13 +81,18 @@ export class Engine {
   /** Takes a request; one that cannot be run ends with an error event instead. */
   submit(request: GenerationRequest): void {
     const { runner, protocol, tokens, tokenBytes, imageTokenId, now } = this.#options;
-    const { thinking, maxTokens, stop } = request;
+    const { thinking, maxTokens, minTokens, stop } = request;
     const controller = new ThinkingController({
       protocol,
       tokens,
       request: thinking,
       maxTokens,
       stop,
+      ending: {
+        endOfTurn: this.#options.eos,
+        stopTokenIds: new Set(request.stopTokenIds),
+        minTokens,
+      },
       greedy: request.sampling.temperature === 0,
       tokenBytes,
     });
@@ -248,10 +253,11 @@ export class Engine {
     const choice = sequence.choose(logits, endsTurn);
     const { tokenId, forced, report } = choice;
     sequence.append(tokenId);
+    const stops = sequence.thinking.stopsAt(tokenId);
     const accepted = sequence.thinking.accept(tokenId);
     this.#say(entry, events.token({ tokenId, forced, ...report }, accepted));
     if (accepted.stop !== null) this.#finish(entry, 'stop', { stopString: accepted.stop });
-    else if (endsTurn(tokenId)) this.#finish(entry, 'stop', {});
+    else if (stops || endsTurn(tokenId)) this.#finish(entry, 'stop', {});
     else if (sequence.numGenerated >= sequence.request.maxTokens) this.#finish(entry, 'length', {});
   }
 

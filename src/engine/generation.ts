@@ -16,6 +16,10 @@ export interface GenerationRequest {
   readonly maxTokens: number;
   /** The answer ends before any of these; they are not looked for in the thinking. */
   readonly stop: readonly string[];
+  /** Tokens that end the answer and write no text; in the thinking too where stop strings are looked for there. */
+  readonly stopTokenIds: readonly number[];
+  /** Tokens of the answer before which nothing of the model's may end it; the thinking does not count. */
+  readonly minTokens: number;
   /** Number of alternatives to report per token; null reports no log-probabilities. */
   readonly topLogprobs: number | null;
   readonly thinking: ThinkingRequest;

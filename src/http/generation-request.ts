@@ -7,14 +7,14 @@ import type { ThinkingMode } from '../model-package/protocol.ts';
 import { conflict } from './errors.ts';
 import { toChatMessage } from './message-schema.ts';
 import type { ChatCompletionRequest } from './request-schema.ts';
-import { resolveSampling } from './sampling-params.ts';
+import { resolveSampling, resolveStopTokens } from './sampling-params.ts';
 import type { ServedModel } from './served-model.ts';
 import type { HttpSettings } from './settings.ts';
 import { type ReasoningDisplay, resolveDisplay } from './text-display.ts';
 import { resolveThinking, type ThinkingOptions } from './thinking-options.ts';
 import { isTooSmallToThink } from './thinking-room.ts';
 import type { ControlSource } from './thinking-wishes.ts';
-import { answerFloor, resolveMaxTokens, upperLimit } from './token-limits.ts';
+import { answerFloor, resolveMaxTokens, resolveMinTokens, upperLimit } from './token-limits.ts';
 
 export interface GenerationContext {
   readonly id: string;
@@ -71,13 +71,15 @@ export async function prepareGeneration(
     }),
     maxTokens,
     stop: typeof body.stop === 'string' ? [body.stop] : (body.stop ?? []),
+    stopTokenIds: resolveStopTokens(body, model.engine.limits.vocabSize),
+    minTokens: resolveMinTokens(body, maxTokens),
     topLogprobs: body.logprobs === true ? (body.top_logprobs ?? 0) : null,
     thinking: {
       requested: plan.mode,
       source: plan.source,
       start: prompt.start,
       budget: asked.budget,
-      answerFloor: answerFloor(maxTokens, settings),
+      answerFloor: answerFloor(maxTokens, settings, body.min_tokens ?? 0),
       ...(plan.mode === 'auto' && asked.steering && { steering: asked.steering }),
       extensions: asked.extensions,
       breakLoops: asked.breakLoops,
@@ -151,7 +153,7 @@ interface PromptInput {
 }
 
 function planFor(
-  { asked, continuation }: PromptInput,
+  { body, asked, continuation }: PromptInput,
   maxTokens: number,
   context: GenerationContext,
 ): Plan {
@@ -160,7 +162,7 @@ function planFor(
   const { mode, lock } = settings.thinking;
   const room = {
     maxTokens,
-    answerFloor: answerFloor(maxTokens, settings),
+    answerFloor: answerFloor(maxTokens, settings, body.min_tokens ?? 0),
     exitTokens: model.exitTokens,
   };
   const protocol = model.manifest.thinking;

@@ -3,6 +3,7 @@ import { messageSchema } from './message-schema.ts';
 import { thinkingFields } from './thinking-fields.ts';
 
 const MAX_STOP_STRINGS = 16;
+const MAX_STOP_TOKENS = 64;
 export const MAX_TOP_LOGPROBS = 20;
 
 const stopString = z.string().min(1);
@@ -41,6 +42,20 @@ export const chatCompletionRequestSchema = z
       .nullish()
       .describe(
         'The answer ends before any of these. They are looked for in the thinking only with stop_in_thinking.',
+      ),
+    stop_token_ids: z
+      .array(z.int().min(0))
+      .max(MAX_STOP_TOKENS)
+      .nullish()
+      .describe(
+        'Tokens that end the answer, their own text left out. Drawn in the thinking they end it only with stop_in_thinking.',
+      ),
+    min_tokens: z
+      .int()
+      .min(0)
+      .nullish()
+      .describe(
+        'Fewest tokens of the answer, thinking not counted: before, the end of the turn and stop_token_ids cannot be drawn and stop is not looked for.',
       ),
 
     temperature: z.number().min(0).max(2).nullish(),

@@ -33,6 +33,18 @@ export function resolveSampling(
   };
 }
 
+/** @throws ApiError for an id that is no token of the model */
+export function resolveStopTokens(body: ChatCompletionRequest, vocabSize: number): number[] {
+  const ids = body.stop_token_ids ?? [];
+  const index = ids.findIndex((id) => id >= vocabSize);
+  if (index < 0) return [...ids];
+  throw new ApiError(
+    'invalid_value',
+    `\`stop_token_ids[${index}]\` must be a token id from 0 to ${vocabSize - 1}; got ${ids[index]}.`,
+    { param: `stop_token_ids[${index}]` },
+  );
+}
+
 function resolveLogitBias(
   bias: Readonly<Record<string, number>>,
   vocabSize: number,

@@ -49,7 +49,23 @@ function tooLong(found: string, capacity: number): ApiError {
   );
 }
 
-/** Tokens that thinking cannot eat. */
-export function answerFloor(maxTokens: number, { answerFloor: floor }: HttpSettings): number {
-  return Math.min(floor.tokens, Math.floor(maxTokens * floor.share));
+/** Tokens that thinking cannot eat: the operator's share, and at least what the request wants of the answer. */
+export function answerFloor(
+  maxTokens: number,
+  { answerFloor: floor }: HttpSettings,
+  minTokens: number,
+): number {
+  const share = Math.min(floor.tokens, Math.floor(maxTokens * floor.share));
+  return Math.min(maxTokens, Math.max(share, minTokens));
+}
+
+/** @throws ApiError when the answer cannot be as long as it must be */
+export function resolveMinTokens({ min_tokens }: ChatCompletionRequest, maxTokens: number): number {
+  const least = min_tokens ?? 0;
+  if (least <= maxTokens) return least;
+  throw new ApiError(
+    'conflicting_parameters',
+    `\`min_tokens\` must be at most the ${maxTokens} tokens that may be generated; got ${least}.`,
+    { param: 'min_tokens' },
+  );
 }

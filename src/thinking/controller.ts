@@ -21,10 +21,21 @@ export interface ControllerOptions {
   readonly request: ThinkingRequest;
   readonly maxTokens: number;
   readonly stop: readonly string[];
+  /** Absent: the answer may end at once, by what ends a turn alone. */
+  readonly ending?: AnswerEnding;
   /** Whether the likeliest token is taken (temperature 0). */
   readonly greedy: boolean;
   /** Bytes of a token's text; empty for special tokens, which write none. */
   readonly tokenBytes: (tokenId: number) => Uint8Array;
+}
+
+/** Which tokens end an answer, and from when on. */
+export interface AnswerEnding {
+  readonly endOfTurn: ReadonlySet<number>;
+  /** Tokens that end the answer beside the end of a turn. */
+  readonly stopTokenIds: ReadonlySet<number>;
+  /** Tokens of the answer before which neither of them can be drawn, and no stop string is looked for. */
+  readonly minTokens: number;
 }
 
 export type Side = 'preamble' | 'reasoning' | 'answer';
@@ -34,6 +45,8 @@ export interface AcceptedToken extends FilteredPieces {
   /** null while it is open what the text at hand belongs to; the next known side is then this token's too. */
   readonly side: Side | null;
 }
+
+const NO_TEXT = new Uint8Array(0);
 
 /** How the logits of the position at hand are to be changed before a token is sampled. */
 export interface Adjustment {
@@ -115,7 +128,9 @@ export class ThinkingController {
    */
   observe(logits: Float32Array): Adjustment | null {
     const { request, tokens, greedy } = this.#options;
-    const banned = this.#parser.inEmptyBlock ? (tokens.banFirst[request.requested] ?? []) : [];
+    const banned = this.#parser.inEmptyBlock
+      ? (tokens.banFirst[request.requested] ?? [])
+      : this.#bannedEnds();
     this.#steered = null;
     if (this.#probe !== null && this.#decision === null && this.#atDecision(this.#probe)) {
       const branch = this.#probe.read(logits);
@@ -149,9 +164,18 @@ export class ThinkingController {
     return this.#closer.refuses(tokenBytes(tokenId), { endsTurn, mustBeEmpty });
   }
 
+  /** Whether a token is one of the request's own that end the generation where it stands. It writes no text then. */
+  stopsAt(tokenId: number): boolean {
+    const { ending, request } = this.#options;
+    const applies = !this.#inThinking || request.stopInThinking === true;
+    return applies && ending?.stopTokenIds.has(tokenId) === true;
+  }
+
   accept(tokenId: number): AcceptedToken {
     const { region, numBlocks } = this.#parser;
-    const text = this.#utf8.push(this.#options.tokenBytes(tokenId));
+    const bytes = this.stopsAt(tokenId) ? NO_TEXT : this.#options.tokenBytes(tokenId);
+    const text = this.#utf8.push(bytes);
+    const mayEnd = this.#mayAnswerEnd;
     if (numBlocks === 0 && region !== 'answer') this.#closer.countBefore();
     this.#probe?.accept(tokenId, text.trim() === '');
     const sections = this.#parser.push(text);
@@ -160,7 +184,7 @@ export class ThinkingController {
     if (this.#decision === null && mode !== null) this.#decide(mode);
     const side = this.#sideAfter(region);
     this.#count(side);
-    return { side, ...this.#stops.push(sections) };
+    return { side, ...this.#stops.push(sections, mayEnd) };
   }
 
   /** Text still held back, and a decision if none was reached, when nothing more will come. */
@@ -174,6 +198,24 @@ export class ThinkingController {
 
   get #startsInAnswer(): boolean {
     return this.#options.request.start.startsWith('answer');
+  }
+
+  /** In a block or a preamble: nothing of the answer is written yet. */
+  get #inThinking(): boolean {
+    const { region } = this.#parser;
+    return region === 'block' || region === 'preamble';
+  }
+
+  /** Tokens on no known side yet turn out to be the answer's, or a tag follows and the count starts over. */
+  get #mayAnswerEnd(): boolean {
+    const least = this.#options.ending?.minTokens ?? 0;
+    return this.#counts.answer + this.#numOpen >= least;
+  }
+
+  #bannedEnds(): readonly number[] {
+    const { ending } = this.#options;
+    if (ending === undefined || this.#inThinking || this.#mayAnswerEnd) return [];
+    return [...ending.endOfTurn, ...ending.stopTokenIds];
   }
 
   #atDecision(probe: DecisionProbe): boolean {

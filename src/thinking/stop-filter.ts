@@ -17,10 +17,12 @@ export class StopFilter {
     this.#thinking = new StopMatcher(inThinking ? stops : []);
   }
 
-  push(sections: readonly TextPiece[]): FilteredPieces {
+  /** @param searchesAnswer false lets the answer's text pass unread, as long as the answer must not end yet */
+  push(sections: readonly TextPiece[], searchesAnswer = true): FilteredPieces {
     const pieces: TextPiece[] = [];
     for (const { section, text } of sections) {
-      if (section === 'preamble') pieces.push({ section, text });
+      const passes = section === 'answer' && !searchesAnswer;
+      if (section === 'preamble' || passes) pieces.push({ section, text });
       else if (section === 'frame') pieces.push(...this.#rest('reasoning'), { section, text });
       else {
         const found = this.#matcher(section).push(text);

@@ -150,6 +150,8 @@ export function requestOf(
     },
     maxTokens: 100,
     stop: [],
+    stopTokenIds: [],
+    minTokens: 0,
     topLogprobs: null,
     thinking: { requested: 'auto', source: 'policy', start: 'block', budget: null, answerFloor: 0 },
     ...parts,
