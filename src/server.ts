@@ -1,6 +1,9 @@
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import type { FastifyInstance } from 'fastify';
 import { createChatFormatter } from './chat/formatter.ts';
+import { readTls, toAccess } from './cli/access-flags.ts';
+import { toLimits } from './cli/limit-flags.ts';
 import type { ServeOptions } from './cli/serve-options.ts';
 import { toThinkingPolicy } from './cli/thinking-flags.ts';
 import { buildApp } from './http/app.ts';
@@ -27,8 +30,13 @@ export interface RunningServer {
   readonly url: string;
   readonly modelId: string;
   readonly packageDir: string;
-  /** Refuses new requests, lets the running ones finish, then ends the engine. */
-  close(): Promise<void>;
+  readonly needsKey: boolean;
+  /**
+   * Refuses new requests, lets the running ones finish, then ends the engine. What still runs after the time given to
+   * draining ends with an error.
+   * @returns whether everything finished
+   */
+  close(): Promise<boolean>;
 }
 
 /**
@@ -40,10 +48,10 @@ export async function startServer(
   packageDir: string,
   options: ServeOptions,
 ): Promise<RunningServer> {
+  const operator = await operatorSettings(options);
   const { manifest } = await readPackage(packageDir, { verify: options.verify });
   const settings = engineSettings(manifest, options);
   const thinking = thinkingPolicy(manifest, options);
-  const { answerFloor } = DEFAULT_HTTP_SETTINGS;
   const formatter = await createChatFormatter({
     packageDir,
     manifest,
@@ -87,19 +95,20 @@ export async function startServer(
     version,
     openapiFile: fileURLToPath(OPENAPI_FILE),
     settings: {
-      bodyLimitBytes: Math.round(options.bodyLimitMb * 1024 * 1024),
-      defaultMaxTokens: options.maxTokens ?? null,
-      answerFloor: { ...answerFloor, tokens: options.answerFloor ?? answerFloor.tokens },
+      ...operator,
       thinking,
-      load:
-        options.loadBias === undefined
-          ? null
-          : { maxBias: options.loadBias, numSlots: options.slots },
     },
   });
-  const close = async (): Promise<void> => {
-    await app.close();
+  const close = async (): Promise<boolean> => {
+    const isComplete = await drain(app, {
+      ...operator,
+      onDeadline: () => {
+        requestLog.note('warn', 'the time to drain is over; ending the requests that still run');
+        void engine.close();
+      },
+    });
     await Promise.all([engine.close(), formatter.close()]);
+    return isComplete;
   };
   try {
     await app.listen({ host: options.host, port: options.port });
@@ -108,7 +117,47 @@ export async function startServer(
     await close();
     throw error;
   }
-  return { url: urlOf(app.server.address() as AddressInfo), modelId, packageDir, close };
+  const url = urlOf(app.server.address() as AddressInfo, operator.tls === null ? 'http' : 'https');
+  const needsKey = !operator.access.keys.isEmpty;
+  return { url, modelId, packageDir, needsKey, close };
+}
+
+/** What the operator set of the HTTP surface, apart from the model's part in it. */
+async function operatorSettings(options: ServeOptions) {
+  const { answerFloor } = DEFAULT_HTTP_SETTINGS;
+  return {
+    ...toLimits(options),
+    access: await toAccess(options, options),
+    tls: await readTls(options),
+    corsOrigins: options.corsOrigins ?? [],
+    defaultMaxTokens: options.maxTokens ?? null,
+    answerFloor: { ...answerFloor, tokens: options.answerFloor ?? answerFloor.tokens },
+    load:
+      options.loadBias === undefined
+        ? null
+        : { maxBias: options.loadBias, numSlots: options.slots },
+  };
+}
+
+interface DrainOptions {
+  readonly drainMs: number;
+  /** Ends what still runs. */
+  readonly onDeadline: () => void;
+}
+
+/** @returns whether everything finished before the deadline */
+async function drain(
+  app: FastifyInstance,
+  { drainMs, onDeadline }: DrainOptions,
+): Promise<boolean> {
+  let isComplete = true;
+  const deadline = setTimeout(() => {
+    isComplete = false;
+    onDeadline();
+  }, drainMs);
+  await app.close();
+  clearTimeout(deadline);
+  return isComplete;
 }
 
 function engineSettings(manifest: Manifest, options: ServeOptions): EngineSettings {
@@ -156,6 +205,6 @@ function noteUnverified({ name, unverified }: Protocol, warn: (message: string) 
   }
 }
 
-function urlOf({ address, port, family }: AddressInfo): string {
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+function urlOf({ address, port, family }: AddressInfo, scheme: 'http' | 'https'): string {
+  return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }

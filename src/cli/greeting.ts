@@ -18,16 +18,17 @@ export function printGreeting(server: RunningServer): void {
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
-function curlLines({ url, modelId, packageDir }: RunningServer): string[] {
+function curlLines({ url, modelId, packageDir, needsKey }: RunningServer): string[] {
   const example = readExample(packageDir);
   const content =
     example === undefined
       ? '"What is 23 + 48?"'
       : `[{"type":"image_url","image_url":{"url":"data:image/png;base64,'"$(base64 < ${example.file} | tr -d '\\n')"'"}},{"type":"text","text":"${example.question}"}]`;
+  const key = needsKey ? ' -H "authorization: Bearer $API_KEY"' : '';
   return [
     'Try it:',
     '',
-    `curl -sN ${url}/v1/chat/completions -H 'content-type: application/json' -d '{`,
+    `curl -sN ${url}/v1/chat/completions${key} -H 'content-type: application/json' -d '{`,
     `  "model": "${modelId}", "stream": true,`,
     `  "messages": [{"role": "user", "content": ${content}}]`,
     "}'",

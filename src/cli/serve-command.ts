@@ -3,8 +3,8 @@ import { startServer } from '../server.ts';
 import { printGreeting } from './greeting.ts';
 import { addServeOptions, parseServeOptions } from './serve-options.ts';
 
-/** Streams that run when the server is told to stop get this long to finish. */
-const DRAIN_MS = 30_000;
+/** What ends on its own after the drain gets this long; then the process ends it. */
+const GRACE_MS = 10_000;
 
 export function registerServe(program: Command): void {
   const command = program
@@ -13,20 +13,21 @@ export function registerServe(program: Command): void {
     .argument('<package>', 'folder written by `thinkgate convert`');
   addServeOptions(command);
   command.action(async (packageDir: string, raw: Record<string, unknown>) => {
-    const server = await startServer(packageDir, parseServeOptions(raw));
+    const options = parseServeOptions(raw);
+    const server = await startServer(packageDir, options);
     printGreeting(server);
-    closeOnSignal(() => server.close());
+    closeOnSignal(() => server.close(), options.drainTimeout * 1000 + GRACE_MS);
   });
 }
 
-/** The first signal drains; the second, or the deadline, ends at once. */
-function closeOnSignal(close: () => Promise<void>): void {
+/** The first signal drains; the second, or the deadline, ends at once. Exit code 0 means that nothing was cut off. */
+function closeOnSignal(close: () => Promise<boolean>, deadlineMs: number): void {
   let closing = false;
   const onSignal = (): void => {
     if (closing) process.exit(1);
     closing = true;
-    setTimeout(() => process.exit(1), DRAIN_MS).unref();
-    void close().then(() => process.exit(0));
+    setTimeout(() => process.exit(1), deadlineMs).unref();
+    void close().then((isComplete) => process.exit(isComplete ? 0 : 1));
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);

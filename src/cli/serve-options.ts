@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
+import { ACCESS_FLAG_ROWS, accessFlagsShape } from './access-flags.ts';
+import { LIMIT_FLAG_ROWS, limitFlagsShape } from './limit-flags.ts';
 import type { OptionRow } from './option-row.ts';
 import { THINKING_FLAG_ROWS, thinkingFlagsShape } from './thinking-flags.ts';
 
@@ -19,7 +21,8 @@ export const serveOptionsSchema = z.strictObject({
   featureCacheMb: z.coerce.number().min(0),
   maxTokens: z.coerce.number().int().min(1).optional(),
   ...thinkingFlagsShape,
-  bodyLimitMb: z.coerce.number().positive(),
+  ...accessFlagsShape,
+  ...limitFlagsShape,
   allowPrivateImages: z.boolean(),
   verify: z.boolean(),
   logLevel: z.enum(['silent', 'error', 'warn', 'info', 'debug']),
@@ -98,12 +101,8 @@ export const SERVE_OPTION_ROWS: readonly OptionRow[] = [
     description: 'max_tokens of requests that name none (default: the rest of the slot)',
   },
   ...THINKING_FLAG_ROWS,
-  {
-    flags: '--body-limit-mb <size>',
-    env: 'THINKGATE_BODY_LIMIT_MB',
-    description: 'largest request body',
-    default: '32',
-  },
+  ...ACCESS_FLAG_ROWS,
+  ...LIMIT_FLAG_ROWS,
   {
     flags: '--allow-private-images',
     description: 'let picture URLs point into private networks',

@@ -5,9 +5,11 @@ import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-
 import type { Metrics } from '../observability/metrics.ts';
 import type { RequestLog } from '../observability/request-log.ts';
 import { LoadPolicy } from '../thinking/load-policy.ts';
-import { ConnectionDrain } from './connection-drain.ts';
+import { addCors } from './access/cors.ts';
+import { addGate } from './access/gate.ts';
+import { Drain } from './drain.ts';
 import { addErrorHandlers, answerClientError, answerError } from './error-replies.ts';
-import { ApiError } from './errors.ts';
+import { createNodeServer } from './node-server.ts';
 import type { RouteContext } from './route-context.ts';
 import { chatCompletionsRoute } from './routes/chat-completions-route.ts';
 import { controlRoute } from './routes/control-route.ts';
@@ -23,6 +25,8 @@ import { zodValidatorCompiler } from './validation.ts';
 
 /** Ids of callers are echoed and logged, so they must be short and printable. */
 const SANE_REQUEST_ID = /^[\w.:/+=-]{1,128}$/;
+
+const PLUGIN_TIMEOUT_MS = 10_000;
 
 export interface AppOptions {
   readonly model: ServedModel;
@@ -54,25 +58,31 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   };
   const app = fastify({
     bodyLimit: settings.bodyLimitBytes,
-    requestTimeout: settings.requestTimeoutMs,
-    keepAliveTimeout: settings.keepAliveTimeoutMs,
+    serverFactory: (listener) => createNodeServer(listener, settings),
     return503OnClosing: false,
+    // Draining counts as a plugin's hook.
+    pluginTimeout: settings.drainMs + PLUGIN_TIMEOUT_MS,
     genReqId: (request) => requestIdOf(request.headers),
     frameworkErrors: (error, request, reply) => answerError(error, { request, reply, context }),
-    clientErrorHandler: answerClientError,
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, settings),
   }).withTypeProvider<ZodTypeProvider>();
   app.setValidatorCompiler(zodValidatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.removeContentTypeParser('text/plain');
   app.decorateRequest('observation', null);
-  addRequestHooks(app);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+  });
+  const drain = new Drain(app, settings);
+  await addCors(app, settings.corsOrigins);
+  addGate(app, settings.access);
   addErrorHandlers(app, context);
   await options.beforeRoutes?.(app);
   await app.register(chatCompletionsRoute(context));
   await app.register(controlRoute(context));
   await app.register(modelsRoute(context));
   await app.register(healthRoute);
-  await app.register(readyRoute(context));
+  await app.register(readyRoute(context, drain));
   await app.register(metricsRoute(context));
   await app.register(versionRoute(context));
   if (options.openapiFile !== undefined) await app.register(docsRoute(options.openapiFile));
@@ -82,19 +92,4 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
 function requestIdOf(headers: IncomingHttpHeaders): string {
   const given = headers['x-request-id'];
   return typeof given === 'string' && SANE_REQUEST_ID.test(given) ? given : randomUUID();
-}
-
-function addRequestHooks(app: FastifyInstance): void {
-  let closing = false;
-  const drain = new ConnectionDrain(app.server);
-  app.addHook('preClose', async () => {
-    closing = true;
-    drain.start();
-  });
-  app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id);
-    if (closing) {
-      throw new ApiError('shutting_down', 'The server is shutting down.', { retryAfterSeconds: 1 });
-    }
-  });
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
 
 /**
  * Knows which connections have a request on them, so that closing the server waits for those alone. Node's own
@@ -8,36 +9,62 @@ import type { Socket } from 'node:net';
  */
 export class ConnectionDrain {
   readonly #numRequests = new Map<Socket, number>();
-  #draining = false;
+  readonly #running = new Set<ServerResponse>();
+  #isDraining = false;
+  #isClosing = false;
 
   constructor(server: Server) {
-    server.on('connection', (socket) => this.#opened(socket));
+    // Over TLS a request's socket is the one that comes out of the handshake.
+    const opened = server instanceof TlsServer ? 'secureConnection' : 'connection';
+    server.on(opened, (socket: Socket) => this.#opened(socket));
     server.on('request', (request, response) => this.#requested(request, response));
   }
 
-  /** Ends what is idle now, and everything else as it becomes idle. */
-  start(): void {
-    this.#draining = true;
-    for (const socket of this.#numRequests.keys()) this.#endIfIdle(socket);
+  /**
+   * Ends what is idle now, and everything else as it becomes idle. Connections may still be opened to be told that the
+   * server is going.
+   * @returns once the requests that ran when this was called are over, or after `deadlineMs`; from then on every new
+   * connection is ended too
+   */
+  async finished(deadlineMs: number): Promise<void> {
+    this.#isDraining = true;
+    this.#endIdle();
+    const over = [...this.#running].map(
+      (response) => new Promise<void>((resolve) => response.once('close', resolve)),
+    );
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, deadlineMs);
+    });
+    await Promise.race([Promise.all(over), deadline]);
+    clearTimeout(timer);
+    this.#isClosing = true;
+    this.#endIdle();
   }
 
   #opened(socket: Socket): void {
     this.#numRequests.set(socket, 0);
     socket.once('close', () => this.#numRequests.delete(socket));
-    if (this.#draining) this.#endIfIdle(socket);
+    if (this.#isClosing) this.#endIfIdle(socket);
   }
 
   #requested({ socket }: IncomingMessage, response: ServerResponse): void {
     this.#count(socket, 1);
+    this.#running.add(response);
     response.once('close', () => {
+      this.#running.delete(response);
       this.#count(socket, -1);
-      if (this.#draining) this.#endIfIdle(socket);
+      if (this.#isDraining) this.#endIfIdle(socket);
     });
   }
 
   #count(socket: Socket, change: number): void {
     const numRequests = this.#numRequests.get(socket);
     if (numRequests !== undefined) this.#numRequests.set(socket, numRequests + change);
+  }
+
+  #endIdle(): void {
+    for (const socket of this.#numRequests.keys()) this.#endIfIdle(socket);
   }
 
   #endIfIdle(socket: Socket): void {

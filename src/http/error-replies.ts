@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ApiError, toApiError } from './errors.ts';
 import type { RouteContext } from './route-context.ts';
 import { RouteTable } from './route-table.ts';
+import type { HttpSettings } from './settings.ts';
 
 interface Exchange {
   readonly request: FastifyRequest;
@@ -15,13 +17,17 @@ interface Exchange {
 export function answerError(error: unknown, { request, reply, context }: Exchange): void {
   const failure = reply.raw.destroyed
     ? new ApiError('client_closed_request', 'The client closed the connection.')
-    : toApiError(error, context.settings);
+    : toApiError(error, {
+        bodyLimitBytes: context.settings.bodyLimitBytes,
+        announcedBytes: request.headers['content-length'],
+      });
   if (failure.status === 500) context.requestLog.failure(request.id, failure.cause ?? failure);
   request.observation?.end(failure.status, failure.code);
   if (failure.retryAfterSeconds !== null) {
     reply.header('retry-after', String(Math.ceil(failure.retryAfterSeconds)));
     reply.header('retry-after-ms', String(Math.round(failure.retryAfterSeconds * 1000)));
   }
+  if (!failure.isWorthRetrying) reply.header('x-should-retry', 'false');
   reply
     .header('x-request-id', request.id)
     .code(failure.status)
@@ -52,19 +58,26 @@ function noRoute({ method, url }: FastifyRequest, allowed: readonly string[]): A
     : new ApiError('route_not_found', `There is no ${method} ${path} on this server.`);
 }
 
+type ArrivalLimits = Pick<HttpSettings, 'headersTimeoutMs' | 'maxHeaderBytes' | 'requestTimeoutMs'>;
+
 /** What cannot be read as an HTTP request has no reply object; the answer is written by hand. */
-export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+export function answerClientError(
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  limits: ArrivalLimits,
+): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
-  const failure = clientFailure(error.code);
+  const failure = clientFailure(error.code, limits);
   const body = JSON.stringify(failure.toBody());
   socket.end(
     [
       `HTTP/1.1 ${failure.status} ${STATUS_CODES[failure.status] ?? ''}`,
       'content-type: application/json; charset=utf-8',
       `content-length: ${Buffer.byteLength(body)}`,
+      `x-request-id: ${randomUUID()}`,
       'connection: close',
       '',
       body,
@@ -72,12 +85,19 @@ export function answerClientError(error: NodeJS.ErrnoException, socket: Socket):
   );
 }
 
-function clientFailure(code: string | undefined): ApiError {
+function clientFailure(code: string | undefined, limits: ArrivalLimits): ApiError {
+  const { requestTimeoutMs, maxHeaderBytes } = limits;
   switch (code) {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new ApiError('request_timeout', 'The request took too long to arrive.');
+      return new ApiError(
+        'request_timeout',
+        `The request took too long to arrive; its headers may take ${limits.headersTimeoutMs} ms, all of it ${requestTimeoutMs} ms.`,
+      );
     case 'HPE_HEADER_OVERFLOW':
-      return new ApiError('headers_too_large', 'The headers are too large.');
+      return new ApiError(
+        'headers_too_large',
+        `The headers have more than ${maxHeaderBytes} bytes, the most that is allowed.`,
+      );
     default:
       return new ApiError('invalid_request', 'The request is malformed.');
   }

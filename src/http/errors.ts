@@ -1,30 +1,44 @@
-import { ChatInputError } from '../chat/chat-input-error.ts';
+import { type ChatErrorCode, ChatInputError } from '../chat/chat-input-error.ts';
 import { EngineUnavailableError } from '../engine/generation.ts';
 
-/**
- * Every refusal this server can answer with: HTTP status, the wire's `type`, by its `code`. Codes of pictures come from
- * the chat room (`ChatInputError`) and are always 400 invalid_request_error.
- */
-const CATALOGUE = {
-  invalid_json: { status: 400, type: 'invalid_request_error' },
-  invalid_request: { status: 400, type: 'invalid_request_error' },
-  invalid_value: { status: 400, type: 'invalid_request_error' },
-  unsupported_value: { status: 400, type: 'invalid_request_error' },
-  unsupported_parameter: { status: 400, type: 'invalid_request_error' },
-  missing_required_parameter: { status: 400, type: 'invalid_request_error' },
-  conflicting_parameters: { status: 400, type: 'invalid_request_error' },
-  thinking_conflict: { status: 400, type: 'invalid_request_error' },
-  thinking_locked: { status: 400, type: 'invalid_request_error' },
-  context_length_exceeded: { status: 400, type: 'invalid_request_error' },
+const BAD_REQUEST = { status: 400, type: 'invalid_request_error' } as const;
+
+/** Every refusal this server can answer with: HTTP status and the wire's `type`, by its `code`. */
+export const CATALOGUE = {
+  invalid_json: BAD_REQUEST,
+  invalid_request: BAD_REQUEST,
+  invalid_value: BAD_REQUEST,
+  unsupported_value: BAD_REQUEST,
+  unsupported_parameter: BAD_REQUEST,
+  missing_required_parameter: BAD_REQUEST,
+  conflicting_parameters: BAD_REQUEST,
+  thinking_conflict: BAD_REQUEST,
+  thinking_locked: BAD_REQUEST,
+  context_length_exceeded: BAD_REQUEST,
+  invalid_messages: BAD_REQUEST,
+  unsupported_content: BAD_REQUEST,
+  unsupported_text: BAD_REQUEST,
+  invalid_image: BAD_REQUEST,
+  invalid_image_url: BAD_REQUEST,
+  unsupported_image_format: BAD_REQUEST,
+  images_not_supported: BAD_REQUEST,
+  image_placeholder_mismatch: BAD_REQUEST,
+  too_many_images: BAD_REQUEST,
+  invalid_api_key: { status: 401, type: 'authentication_error' },
+  permission_denied: { status: 403, type: 'permission_error' },
+  host_not_allowed: { status: 403, type: 'permission_error' },
   completion_not_found: { status: 404, type: 'invalid_request_error' },
   model_not_found: { status: 404, type: 'invalid_request_error' },
   route_not_found: { status: 404, type: 'invalid_request_error' },
   method_not_allowed: { status: 405, type: 'invalid_request_error' },
   request_timeout: { status: 408, type: 'invalid_request_error' },
   body_too_large: { status: 413, type: 'invalid_request_error' },
+  image_too_large: { status: 413, type: 'invalid_request_error' },
   url_too_long: { status: 414, type: 'invalid_request_error' },
   unsupported_media_type: { status: 415, type: 'invalid_request_error' },
   headers_too_large: { status: 431, type: 'invalid_request_error' },
+  rate_limit_exceeded: { status: 429, type: 'rate_limit_error' },
+  thinking_quota_exceeded: { status: 429, type: 'rate_limit_error' },
   client_closed_request: { status: 499, type: 'invalid_request_error' },
   internal_error: { status: 500, type: 'server_error' },
   engine_error: { status: 500, type: 'server_error' },
@@ -32,7 +46,8 @@ const CATALOGUE = {
   engine_not_ready: { status: 503, type: 'unavailable_error' },
   shutting_down: { status: 503, type: 'unavailable_error' },
   generation_aborted: { status: 503, type: 'unavailable_error' },
-} as const satisfies Record<string, { status: number; type: string }>;
+} as const satisfies Record<string, { status: number; type: string }> &
+  Record<ChatErrorCode, { status: number; type: string }>;
 
 export type ErrorCode = keyof typeof CATALOGUE;
 
@@ -45,13 +60,14 @@ export interface ErrorBody {
   };
 }
 
+const LONGEST_CLIENT_WAIT_S = 60;
+
 /** A refusal or failure as the client will read it: no stack, no path, nothing of the configuration. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: number;
   readonly type: string;
-  /** One of the catalogue's, or the chat room's own. */
-  readonly code: string;
+  readonly code: ErrorCode;
   readonly param: string | null;
   /** Seconds after which trying again makes sense; null where it never does. */
   readonly retryAfterSeconds: number | null;
@@ -61,17 +77,25 @@ export class ApiError extends Error {
     message: string,
     details: {
       param?: string;
-      chatCode?: string;
       retryAfterSeconds?: number;
       cause?: unknown;
     } = {},
   ) {
     super(message, { cause: details.cause });
-    this.code = details.chatCode ?? code;
+    this.code = code;
     this.status = CATALOGUE[code].status;
     this.type = CATALOGUE[code].type;
     this.param = details.param ?? null;
     this.retryAfterSeconds = details.retryAfterSeconds ?? null;
+  }
+
+  /**
+   * Whether a client that tries again by itself can hope for another answer. Waits beyond a minute are for the caller
+   * to plan: clients cut them short.
+   */
+  get isWorthRetrying(): boolean {
+    if (this.retryAfterSeconds !== null) return this.retryAfterSeconds <= LONGEST_CLIENT_WAIT_S;
+    return this.status >= 500 || this.status === CATALOGUE.request_timeout.status;
   }
 
   toBody(): ErrorBody {
@@ -106,19 +130,24 @@ const FASTIFY_MESSAGES: Readonly<Partial<Record<ErrorCode, string>>> = {
   invalid_request: 'The request is malformed.',
 };
 
+export interface RequestLimits {
+  readonly bodyLimitBytes: number;
+  /** Bytes the client announced; absent where it announced none. */
+  readonly announcedBytes?: string | undefined;
+}
+
 /** Errors the client is at fault for carry a status; everything unknown is a plain 500 whose cause stays here. */
-export function toApiError(error: unknown, limits: { bodyLimitBytes: number }): ApiError {
+export function toApiError(error: unknown, limits: RequestLimits): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof EngineUnavailableError) return fromUnavailable(error);
   if (error instanceof ChatInputError) {
-    const { code: chatCode, param, message } = error;
-    return new ApiError('invalid_value', message, { param, chatCode, cause: error });
+    const { code, param, message } = error;
+    return new ApiError(code, message, { param, cause: error });
   }
   const code = propertyOf(error, 'code');
   const known = typeof code === 'string' ? FASTIFY_ERRORS[code] : undefined;
   if (known === 'body_too_large') {
-    const message = `The body is larger than this server's limit of ${limits.bodyLimitBytes} bytes.`;
-    return new ApiError('body_too_large', message, { cause: error });
+    return new ApiError('body_too_large', bodyTooLarge(limits), { cause: error });
   }
   if (known !== undefined) {
     const message = FASTIFY_MESSAGES[known] ?? 'The request is malformed.';
@@ -131,6 +160,12 @@ export function toApiError(error: unknown, limits: { bodyLimitBytes: number }): 
   return new ApiError('internal_error', 'The server failed to answer this request.', {
     cause: error,
   });
+}
+
+function bodyTooLarge({ bodyLimitBytes, announcedBytes }: RequestLimits): string {
+  const found =
+    announcedBytes === undefined ? 'is larger than' : `has ${announcedBytes} bytes, over`;
+  return `The body ${found} this server's limit of ${bodyLimitBytes} bytes.`;
 }
 
 function fromUnavailable(error: EngineUnavailableError): ApiError {

@@ -1,4 +1,5 @@
 import type { LoadPolicyOptions } from '../thinking/load-policy.ts';
+import { type AccessSettings, DEFAULT_ACCESS } from './access/gate.ts';
 import { DEFAULT_THINKING_POLICY, type ThinkingPolicy } from './thinking-policy.ts';
 
 /** What an operator may set of the HTTP surface. */
@@ -7,10 +8,22 @@ export interface HttpSettings {
   readonly bodyLimitBytes: number;
   /** Longest silence of an event stream: after it a comment line keeps proxies from closing the connection. */
   readonly pingIntervalMs: number;
-  /** Time a client has to send its whole request. */
+  /** Time a client has to send its whole request, and its headers alone. */
   readonly requestTimeoutMs: number;
+  readonly headersTimeoutMs: number;
+  /** Largest headers, the URL among them. */
+  readonly maxHeaderBytes: number;
+  /** Most connections at once; more are closed. */
+  readonly maxConnections: number;
   /** Idle time after which a kept-alive connection is closed. */
   readonly keepAliveTimeoutMs: number;
+  /** Time running requests get to finish once the server is told to stop. */
+  readonly drainMs: number;
+  /** Certificate and private key in PEM; null serves plain HTTP. */
+  readonly tls: { readonly cert: string; readonly key: string } | null;
+  readonly access: AccessSettings;
+  /** Origins whose web pages may call the server from a browser. */
+  readonly corsOrigins: readonly string[];
   /** max_tokens of requests that name none; null gives them the rest of the slot. */
   readonly defaultMaxTokens: number | null;
   /** Tokens of max_tokens that thinking cannot eat: the smaller of a count and a share. */
@@ -24,7 +37,14 @@ export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
   bodyLimitBytes: 32 * 1024 * 1024,
   pingIntervalMs: 10_000,
   requestTimeoutMs: 120_000,
+  headersTimeoutMs: 20_000,
+  maxHeaderBytes: 16 * 1024,
+  maxConnections: 1024,
   keepAliveTimeoutMs: 72_000,
+  drainMs: 30_000,
+  tls: null,
+  access: DEFAULT_ACCESS,
+  corsOrigins: [],
   defaultMaxTokens: null,
   answerFloor: { tokens: 64, share: 0.25 },
   thinking: DEFAULT_THINKING_POLICY,

@@ -197,7 +197,7 @@ export class EngineProcessClient implements EngineClient {
     this.#child = undefined;
     this.#counts = NO_COUNTS;
     for (const { request, queue } of this.#pending.values()) {
-      queue.push(lostRequest(request));
+      queue.push(lostRequest(request, this.#closing));
       queue.end();
     }
     this.#pending.clear();
@@ -222,7 +222,7 @@ export class EngineProcessClient implements EngineClient {
 }
 
 /** What a client of a process that died is told. */
-function lostRequest(request: GenerationRequest): FinishEvent {
+function lostRequest(request: GenerationRequest, closing: boolean): FinishEvent {
   return {
     type: 'finish',
     reason: 'error',
@@ -248,7 +248,9 @@ function lostRequest(request: GenerationRequest): FinishEvent {
       decodeMs: 0,
       totalMs: 0,
     },
-    message: 'The engine stopped while it worked on this request; it is being restarted.',
+    message: closing
+      ? 'The server is shutting down and could not finish this request in time.'
+      : 'The engine stopped while it worked on this request; it is being restarted.',
     detail: null,
   };
 }

@@ -50,7 +50,7 @@ export interface AskOptions {
 
 export interface StartedServer {
   readonly url: string;
-  close(): Promise<void>;
+  close(): Promise<unknown>;
 }
 
 /**

@@ -13,7 +13,9 @@ export async function listeningApp(
   options: TestAppOptions = {},
 ): Promise<ListeningApp> {
   const built = await buildTestApp(options);
-  const url = await built.app.listen({ host: '127.0.0.1', port: 0 });
+  const listening = await built.app.listen({ host: '127.0.0.1', port: 0 });
+  // fastify does not look at what kind of server it was given.
+  const url = options.settings?.tls ? listening.replace('http:', 'https:') : listening;
   context.after(() => built.app.close());
   return { ...built, url };
 }

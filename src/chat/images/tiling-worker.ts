@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { TiledImage } from '../../engine/model-runner.ts';
-import { ChatInputError } from '../chat-input-error.ts';
+import { type ChatErrorCode, ChatInputError } from '../chat-input-error.ts';
 import { decodeImage } from './decode.ts';
 import { type TilingShape, tileImage } from './tile.ts';
 
@@ -20,7 +20,7 @@ export interface TilingJob {
 export type TilingReply =
   | { readonly type: 'tiled'; readonly image: TiledImage }
   /** `code` is null for a failure that is not the caller's. */
-  | { readonly type: 'failed'; readonly code: string | null; readonly message: string };
+  | { readonly type: 'failed'; readonly code: ChatErrorCode | null; readonly message: string };
 
 async function tile(
   { shape, maxPixels }: TilingWorkerData,

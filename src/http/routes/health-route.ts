@@ -6,6 +6,7 @@ export const healthRoute: FastifyPluginAsyncZod = async (app) => {
   app.get(
     '/health',
     {
+      config: { access: 'open' },
       schema: {
         operationId: 'getHealth',
         summary: 'The server process is alive.',

@@ -8,6 +8,7 @@ export function metricsRoute({ metrics }: RouteContext): FastifyPluginAsyncZod {
     app.get(
       '/metrics',
       {
+        config: { access: 'metrics' },
         schema: {
           operationId: 'getMetrics',
           summary: 'Metrics in the Prometheus text format.',

@@ -8,6 +8,7 @@ export function versionRoute({ version }: RouteContext): FastifyPluginAsyncZod {
     app.get(
       '/version',
       {
+        config: { access: 'open' },
         schema: {
           operationId: 'getVersion',
           summary: 'The version of the server.',
