@@ -81,6 +81,7 @@ export async function startServer(
       id: modelId,
       manifest,
       formatter,
+      tokenizer,
       tokenTable,
       specialIds: tokenizer.specialIds,
       exitTokens: tokenizer.encode(manifest.thinking.budget.exit).length,

@@ -37,6 +37,8 @@ export interface Tokenizer {
   encodePlain(text: string): number[];
   /** Text of some ids, added tokens included. Bytes that are no UTF-8 become U+FFFD. */
   decode(tokenIds: Iterable<number>): string;
+  /** A token as the vocabulary spells it (byte-level characters); added tokens as their content; '' for unknown ids. */
+  spelling(tokenId: number): string;
   /**
    * Bytes of every id; added tokens as their content.
    * @param size entries wanted, at least the tokenizer's own vocabSize; a model's logits are often padded beyond it
@@ -88,6 +90,7 @@ export function createTokenizer(json: unknown): Tokenizer {
       splitter.split(text).flatMap((s) => (s.kind === 'token' ? [s.id] : encodePlain(s.text))),
     encodePlain,
     decode: (tokenIds) => decode(table, tokenIds),
+    spelling: spellings(vocab, addedTokens),
     tokenTable,
     splitter,
     addedTokens,
@@ -115,6 +118,21 @@ function plainEncoder(
       if (id === undefined) throw new Error(`The token "${token}" is not in the vocabulary.`);
       return id;
     });
+  };
+}
+
+/** The table is made when it is first asked for: few ever do. */
+function spellings(
+  vocab: ReadonlyMap<string, number>,
+  addedTokens: readonly AddedToken[],
+): (tokenId: number) => string {
+  let table: Map<number, string> | undefined;
+  return (tokenId) => {
+    table ??= new Map([
+      ...[...vocab].map(([token, id]): [number, string] => [id, token]),
+      ...addedTokens.map(({ id, content }): [number, string] => [id, content]),
+    ]);
+    return table.get(tokenId) ?? '';
   };
 }
 

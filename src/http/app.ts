@@ -18,6 +18,7 @@ import { healthRoute } from './routes/health-route.ts';
 import { metricsRoute } from './routes/metrics-route.ts';
 import { modelsRoute } from './routes/models-route.ts';
 import { readyRoute } from './routes/ready-route.ts';
+import { tokenizeRoute } from './routes/tokenize-route.ts';
 import { versionRoute } from './routes/version-route.ts';
 import type { ServedModel } from './served-model.ts';
 import { DEFAULT_HTTP_SETTINGS, type HttpSettings } from './settings.ts';
@@ -81,6 +82,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(chatCompletionsRoute(context));
   await app.register(controlRoute(context));
   await app.register(modelsRoute(context));
+  await app.register(tokenizeRoute(context));
   await app.register(healthRoute);
   await app.register(readyRoute(context, drain));
   await app.register(metricsRoute(context));

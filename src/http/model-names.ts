@@ -1,6 +1,12 @@
 import type { ThinkingMode } from '../model-package/protocol.ts';
+import { ApiError } from './errors.ts';
 import type { ServedModel } from './served-model.ts';
-import { availableModes, defaultMode, type ThinkingPolicy } from './thinking-policy.ts';
+import {
+  availableModes,
+  defaultMode,
+  THINKING_MODES,
+  type ThinkingPolicy,
+} from './thinking-policy.ts';
 
 /** A name that requests may put in `model`, and the mode it stands for. */
 export interface ServedName {
@@ -23,4 +29,20 @@ export function servedNames(
 ): ServedName[] {
   const aliases = allowedModes(model, policy).map((mode) => ({ id: `${model.id}:${mode}`, mode }));
   return [{ id: model.id, mode: defaultMode(policy, model.manifest.thinking) }, ...aliases];
+}
+
+/**
+ * The mode behind the colon of a name.
+ * @returns null for the model's own name
+ * @throws ApiError for the name of another model
+ */
+export function modeOfName(name: string, { id }: Pick<ServedModel, 'id'>): ThinkingMode | null {
+  if (name === id) return null;
+  const mode = THINKING_MODES.find((known) => name === `${id}:${known}`);
+  if (mode !== undefined) return mode;
+  throw new ApiError(
+    'model_not_found',
+    `The model ${JSON.stringify(name.slice(0, 100))} is not served here; this server has: ${id}.`,
+    { param: 'model' },
+  );
 }

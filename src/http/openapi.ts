@@ -68,6 +68,7 @@ const UNASKED_MODEL: ServedModel = {
     vision: null,
   },
   formatter: { format: unasked },
+  tokenizer: { encode: unasked, decode: unasked, spelling: unasked },
   tokenTable: { bytes: new Uint8Array(0), offsets: new Uint32Array(1) },
   specialIds: new Set(),
   exitTokens: 0,

@@ -1,5 +1,6 @@
 import type { ChatFormatter } from '../chat/formatter.ts';
 import type { TokenTable } from '../chat/token-table.ts';
+import type { Tokenizer } from '../chat/tokenizer.ts';
 import type { EngineClient } from '../engine/generation.ts';
 import type { Manifest } from '../model-package/manifest.ts';
 
@@ -12,6 +13,7 @@ export interface ServedModel {
     'name' | 'precision' | 'sampling' | 'thinking' | 'vision' | 'profiles'
   >;
   readonly formatter: Pick<ChatFormatter, 'format'>;
+  readonly tokenizer: Pick<Tokenizer, 'encode' | 'decode' | 'spelling'>;
   /** Bytes of every token, for log-probabilities. */
   readonly tokenTable: TokenTable;
   /** Ids of control tokens, which write no text. */

@@ -7,6 +7,14 @@ type Path = readonly PropertyKey[];
 
 const MAX_SHOWN_VALUE = 60;
 
+/** Codes that a schema's own rules may name in `params.code`. */
+const CUSTOM_CODES = [
+  'conflicting_parameters',
+  'missing_required_parameter',
+  'unsupported_parameter',
+  'unsupported_value',
+] as const satisfies readonly ErrorCode[];
+
 /**
  * Validates with zod and turns the first issue into the error the client reads: the field in dotted form
  * (`messages[0].content`), the limit, and the value found.
@@ -111,8 +119,8 @@ function notOneOf(field: string, values: readonly unknown[], value: unknown): Ap
 
 function custom(issue: Extract<Issue, { code: 'custom' }>, field: string): ApiError {
   const code: unknown = issue.params?.['code'];
-  const known = code === 'conflicting_parameters' ? code : 'invalid_value';
-  return invalid(known, field, issue.message);
+  const known = CUSTOM_CODES.find((each) => each === code);
+  return invalid(known ?? 'invalid_value', field, issue.message);
 }
 
 function invalid(code: ErrorCode, field: string, message: string): ApiError {

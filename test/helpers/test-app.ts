@@ -95,6 +95,24 @@ function tile(source: string): TiledImage {
   };
 }
 
+/** As the formatter: one token per character, 299 the control token. */
+export const TEST_TOKENIZER: ServedModel['tokenizer'] = {
+  encode: (text) =>
+    text
+      .split(/(<\/think>)/)
+      .flatMap((part) => (part === '</think>' ? [299] : [...part].map(byteOf))),
+  decode: (tokenIds) => [...tokenIds].map(spell).join(''),
+  spelling: spell,
+};
+
+function byteOf(character: string): number {
+  return character.charCodeAt(0) % 256;
+}
+
+function spell(tokenId: number): string {
+  return tokenId === 299 ? '</think>' : String.fromCharCode(tokenId);
+}
+
 /** Token i is the byte i; 299 is a control token. */
 export const TEST_TOKENS: Pick<ServedModel, 'tokenTable' | 'specialIds'> = {
   tokenTable: byteTable(),
@@ -145,6 +163,7 @@ export async function buildTestApp(options: TestAppOptions = {}): Promise<TestAp
       id: 'test-model',
       manifest: { ...TEST_MANIFEST, ...options.manifest },
       formatter,
+      tokenizer: TEST_TOKENIZER,
       engine,
       exitTokens: 3,
       ...TEST_TOKENS,

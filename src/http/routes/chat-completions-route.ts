@@ -4,21 +4,19 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { EngineUnavailableError, type GenerationEvent } from '../../engine/generation.ts';
-import type { ThinkingMode } from '../../model-package/protocol.ts';
 import { RequestObservation } from '../../observability/request-observation.ts';
 import { collectCompletion } from '../collect-completion.ts';
 import { type CompletionContext, thinkingHeaders, toFinishReason } from '../completion-parts.ts';
 import { disconnectSignal } from '../disconnect-signal.ts';
-import { ApiError } from '../errors.ts';
 import { eventStreamSchema } from '../event-stream-schema.ts';
 import { prepareGeneration } from '../generation-request.ts';
+import { modeOfName } from '../model-names.ts';
 import { chatCompletionRequestSchema } from '../request-schema.ts';
 import { type ChatCompletion, chatCompletionSchema, errorSchema } from '../response-schema.ts';
 import type { RouteContext } from '../route-context.ts';
 import { serverSentEvents } from '../server-sent-events.ts';
 import { ChunkWriter } from '../stream-completion.ts';
 import { modeWord } from '../thinking-fields.ts';
-import { THINKING_MODES } from '../thinking-policy.ts';
 import type { ControlSource } from '../thinking-wishes.ts';
 import { withPings } from '../with-pings.ts';
 
@@ -82,7 +80,7 @@ async function createChatCompletion(
 ): Promise<ChatCompletion | Readable> {
   const signal = disconnectSignal(reply);
   const { model, settings } = context;
-  const alias = aliasOf(body.model, context);
+  const alias = modeOfName(body.model, model);
   // Before the pictures are looked at: they are the dear part.
   if (model.engine.status().state !== 'ready') {
     throw new EngineUnavailableError('not_ready', NOT_READY_RETRY_SECONDS);
@@ -154,18 +152,6 @@ async function streamCompletion(
     items.return().then(gaveUp, gaveUp);
   });
   return stream;
-}
-
-/** @returns the mode behind the colon, where the name has one */
-function aliasOf(id: string, { model }: RouteContext): ThinkingMode | null {
-  if (id === model.id) return null;
-  const mode = THINKING_MODES.find((known) => id === `${model.id}:${known}`);
-  if (mode !== undefined) return mode;
-  throw new ApiError(
-    'model_not_found',
-    `The model ${JSON.stringify(id.slice(0, 100))} is not served here; this server has: ${model.id}.`,
-    { param: 'model' },
-  );
 }
 
 function observationOf(request: Pick<FastifyRequest, 'observation'>): RequestObservation {

@@ -34,6 +34,12 @@ describe('tokenizer', () => {
     assert.deepEqual(tokenizer.encode('cafe\u0301'), tokenizer.encode('caf\u00e9'));
   });
 
+  it('spells tokens as the vocabulary does, added tokens as they are', () => {
+    const ids = tokenizer.encode('a <think>');
+    assert.deepEqual(ids.map(tokenizer.spelling), ['a', 'Ġ', '<think>']);
+    assert.equal(tokenizer.spelling(tiny.size + 5), '');
+  });
+
   it('encodes nothing as no tokens', () => {
     assert.deepEqual(tokenizer.encode(''), []);
     assert.deepEqual(tokenizer.encodePlain(''), []);
