@@ -95,10 +95,7 @@ export async function startServer(
     requestLog,
     version,
     openapiFile: fileURLToPath(OPENAPI_FILE),
-    settings: {
-      ...operator,
-      thinking,
-    },
+    settings: { ...operator, thinking },
   });
   const close = async (): Promise<boolean> => {
     const isComplete = await drain(app, {
