@@ -87,7 +87,7 @@ export async function startServer(
       exitTokens: tokenizer.encode(manifest.thinking.budget.exit).length,
       engine,
     },
-    metrics: new Metrics(() => engine.status(), {
+    metrics: new Metrics(() => [engine.status()], {
       version,
       model: modelId,
       precision: manifest.precision,

@@ -4,12 +4,14 @@ import type { ProtocolTokens } from '../thinking/protocol-tokens.ts';
 import type { Entry } from './entry.ts';
 import { FeatureCache } from './feature-cache.ts';
 import type {
+  EngineCounts,
   FinishEvent,
   FinishReason,
   GenerationEvent,
   GenerationRequest,
 } from './generation.ts';
 import type { ModelRunner } from './model-runner.ts';
+import { type AddressedEvent, Outbox } from './outbox.ts';
 import { PromptProcessor } from './prompt-processor.ts';
 import { requestProblem } from './request-problem.ts';
 import { planStep, type SchedulerLimits, type StepPlan } from './scheduler.ts';
@@ -18,6 +20,7 @@ import { SequenceClock } from './sequence-clock.ts';
 import { SequenceEvents } from './sequence-events.ts';
 import { viewOf } from './sequence-view.ts';
 import { SlotPool } from './slot-pool.ts';
+import { StepMeter } from './step-meter.ts';
 
 export interface EngineOptions {
   readonly runner: ModelRunner;
@@ -31,7 +34,7 @@ export interface EngineOptions {
   readonly reuse: ReuseOptions;
   /** Monotonic milliseconds. */
   readonly now: () => number;
-  /** All events of one step, in order. */
+  /** All events of one step, in order; none where only `counts` has changed. */
   readonly emit: (events: readonly AddressedEvent[]) => void;
 }
 
@@ -41,20 +44,6 @@ export interface ReuseOptions {
   readonly prefixes: boolean;
   /** Most bytes of picture features kept. */
   readonly featureBytes: number;
-}
-
-export interface AddressedEvent {
-  readonly id: string;
-  readonly event: GenerationEvent;
-}
-
-export interface EngineCounts {
-  readonly numRunning: number;
-  readonly numWaiting: number;
-  readonly kvCacheUsage: number;
-  /** Prompt tokens looked up among cached prefixes since the start, and those of them that were found. */
-  readonly prefixQueries: number;
-  readonly prefixHits: number;
 }
 
 /**
@@ -67,11 +56,13 @@ export class Engine {
   readonly #running: Entry[] = [];
   readonly #slots: SlotPool;
   readonly #prompts: PromptProcessor;
-  #out: AddressedEvent[] = [];
+  readonly #meter = new StepMeter();
+  readonly #outbox: Outbox;
   #stepping = false;
 
   constructor(options: EngineOptions) {
     this.#options = options;
+    this.#outbox = new Outbox(options.emit);
     const { runner, reuse, now } = options;
     this.#slots = new SlotPool(runner.limits.numSlots, { reusesPrefixes: reuse.prefixes });
     const features = new FeatureCache(reuse.featureBytes);
@@ -117,7 +108,7 @@ export class Engine {
     entry.abort.abort();
     if (entry.sequence.status === 'waiting') {
       this.#finish(entry, 'abort', {});
-      this.#flush();
+      this.#outbox.flush();
     }
   }
 
@@ -134,7 +125,7 @@ export class Engine {
       numRunning: this.#running.length,
       numWaiting: this.#waiting.length,
       kvCacheUsage: held / (numSlots * slotCapacity),
-      ...this.#prompts.counts,
+      totals: { ...this.#prompts.totals, ...this.#meter.totals },
     };
   }
 
@@ -143,7 +134,7 @@ export class Engine {
     try {
       // Requests that arrive together start together.
       await Promise.resolve();
-      this.#flush();
+      this.#outbox.flush();
       while (this.#waiting.length + this.#running.length > 0) await this.#stepOrFailAll();
     } finally {
       this.#stepping = false;
@@ -158,14 +149,16 @@ export class Engine {
   async #stepOrFailAll(): Promise<void> {
     try {
       await this.#step();
-      this.#flush();
+      this.#outbox.flush();
     } catch (error) {
       for (const entry of [...this.#waiting, ...this.#running]) this.#fail(entry, error);
-      this.#flush();
+      this.#outbox.flush();
     }
   }
 
   async #step(): Promise<void> {
+    const { now } = this.#options;
+    const started = now();
     this.#dropAborted();
     await this.#preparePrompt();
     const plan = planStep(
@@ -175,8 +168,12 @@ export class Engine {
     );
     for (const id of plan.admit) this.#admit(id);
     await this.#decode(this.#entries(plan.decode));
-    this.#flush();
+    this.#outbox.flush();
     await this.#advancePrompt(plan);
+    this.#meter.step(now() - started, plan.decode.length);
+    // Else the counts travel with the next step's events.
+    const { length } = this.#running;
+    if (length === 0 || plan.decode.length < length) this.#outbox.countsChanged();
   }
 
   #admit(id: string): void {
@@ -187,6 +184,7 @@ export class Engine {
     entry.sequence.status = 'running';
     entry.clock.admit();
     this.#running.push(entry);
+    this.#outbox.countsChanged();
   }
 
   async #preparePrompt(): Promise<void> {
@@ -282,6 +280,7 @@ export class Engine {
     if (sequence.status === 'running')
       this.#slots.release(sequence.slot, { keep: reason !== 'error' });
     sequence.status = 'finished';
+    if (reason === 'abort') this.#meter.abort();
     for (const list of [this.#waiting, this.#running]) {
       const index = list.indexOf(entry);
       if (index >= 0) list.splice(index, 1);
@@ -294,13 +293,6 @@ export class Engine {
   }
 
   #say({ sequence }: Entry, events: readonly GenerationEvent[]): void {
-    for (const event of events) this.#out.push({ id: sequence.id, event });
-  }
-
-  #flush(): void {
-    if (this.#out.length === 0) return;
-    const events = this.#out;
-    this.#out = [];
-    this.#options.emit(events);
+    this.#outbox.add(sequence.id, events);
   }
 }

@@ -93,17 +93,55 @@ export interface DecisionEvent extends Decision {
 /** Everything that comes back from the engine, in order; ends with exactly one `finish`. */
 export type GenerationEvent = DecisionEvent | TokenEvent | FinishEvent;
 
-/** Counters of the engine for metrics and readiness. */
-export interface EngineStatus {
-  readonly state: 'loading' | 'ready' | 'restarting' | 'failed';
+/** What the engine has done since it was started; nothing in here ever falls. */
+export interface EngineTotals {
+  /** Prompt tokens looked up among cached prefixes, and those found. */
+  readonly prefixQueries: number;
+  readonly prefixHits: number;
+  /** Pictures looked up among those encoded before, and those found. */
+  readonly pictureQueries: number;
+  readonly pictureHits: number;
+  readonly steps: number;
+  readonly stepMs: number;
+  /** Rows of all decode batches; divided by `steps` the mean batch. */
+  readonly decodedTokens: number;
+  /** Prompt tokens that were computed, not taken over. */
+  readonly prefilledTokens: number;
+  readonly encodedTiles: number;
+  readonly visionMs: number;
+  /** Requests that were ended from outside before their own end. */
+  readonly aborted: number;
+}
+
+export const NO_TOTALS: EngineTotals = {
+  prefixQueries: 0,
+  prefixHits: 0,
+  pictureQueries: 0,
+  pictureHits: 0,
+  steps: 0,
+  stepMs: 0,
+  decodedTokens: 0,
+  prefilledTokens: 0,
+  encodedTiles: 0,
+  visionMs: 0,
+  aborted: 0,
+};
+
+/** An engine at this moment, and what it has done until now. */
+export interface EngineCounts {
   readonly numRunning: number;
   readonly numWaiting: number;
   /** Tokens held in the cache ÷ tokens it can hold. */
   readonly kvCacheUsage: number;
-  /** Prompt tokens looked up among cached prefixes since the engine process started, and those found. */
-  readonly prefixQueries: number;
-  readonly prefixHits: number;
+  readonly totals: EngineTotals;
+}
+
+/** An engine for metrics and readiness; its totals are those of all processes it has had. */
+export interface EngineStatus extends EngineCounts {
+  readonly state: 'loading' | 'ready' | 'restarting' | 'failed';
   readonly restarts: number;
+  /** Memory of its process; 0 while there is none. */
+  readonly residentBytes: number;
 }
 
 /** The engine as the server sees it. Implemented by the process client; tests put a fake here. */

@@ -1,8 +1,11 @@
 import type { Entry } from './entry.ts';
 import type { FeatureCache } from './feature-cache.ts';
+import type { EngineTotals } from './generation.ts';
 import { encodeTiles } from './image-encoding.ts';
 import type { ModelRunner } from './model-runner.ts';
 import type { SlotPool } from './slot-pool.ts';
+
+type PromptTotals = Omit<EngineTotals, 'steps' | 'stepMs' | 'decodedTokens' | 'aborted'>;
 
 export interface PromptProcessorOptions {
   readonly runner: ModelRunner;
@@ -22,22 +25,30 @@ export interface PromptProcessorOptions {
  */
 export class PromptProcessor {
   readonly #options: PromptProcessorOptions;
-  #prefixQueries = 0;
-  #prefixHits = 0;
+  readonly #totals = {
+    prefixQueries: 0,
+    prefixHits: 0,
+    pictureQueries: 0,
+    pictureHits: 0,
+    prefilledTokens: 0,
+    encodedTiles: 0,
+    visionMs: 0,
+  };
 
   constructor(options: PromptProcessorOptions) {
     this.#options = options;
   }
 
-  /** Prompt tokens looked up among cached prefixes so far, and those of them that were found. */
-  get counts(): { readonly prefixQueries: number; readonly prefixHits: number } {
-    return { prefixQueries: this.#prefixQueries, prefixHits: this.#prefixHits };
+  /** What was looked up, found and computed so far. */
+  get totals(): PromptTotals {
+    return this.#totals;
   }
 
   /** Takes over what is there for a prompt whose turn it is. To be called before each of its pieces. */
   async prepare({ sequence }: Entry): Promise<void> {
     const { runner, slots, features } = this.#options;
-    if (sequence.numReused === null) {
+    const isFirst = sequence.numReused === null;
+    if (isFirst) {
       const prefix = slots.findPrefix(sequence.slot);
       if (prefix.fromSlot !== sequence.slot) {
         await runner.copyPrefix({ ...prefix, toSlot: sequence.slot });
@@ -45,12 +56,15 @@ export class PromptProcessor {
       }
       sequence.numReused = prefix.numTokens;
       sequence.numPrefilled = prefix.numTokens;
-      this.#prefixQueries += sequence.numPromptTokens;
-      this.#prefixHits += prefix.numTokens;
+      this.#totals.prefixQueries += sequence.numPromptTokens;
+      this.#totals.prefixHits += prefix.numTokens;
     }
     for (const image of sequence.imagesToEncode) {
       image.packed = features.get(image.source.hash) ?? null;
     }
+    if (!isFirst) return;
+    this.#totals.pictureQueries += sequence.images.length;
+    this.#totals.pictureHits += sequence.images.length - sequence.imagesToEncode.length;
   }
 
   /** Encodes the next tiles of the next picture. */
@@ -60,7 +74,10 @@ export class PromptProcessor {
     const { runner, features, now } = this.#options;
     const started = now();
     await encodeTiles(runner, image, count, abort.signal);
-    clock.visionMs += now() - started;
+    const elapsedMs = now() - started;
+    clock.visionMs += elapsedMs;
+    this.#totals.visionMs += elapsedMs;
+    this.#totals.encodedTiles += count;
     if (image.packed !== null) features.set(image.source.hash, image.packed);
   }
 
@@ -87,6 +104,7 @@ export class PromptProcessor {
     clock.prefillMs += now() - started;
     slots.append(sequence.slot, tokenIds);
     sequence.numPrefilled = end;
+    this.#totals.prefilledTokens += count;
     return logits;
   }
 }

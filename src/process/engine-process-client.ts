@@ -1,15 +1,17 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { AddressedEvent, EngineCounts } from '../engine/engine.ts';
 import {
   type EngineClient,
+  type EngineCounts,
   type EngineStatus,
   EngineUnavailableError,
   type FinishEvent,
   type GenerationEvent,
   type GenerationRequest,
+  NO_TOTALS,
 } from '../engine/generation.ts';
 import type { ModelLimits } from '../engine/model-runner.ts';
+import { addTotals } from './add-totals.ts';
 import { EventQueue } from './event-queue.ts';
 import type { FromEngine, LoadMessage, ToEngine } from './messages.ts';
 import { RateEstimate } from './rate-estimate.ts';
@@ -29,8 +31,7 @@ const NO_COUNTS: EngineCounts = {
   numRunning: 0,
   numWaiting: 0,
   kvCacheUsage: 0,
-  prefixQueries: 0,
-  prefixHits: 0,
+  totals: NO_TOTALS,
 };
 
 /** A request whose events are still coming. */
@@ -50,6 +51,9 @@ export class EngineProcessClient implements EngineClient {
   #child: ChildProcess | undefined;
   #state: EngineStatus['state'] = 'loading';
   #counts: EngineCounts = NO_COUNTS;
+  /** Of the processes before the present one. */
+  #pastTotals = NO_TOTALS;
+  #residentBytes = 0;
   #limits: ModelLimits | undefined;
   #restarts = 0;
   #failedStarts = 0;
@@ -92,7 +96,17 @@ export class EngineProcessClient implements EngineClient {
   }
 
   status(): EngineStatus {
-    return { state: this.#state, ...this.#counts, restarts: this.#restarts };
+    const totals = addTotals(this.#pastTotals, this.#counts.totals);
+    // A long step keeps the engine from telling of those that came meanwhile.
+    const notRunning = this.#pending.size - this.#counts.numRunning;
+    return {
+      state: this.#state,
+      ...this.#counts,
+      numWaiting: Math.max(this.#counts.numWaiting, notRunning),
+      totals,
+      restarts: this.#restarts,
+      residentBytes: this.#residentBytes,
+    };
   }
 
   async *generate(request: GenerationRequest, signal: AbortSignal): AsyncIterable<GenerationEvent> {
@@ -158,7 +172,7 @@ export class EngineProcessClient implements EngineClient {
       child.once('exit', exited);
       child.on('message', (message) => {
         const received = message as FromEngine;
-        if (received.type === 'events') this.#deliver(received.events, received.counts);
+        if (received.type === 'events') this.#deliver(received);
         else if (received.type === 'ready') resolve(this.#ready(received));
         else {
           // The process is of no use without its model; its exit leads to the next try.
@@ -180,8 +194,9 @@ export class EngineProcessClient implements EngineClient {
     }
   }
 
-  #deliver(events: readonly AddressedEvent[], counts: EngineCounts): void {
+  #deliver({ events, counts, residentBytes }: Extract<FromEngine, { type: 'events' }>): void {
     this.#counts = counts;
+    this.#residentBytes = residentBytes;
     for (const { id, event } of events) {
       const pending = this.#pending.get(id);
       if (pending === undefined) continue;
@@ -195,7 +210,9 @@ export class EngineProcessClient implements EngineClient {
 
   #exited(how: string): void {
     this.#child = undefined;
+    this.#pastTotals = addTotals(this.#pastTotals, this.#counts.totals);
     this.#counts = NO_COUNTS;
+    this.#residentBytes = 0;
     for (const { request, queue } of this.#pending.values()) {
       queue.push(lostRequest(request, this.#closing));
       queue.end();

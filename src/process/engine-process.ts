@@ -3,6 +3,8 @@ import { openBackend } from '../runtime/backend.ts';
 import { openModelRunner } from '../runtime/onnx-model-runner.ts';
 import type { FromEngine, LoadMessage, ToEngine } from './messages.ts';
 
+const MEMORY_INTERVAL_MS = 1_000;
+
 /**
  * Entry of the engine process: loads one model on one device and generates for the server process that started it.
  * Native code runs here, so that a crash in it does not take HTTP down.
@@ -12,6 +14,13 @@ function send(message: FromEngine): void {
 }
 
 let engine: Engine | undefined;
+
+/** Read now and then: it is a file of the kernel's, and a step may take less than a millisecond. */
+let residentBytes = 0;
+function readMemory(): void {
+  residentBytes = process.memoryUsage.rss();
+}
+setInterval(readMemory, MEMORY_INTERVAL_MS).unref();
 
 async function load(message: LoadMessage): Promise<void> {
   const { manifest, settings, protocolTokens } = message;
@@ -34,9 +43,10 @@ async function load(message: LoadMessage): Promise<void> {
     limits: { prefillChunk: settings.prefillChunk, tilesPerStep: settings.tilesPerStep },
     reuse: settings.reuse,
     now: () => performance.now(),
-    emit: (events) => send({ type: 'events', events, counts: created.counts() }),
+    emit: (events) => send({ type: 'events', events, counts: created.counts(), residentBytes }),
   });
   engine = created;
+  readMemory();
   send({
     type: 'ready',
     limits: runner.limits,

@@ -1,6 +1,7 @@
-import type { AddressedEvent, EngineCounts, ReuseOptions } from '../engine/engine.ts';
-import type { GenerationRequest } from '../engine/generation.ts';
+import type { ReuseOptions } from '../engine/engine.ts';
+import type { EngineCounts, GenerationRequest } from '../engine/generation.ts';
 import type { ModelLimits } from '../engine/model-runner.ts';
+import type { AddressedEvent } from '../engine/outbox.ts';
 import type { Manifest } from '../model-package/manifest.ts';
 import type { ProtocolTokens } from '../thinking/protocol-tokens.ts';
 
@@ -57,4 +58,5 @@ export type FromEngine =
       readonly type: 'events';
       readonly events: readonly AddressedEvent[];
       readonly counts: EngineCounts;
+      readonly residentBytes: number;
     };

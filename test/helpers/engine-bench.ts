@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { Engine, type EngineCounts, type ReuseOptions } from '../../src/engine/engine.ts';
+import { Engine, type ReuseOptions } from '../../src/engine/engine.ts';
 import type {
+  EngineCounts,
   FinishEvent,
   GenerationEvent,
   GenerationRequest,

@@ -64,9 +64,21 @@ export class FakeEngineClient implements EngineClient {
       numRunning: 2,
       numWaiting: 1,
       kvCacheUsage: 0.25,
-      prefixQueries: 90,
-      prefixHits: 60,
+      totals: {
+        prefixQueries: 90,
+        prefixHits: 60,
+        pictureQueries: 8,
+        pictureHits: 5,
+        steps: 70,
+        stepMs: 1_400,
+        decodedTokens: 140,
+        prefilledTokens: 30,
+        encodedTiles: 12,
+        visionMs: 600,
+        aborted: 4,
+      },
       restarts: 3,
+      residentBytes: 2 ** 30,
     };
   }
 }

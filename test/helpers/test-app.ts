@@ -151,7 +151,7 @@ export interface TestAppOptions {
 export async function buildTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const engine = options.engine ?? new FakeEngineClient();
   const formatter = new FakeFormatter();
-  const metrics = new Metrics(() => engine.status(), {
+  const metrics = new Metrics(() => [engine.status()], {
     version: '1.2.3',
     model: 'test-model',
     precision: 'fp32',

@@ -136,7 +136,7 @@ for (const backend of ['ffi', 'stock'] as const) {
         assert.deepEqual(cached, [0, 20, 20, 20]);
         assert.equal(bench.work.numPrefilled, 20 + 6 + 9 + 4 + 7);
         assert.equal(bench.work.numCopies > 0, numSlots > 1);
-        const { prefixQueries, prefixHits } = bench.engine.counts();
+        const { prefixQueries, prefixHits } = bench.engine.counts().totals;
         assert.deepEqual([prefixQueries, prefixHits], [4 * 20 + 6 + 9 + 4 + 7, 3 * 20]);
         await bench.runner.dispose();
       }

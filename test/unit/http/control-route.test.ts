@@ -79,15 +79,8 @@ describe('POST /v1/chat/completions/control', () => {
 describe('the load', () => {
   it('leans on the choice where the operator lets it, and never on a forced mode', async () => {
     const engine = new FakeEngineClient();
-    engine.status = () => ({
-      state: 'ready',
-      numRunning: 2,
-      numWaiting: 8,
-      kvCacheUsage: 0,
-      prefixQueries: 0,
-      prefixHits: 0,
-      restarts: 0,
-    });
+    const status = engine.status();
+    engine.status = () => ({ ...status, numWaiting: 8, kvCacheUsage: 0 });
     const app = await buildTestApp({ engine, settings: { load: { maxBias: 6, numSlots: 4 } } });
     await postChat(app.app);
     assert.equal(engine.lastRequest.thinking.steering?.loadBias, -6);

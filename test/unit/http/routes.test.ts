@@ -122,7 +122,7 @@ test("GET /metrics is in Prometheus' format", async () => {
   await postChat(app);
   const reply = await app.inject('/metrics');
   assert.match(String(reply.headers['content-type']), /^text\/plain; version=0\.0\.4/);
-  assert.match(reply.body, /^thinkgate_request_success_total\{finish_reason="stop"\} 1$/m);
+  assert.match(reply.body, /^thinkgate_request_success_total\{finished_reason="stop"\} 1$/m);
 });
 
 test('a sane request id is echoed, any other is replaced', async () => {

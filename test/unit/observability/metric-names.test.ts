@@ -15,7 +15,7 @@ test('every metric has a clean name and a help text', async () => {
   );
   assert.ok(types.length > 20);
   for (const [, , name = '', type] of types) {
-    assert.match(name, /^thinkgate_[a-z0-9_]+$/);
+    assert.match(name, /^(thinkgate_|vllm:)[a-z0-9_]+$/);
     assert.equal(name.endsWith('_total'), type === 'counter', name);
     assert.doesNotMatch(name, /_(ms|milliseconds|percent|count|sum|bucket|info_total)$/, name);
     assert.doesNotMatch(name, /counter|gauge|histogram/, name);

@@ -1,0 +1,138 @@
+import type { GenerationRequest } from '../engine/generation.ts';
+import type { ThinkingMode } from '../model-package/protocol.ts';
+import type { Decision } from '../thinking/decision.ts';
+import type { GenerationObservation } from './generation-observation.ts';
+import type { RequestLogEntry } from './request-log.ts';
+
+export interface PreparedFacts {
+  readonly model: string;
+  readonly stream: boolean;
+  readonly request: GenerationRequest;
+  /** The mode asked for, and the fields that asked for something. */
+  readonly asked: { readonly requested: ThinkingMode; readonly fields: readonly string[] };
+  /** Time the prompt and its pictures took. */
+  readonly prepareMs: number;
+}
+
+/** One request at its end. */
+export interface ObservedRequest {
+  readonly requestId: string;
+  /** null where it was refused before there was anything to generate. */
+  readonly facts: PreparedFacts | null;
+  /** In the order of the reply's choices. */
+  readonly generations: readonly GenerationObservation[];
+  readonly status: number;
+  readonly error: string | null;
+  readonly totalMs: number;
+}
+
+/** The log line of a request. Of several choices it has the first one's decision and times, and everybody's tokens. */
+export function toLogEntry(observed: ObservedRequest): RequestLogEntry {
+  const { facts, generations } = observed;
+  const request = facts?.request;
+  const finish = generations[0]?.finish;
+  return {
+    request_id: observed.requestId,
+    completion_id: request?.id ?? null,
+    model: facts?.model ?? null,
+    status: observed.status,
+    error: observed.error,
+    stream: facts?.stream ?? false,
+    requested: facts?.asked.requested ?? null,
+    asked_by: facts?.asked.fields ?? [],
+    ...decisionFields(generations[0]?.decision ?? null),
+    ended_by: finish?.thinkingEnd ?? null,
+    finish_reason: finish?.reason ?? null,
+    budget: { effective: finish?.budget.effective ?? null, ...limitsOf(request) },
+    steering: steeringOf(request),
+    controls: controlsOf(request),
+    sampling: samplingOf(request),
+    tokens: tokensOf(observed),
+    ms: timesOf(observed),
+  };
+}
+
+function tokensOf({ facts, generations }: ObservedRequest): RequestLogEntry['tokens'] {
+  const usage = generations[0]?.finish?.usage;
+  const sum = (side: 'preamble' | 'reasoning' | 'answer' | 'forced'): number =>
+    generations.reduce((total, { tokens }) => total + tokens[side], 0);
+  return {
+    prompt: usage?.promptTokens ?? facts?.request.promptTokenIds.length ?? 0,
+    image: usage?.imageTokens ?? 0,
+    cached: usage?.cachedTokens ?? 0,
+    preamble: sum('preamble'),
+    reasoning: sum('reasoning'),
+    answer: sum('answer'),
+    forced: sum('forced'),
+  };
+}
+
+function timesOf({ facts, generations, totalMs }: ObservedRequest): RequestLogEntry['ms'] {
+  const timing = generations[0]?.finish?.timing;
+  return {
+    prepare: rounded(facts?.prepareMs),
+    queue: rounded(timing?.queueMs),
+    image: rounded(timing?.visionMs),
+    prefill: rounded(timing?.prefillMs),
+    first_token: rounded(generations[0]?.firstTokenMs),
+    first_answer: rounded(generations[0]?.firstAnswerMs),
+    thinking: rounded(timing?.thinkingMs),
+    total: round(totalMs),
+  };
+}
+
+function decisionFields(
+  decision: Decision | null,
+): Pick<RequestLogEntry, 'decision' | 'source' | 'p_think' | 'p_think_steered' | 'residual'> {
+  return {
+    decision: decision?.mode ?? null,
+    source: decision?.source ?? null,
+    p_think: decision?.pThink ?? null,
+    p_think_steered: decision?.pThinkSteered ?? null,
+    residual: decision?.residual ?? null,
+  };
+}
+
+function limitsOf(
+  request: GenerationRequest | undefined,
+): Omit<RequestLogEntry['budget'], 'effective'> {
+  return {
+    asked: request?.thinking.budget ?? null,
+    floor: request?.thinking.answerFloor ?? null,
+    max_tokens: request?.maxTokens ?? null,
+  };
+}
+
+function steeringOf(request: GenerationRequest | undefined): RequestLogEntry['steering'] {
+  const steering = request?.thinking.steering;
+  return {
+    request: steering?.requestBias ?? 0,
+    policy: steering?.serverBias ?? 0,
+    load: steering?.loadBias ?? 0,
+    threshold: steering?.threshold ?? null,
+  };
+}
+
+function controlsOf(request: GenerationRequest | undefined): RequestLogEntry['controls'] {
+  const thinking = request?.thinking;
+  return {
+    extensions: thinking?.extensions ?? 0,
+    break_loops: thinking?.breakLoops ?? true,
+    stop_in_thinking: thinking?.stopInThinking ?? false,
+    num_stop: request?.stop.length ?? 0,
+  };
+}
+
+function samplingOf(request: GenerationRequest | undefined): RequestLogEntry['sampling'] {
+  if (request === undefined) return null;
+  const { logitBias, ...sampling } = request.sampling;
+  return { ...sampling, numBiased: logitBias.size };
+}
+
+function rounded(ms: number | null | undefined): number | null {
+  return ms === null || ms === undefined ? null : round(ms);
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 100) / 100;
+}
