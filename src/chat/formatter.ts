@@ -3,6 +3,7 @@ import type { TiledImage } from '../engine/model-runner.ts';
 import type { Manifest } from '../model-package/manifest.ts';
 import type { ThinkingMode } from '../model-package/protocol.ts';
 import type { StartSection } from '../thinking/decision.ts';
+import type { Tool } from '../tool-calls/tool.ts';
 import { ChatInputError } from './chat-input-error.ts';
 import { ImageFetcher } from './images/fetch.ts';
 import { isPublicAddress } from './images/lookup.ts';
@@ -55,6 +56,8 @@ export interface FormatRequest {
   readonly budget?: number | null | undefined;
   /** The last message is the beginning of the reply. */
   readonly continueFinal?: boolean | undefined;
+  /** What the model may call. */
+  readonly tools?: readonly Tool[] | undefined;
   /** The pictures of these very messages, where they were loaded before. */
   readonly images?: readonly TiledImage[] | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -100,12 +103,13 @@ export async function createChatFormatter(options: ChatFormatterOptions): Promis
   return {
     tokenizer,
     close: () => pictures.close(),
-    async format({ messages, mode, effort = null, budget = null, continueFinal = false, ...rest }) {
+    async format({ messages, mode, images: loaded, signal, ...rest }) {
       pictures.check(messages);
-      const options = { effort, budget, continueFinal };
+      const { effort = null, budget = null, continueFinal = false, tools = [] } = rest;
+      const options = { effort, budget, continueFinal, tools };
       const { tokenIds, start } = writer.write(messages, mode, options);
       checkLength(tokenIds.length, maxPromptTokens);
-      const images = rest.images ?? (await pictures.load(messages, rest.signal));
+      const images = loaded ?? (await pictures.load(messages, signal));
       const counts = images.map(({ numTokens }) => numTokens);
       const promptTokenIds = repeatPlaceholders(tokenIds, manifest.tokens.image, counts);
       checkLength(promptTokenIds.length, maxPromptTokens);

@@ -18,10 +18,10 @@ export function applyHistoryRule(
     const text = assistantText(message, index);
     const { reasoning, answer } = splitThinking(text, tags);
     const kept = message.reasoning ?? reasoning;
-    if (history.thinking === 'drop' || index < lastUser || kept === '') {
-      return { role: 'assistant', content: answer };
-    }
-    return { role: 'assistant', content: answer, reasoning: kept };
+    const turn = { ...message, content: answer };
+    delete turn.reasoning;
+    if (history.thinking === 'drop' || index < lastUser || kept === '') return turn;
+    return { ...turn, reasoning: kept };
   });
 }
 

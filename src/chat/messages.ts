@@ -15,11 +15,24 @@ export interface ImagePart {
 
 export type ContentPart = TextPart | ImagePart;
 
+/** A call of an earlier assistant turn. */
+export interface ChatToolCall {
+  readonly id: string;
+  readonly name: string;
+  readonly arguments: Readonly<Record<string, unknown>>;
+}
+
 export interface ChatMessage {
   readonly role: 'system' | 'user' | 'assistant' | 'tool';
   readonly content: string | readonly ContentPart[];
   /** Thinking of an earlier assistant turn, where the caller kept it apart from the content. */
   readonly reasoning?: string | undefined;
+  /** Of an assistant's turn. */
+  readonly toolCalls?: readonly ChatToolCall[] | undefined;
+  /** The call a tool's message is the result of. */
+  readonly toolCallId?: string | undefined;
+  /** Of the speaker or the tool, for templates that show it. */
+  readonly name?: string | undefined;
 }
 
 /** Pictures of a conversation in prompt order, each with its place in the request. */

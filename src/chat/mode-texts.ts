@@ -15,7 +15,7 @@ export function applyModeTexts(
   const told = messages.map((message, index) =>
     index === lastUser ? surround(message, userPrefix, userSuffix) : message,
   );
-  return system === '' ? told : withSystem(told, system);
+  return system === '' ? told : surroundSystem(told, `${system}\n\n`, '');
 }
 
 function surround(message: ChatMessage, prefix: string, suffix: string): ChatMessage {
@@ -40,8 +40,15 @@ function addText(
   });
 }
 
-function withSystem(messages: readonly ChatMessage[], system: string): ChatMessage[] {
+/** Puts text around the system message's, which is made where there is none. */
+export function surroundSystem(
+  messages: readonly ChatMessage[],
+  prefix: string,
+  suffix: string,
+): ChatMessage[] {
   const [first, ...rest] = messages;
-  if (first?.role !== 'system') return [{ role: 'system', content: system }, ...messages];
-  return [surround(first, `${system}\n\n`, ''), ...rest];
+  if (first?.role !== 'system') {
+    return [{ role: 'system', content: (prefix + suffix).trim() }, ...messages];
+  }
+  return [surround(first, prefix, suffix), ...rest];
 }

@@ -3,24 +3,29 @@ import type { ModeRow, Protocol, ThinkingMode } from '../model-package/protocol.
 import type { StartSection } from '../thinking/decision.ts';
 import { protocolStrings } from '../thinking/protocol-grammar.ts';
 import { replaySuffix } from '../thinking/replay-suffix.ts';
+import type { Tool } from '../tool-calls/tool.ts';
 import { LookAlikeMask } from './added-tokens.ts';
 import { ChatInputError } from './chat-input-error.ts';
 import { type ContentShape, contentShapeFor } from './content-shape.ts';
 import { continuationOf } from './continuation.ts';
+import { hideMessage, hideTool, textsOf } from './hidden-texts.ts';
 import { applyHistoryRule } from './history.ts';
-import type { ChatMessage, ContentPart } from './messages.ts';
+import type { ChatMessage, ChatToolCall, ContentPart } from './messages.ts';
 import { type EffortRow, modeRowOf } from './mode-row.ts';
 import { applyModeTexts } from './mode-texts.ts';
 import { appendMissing, budgetVariable, continuationHead } from './prompt-suffix.ts';
-import type { ChatTemplate, TemplateMessage } from './template.ts';
+import type { ChatTemplate, RenderInput, TemplateMessage, TemplateToolCall } from './template.ts';
 import type { Tokenizer } from './tokenizer.ts';
+import { toTemplateTool, writeToolTexts } from './tool-texts.ts';
 
 const ROLES = ['system', 'user', 'assistant', 'tool'] as const;
 
 export interface PromptWriterOptions {
   readonly tokenizer: Tokenizer;
   readonly template: ChatTemplate;
-  readonly manifest: Pick<Manifest, 'chat' | 'thinking' | 'tokens'>;
+  readonly manifest: Pick<Manifest, 'thinking' | 'tokens'> & {
+    readonly chat: Omit<Manifest['chat'], 'toolCalls'>;
+  };
 }
 
 export interface WrittenPrompt {
@@ -35,6 +40,8 @@ export interface WriteOptions {
   readonly budget?: number | null;
   /** The last message is the beginning of the reply. */
   readonly continueFinal?: boolean;
+  /** What the model may call. */
+  readonly tools?: readonly Tool[];
 }
 
 /** Turns a conversation into token ids in which nothing a user typed can pass for a control token. */
@@ -45,6 +52,7 @@ export class PromptWriter {
   readonly #shapes: ReadonlyMap<ChatMessage['role'], ContentShape>;
   readonly #protocol: Protocol;
   readonly #markers: readonly string[];
+  readonly #takesTools: boolean;
 
   /** @throws Error when the picture placeholder's text is not the token the manifest names */
   constructor({ tokenizer, template, manifest }: PromptWriterOptions) {
@@ -57,6 +65,7 @@ export class PromptWriter {
       ROLES.map((role) => [role, contentShapeFor(template, role, contentFormat)]),
     );
     this.#protocol = manifest.thinking;
+    this.#takesTools = template.takesTools;
     this.#markers = [
       ...tokenizer.addedTokens.map(({ content }) => content),
       ...protocolStrings(manifest.thinking),
@@ -71,7 +80,7 @@ export class PromptWriter {
   write(
     messages: readonly ChatMessage[],
     mode: ThinkingMode,
-    { effort = null, budget = null, continueFinal = false }: WriteOptions = {},
+    { effort = null, budget = null, continueFinal = false, tools = [] }: WriteOptions = {},
   ): WrittenPrompt {
     const row = modeRowOf(this.#protocol, mode, effort);
     if (row === undefined) throw unsupportedMode(mode, this.#protocol);
@@ -80,10 +89,10 @@ export class PromptWriter {
     const mask = new LookAlikeMask(this.#markers, [
       this.#template.source,
       JSON.stringify(this.#protocol),
-      ...textsOf(messages),
+      ...textsOf(messages, tools),
     ]);
     const { conversation, generationPrompt } = this.#template.render({
-      messages: this.#conversation(past, row, mask),
+      ...this.#conversation({ messages: past, tools }, row, mask),
       variables: { ...row.templateVariables, ...budgetVariable(this.#protocol, budget) },
     });
     if (continuation !== null) {
@@ -104,19 +113,25 @@ export class PromptWriter {
 
   /** What callers wrote is hidden first; the protocol's own texts may then be control tokens. */
   #conversation(
-    messages: readonly ChatMessage[],
+    { messages, tools }: { messages: readonly ChatMessage[]; tools: readonly Tool[] },
     row: ModeRow,
     mask: LookAlikeMask,
-  ): TemplateMessage[] {
+  ): Pick<RenderInput, 'messages' | 'tools'> {
     const { replacement = '' } = this.#protocol.history;
     const kept = applyHistoryRule(messages, this.#protocol)
-      .map((message) => hideTexts(message, mask))
+      .map((message) => hideMessage(message, mask))
       .map((message) =>
         message.role === 'assistant' && message.reasoning === undefined
           ? { ...message, content: `${replacement}${String(message.content)}` }
           : message,
       );
-    return applyModeTexts(kept, row).map((message) => this.#templateMessage(message));
+    const told = applyModeTexts(kept, row);
+    const offered = tools.map((tool) => hideTool(tool, mask));
+    const written = this.#takesTools ? told : writeToolTexts(told, offered);
+    return {
+      messages: written.map((message) => this.#templateMessage(message)),
+      tools: this.#takesTools ? offered.map(toTemplateTool) : [],
+    };
   }
 
   #encode(text: string, mask: LookAlikeMask): number[] {
@@ -128,7 +143,8 @@ export class PromptWriter {
       );
   }
 
-  #templateMessage({ role, reasoning, ...message }: ChatMessage): TemplateMessage {
+  #templateMessage({ role, reasoning, toolCalls, ...message }: ChatMessage): TemplateMessage {
+    const { toolCallId, name } = message;
     const parts = partsOf(message).map((part) =>
       part.type === 'text' ? part : ({ type: 'image', image: 'image' } as const),
     );
@@ -136,8 +152,14 @@ export class PromptWriter {
       this.#shapes.get(role) === 'parts'
         ? parts
         : parts.map((part) => (part.type === 'text' ? part.text : this.#placeholder)).join('');
-    if (reasoning === undefined) return { role, content };
-    return { role, content, reasoning_content: reasoning };
+    return {
+      role,
+      content,
+      ...(reasoning !== undefined && { reasoning_content: reasoning }),
+      ...(toolCalls !== undefined && { tool_calls: toolCalls.map(toTemplateCall) }),
+      ...(toolCallId !== undefined && { tool_call_id: toolCallId }),
+      ...(name !== undefined && { name }),
+    };
   }
 }
 
@@ -175,24 +197,8 @@ function partsOf({ content }: Pick<ChatMessage, 'content'>): readonly ContentPar
   return typeof content === 'string' ? [{ type: 'text', text: content }] : content;
 }
 
-function hideTexts(message: ChatMessage, mask: LookAlikeMask): ChatMessage {
-  const { role, content, reasoning } = message;
-  const hidden =
-    typeof content === 'string'
-      ? mask.hide(content)
-      : content.map((part) =>
-          part.type === 'text' ? { ...part, text: mask.hide(part.text) } : part,
-        );
-  return reasoning === undefined
-    ? { role, content: hidden }
-    : { role, content: hidden, reasoning: mask.hide(reasoning) };
-}
-
-function textsOf(messages: readonly ChatMessage[]): string[] {
-  return messages.flatMap((message) => [
-    message.reasoning ?? '',
-    ...partsOf(message).map((part) => (part.type === 'text' ? part.text : '')),
-  ]);
+function toTemplateCall({ id, name, arguments: values }: ChatToolCall): TemplateToolCall {
+  return { id, type: 'function', function: { name, arguments: values } };
 }
 
 function unsupportedMode(mode: ThinkingMode, { name, modes }: Protocol): ChatInputError {

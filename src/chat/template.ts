@@ -7,6 +7,24 @@ export interface TemplateMessage {
   readonly role: string;
   readonly content: string | readonly TemplatePart[];
   readonly reasoning_content?: string;
+  readonly tool_calls?: readonly TemplateToolCall[];
+  readonly tool_call_id?: string;
+  readonly name?: string;
+}
+
+export interface TemplateToolCall {
+  readonly id: string;
+  readonly type: 'function';
+  readonly function: { readonly name: string; readonly arguments: object };
+}
+
+export interface TemplateTool {
+  readonly type: 'function';
+  readonly function: {
+    readonly name: string;
+    readonly description?: string;
+    readonly parameters?: object;
+  };
 }
 
 export type TemplatePart =
@@ -15,6 +33,7 @@ export type TemplatePart =
 
 export interface RenderInput {
   readonly messages: readonly TemplateMessage[];
+  readonly tools?: readonly TemplateTool[] | undefined;
   /** Variables of the thinking mode. */
   readonly variables: Readonly<Record<string, string | boolean | number>>;
 }
@@ -50,12 +69,27 @@ export class ChatTemplate {
     return { conversation: whole.slice(0, shared), generationPrompt: whole.slice(shared) };
   }
 
-  #render({ messages, variables }: RenderInput, addGenerationPrompt: boolean): string {
+  /** Whether it has a place for tools: a template without one leaves them out without a word. */
+  get takesTools(): boolean {
+    const name = 'a_tool_to_be_shown';
+    const tools = [
+      { type: 'function', function: { name, description: '', parameters: {} } } as const,
+    ];
+    try {
+      const messages = [{ role: 'user', content: '' }];
+      return this.render({ messages, tools, variables: {} }).conversation.includes(name);
+    } catch {
+      return false;
+    }
+  }
+
+  #render({ messages, tools = [], variables }: RenderInput, addGenerationPrompt: boolean): string {
     try {
       return this.#template.render({
         ...this.#globals,
         ...variables,
         messages,
+        ...(tools.length > 0 && { tools }),
         add_generation_prompt: addGenerationPrompt,
       });
     } catch (error) {

@@ -8,7 +8,7 @@ import {
 } from '../model-package/manifest.ts';
 import type { Protocol } from '../model-package/protocol.ts';
 import type { ModelTensors } from './checkpoint/match-tensors.ts';
-import { detectContentFormat } from './config/chat-template.ts';
+import { detectContentFormat, detectToolCalls } from './config/chat-template.ts';
 import type { ModelConfig } from './config/model-config.ts';
 import { GRAPH_FILES } from './model-graphs.ts';
 import type { FileDigest } from './weights/data-file.ts';
@@ -51,6 +51,7 @@ export function buildManifest(parts: ManifestParts): Manifest {
       template: TEMPLATE_FILE,
       contentFormat: detectContentFormat(config.chatTemplate, imagePlaceholder),
       imagePlaceholder,
+      toolCalls: detectToolCalls(config.chatTemplate),
     },
     tokenizer: TOKENIZER_FILE,
     sampling: config.sampling,

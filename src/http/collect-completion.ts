@@ -2,6 +2,7 @@ import type { FinishEvent, GenerationEvent, TokenEvent } from '../engine/generat
 import type { Decision } from '../thinking/decision.ts';
 import {
   type CompletionContext,
+  displayOptions,
   toFinishReason,
   toThinkingReport,
   toUsage,
@@ -27,7 +28,7 @@ export async function collectCompletion(
   events: AsyncIterable<GenerationEvent>,
   context: CompletionContext,
 ): Promise<CollectedCompletion> {
-  const display = new TextDisplay(context.display, context.tags);
+  const display = new TextDisplay(displayOptions(context));
   const shown: ReplyPart[] = [];
   const tokens: TokenEvent[] = [];
   let decision: Decision | null = null;

@@ -1,10 +1,11 @@
 import type { FinishEvent, GenerationRequest, GenerationUsage } from '../engine/generation.ts';
 import type { Protocol, ThinkingMode } from '../model-package/protocol.ts';
 import type { Decision } from '../thinking/decision.ts';
+import { type OfferedTools, openAnswerReader } from '../tool-calls/open-answer-reader.ts';
 import { ApiError } from './errors.ts';
 import type { ThinkingDecision, ThinkingReport, Usage } from './response-schema.ts';
 import type { ServedModel } from './served-model.ts';
-import type { ReasoningDisplay } from './text-display.ts';
+import type { ReasoningDisplay, TextDisplayOptions } from './text-display.ts';
 
 /** What every chunk, or the one completion, says of itself. */
 export interface CompletionIdentity {
@@ -22,7 +23,14 @@ export interface CompletionContext {
   readonly requested: ThinkingMode;
   readonly display: ReasoningDisplay;
   readonly tags: Protocol['tags'];
+  /** What may be called; null for nothing. */
+  readonly tools: OfferedTools | null;
   readonly tokens: Pick<ServedModel, 'tokenTable' | 'specialIds'>;
+}
+
+/** For one reply: calls are counted within it. */
+export function displayOptions({ display, tags, tools }: CompletionContext): TextDisplayOptions {
+  return { display, tags, answer: tools === null ? null : openAnswerReader(tools) };
 }
 
 export function toUsage(usage: GenerationUsage): Usage {

@@ -4,8 +4,10 @@ import type { FormattedPrompt } from '../chat/formatter.ts';
 import { modeRowOf } from '../chat/mode-row.ts';
 import type { GenerationRequest } from '../engine/generation.ts';
 import type { ThinkingMode } from '../model-package/protocol.ts';
+import type { OfferedTools } from '../tool-calls/open-answer-reader.ts';
 import { conflict } from './errors.ts';
 import { toChatMessage } from './message-schema.ts';
+import { resolveTools } from './offered-tools.ts';
 import type { ChatCompletionRequest } from './request-schema.ts';
 import { resolveSampling, resolveStopTokens } from './sampling-params.ts';
 import type { ServedModel } from './served-model.ts';
@@ -30,6 +32,7 @@ export interface PreparedGeneration {
   /** What was asked for; the request has what came of it. */
   readonly asked: ThinkingOptions;
   readonly display: ReasoningDisplay;
+  readonly tools: OfferedTools | null;
 }
 
 /** How the thinking goes in the end: as asked, or directly where there is no room to think. */
@@ -56,8 +59,12 @@ export async function prepareGeneration(
     loadBias,
   });
   const display = resolveDisplay(body);
+  const tools = resolveTools(body, model.manifest);
   const continuation = resolveContinuation(body, asked, context);
-  const { prompt, plan, maxTokens } = await writePrompt({ body, asked, continuation }, context);
+  const { prompt, plan, maxTokens } = await writePrompt(
+    { body, asked, continuation, tools },
+    context,
+  );
   const row = modeRowOf(model.manifest.thinking, plan.mode, asked.effort);
   const request: GenerationRequest = {
     id: context.id,
@@ -86,7 +93,7 @@ export async function prepareGeneration(
       stopInThinking: asked.stopInThinking,
     },
   };
-  return { request, asked, display };
+  return { request, asked, display, tools };
 }
 
 const SEED_LIMIT = 2 ** 32;
@@ -107,7 +114,8 @@ async function writePrompt(input: PromptInput, context: GenerationContext): Prom
   const { effort, budget } = asked;
   const messages = body.messages.map(toChatMessage);
   const continueFinal = continuation !== null;
-  const request = { messages, effort, budget, continueFinal, signal };
+  const tools = input.tools?.tools ?? [];
+  const request = { messages, effort, budget, continueFinal, tools, signal };
   const plan = planFor(input, upperLimit(body, context), context);
   const prompt = await model.formatter.format({ ...request, mode: plan.mode });
   const maxTokens = resolveMaxTokens(body, prompt.promptTokenIds.length, context);
@@ -150,6 +158,7 @@ interface PromptInput {
   readonly body: ChatCompletionRequest;
   readonly asked: ThinkingOptions;
   readonly continuation: Continuation | null;
+  readonly tools: OfferedTools | null;
 }
 
 function planFor(

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { ChatMessage, ContentPart } from '../chat/messages.ts';
+import type { ChatMessage, ChatToolCall, ContentPart } from '../chat/messages.ts';
+import { objectOf } from '../tool-calls/whole-call.ts';
 
 const textPart = z
   .strictObject({ type: z.literal('text'), text: z.string() })
@@ -25,8 +26,13 @@ const imagePart = z
 
 const textContent = z.union([z.string(), z.array(textPart).min(1)]);
 
+const name = z
+  .string()
+  .nullish()
+  .describe('Name of the speaker, for chat templates that show one; most do not.');
+
 const instructionMessage = z
-  .strictObject({ role: z.enum(['system', 'developer']), content: textContent })
+  .strictObject({ role: z.enum(['system', 'developer']), content: textContent, name })
   .meta({ id: 'InstructionMessage' });
 
 const userMessage = z
@@ -36,20 +42,49 @@ const userMessage = z
       z.string(),
       z.array(z.discriminatedUnion('type', [textPart, imagePart])).min(1),
     ]),
+    name,
   })
   .meta({ id: 'UserMessage' });
 
 const reasoning = z.string().nullish();
 
+const toolCall = z
+  .strictObject({
+    id: z.string().min(1),
+    type: z.literal('function'),
+    function: z.strictObject({
+      name: z.string().min(1),
+      arguments: z
+        .string()
+        .refine((text) => text.trim() === '' || objectOf(text) !== null, {
+          message: 'the arguments of a call must be the JSON of an object.',
+        })
+        .describe('JSON of an object.'),
+    }),
+  })
+  .meta({ id: 'MessageToolCall' });
+
 const assistantMessage = z
   .strictObject({
     role: z.literal('assistant'),
-    content: z.union([z.string(), z.array(textPart).min(1), z.null()]),
+    content: z
+      .union([z.string(), z.array(textPart).min(1), z.null()])
+      .optional()
+      .describe('May be left out or null where there are calls, or thinking alone.'),
+    name,
+    tool_calls: z.array(toolCall).nullish().describe('Calls of this earlier turn.'),
     refusal: z.null().optional(),
     reasoning_content: reasoning.describe('Thinking of this earlier turn, as this server sent it.'),
     reasoning: reasoning.describe('The same under its other name; both must agree.'),
   })
   .superRefine((message, context) => {
+    if (message.content === undefined && (message.tool_calls ?? []).length === 0) {
+      context.addIssue({
+        code: 'custom',
+        path: ['content'],
+        message: '`content` is required of an assistant message without calls.',
+      });
+    }
     const { reasoning_content: left, reasoning: right } = message;
     if (typeof left === 'string' && typeof right === 'string' && left !== right) {
       context.addIssue({
@@ -63,23 +98,47 @@ const assistantMessage = z
   })
   .meta({ id: 'AssistantMessage' });
 
+const toolMessage = z
+  .strictObject({
+    role: z.literal('tool'),
+    content: textContent,
+    tool_call_id: z.string().min(1).describe('Id of the call this is the result of.'),
+    name: z.string().nullish().describe('Name of the function; must be that of the call.'),
+  })
+  .meta({ id: 'ToolMessage' });
+
 export const messageSchema = z.discriminatedUnion('role', [
   instructionMessage,
   userMessage,
   assistantMessage,
+  toolMessage,
 ]);
 
-type WireMessage = z.output<typeof messageSchema>;
+export type WireMessage = z.output<typeof messageSchema>;
 type WirePart = z.output<typeof textPart> | z.output<typeof imagePart>;
 
 /** Drops the wire's names and doubled fields. `developer` is OpenAI's newer name of `system`. */
 export function toChatMessage(message: WireMessage): ChatMessage {
-  const content = toContent(message.content);
-  if (message.role !== 'assistant') {
-    return { role: message.role === 'developer' ? 'system' : message.role, content };
+  const content = toContent(message.content ?? null);
+  const named = typeof message.name === 'string' ? { name: message.name } : {};
+  switch (message.role) {
+    case 'user':
+    case 'system':
+    case 'developer':
+      return { role: message.role === 'user' ? 'user' : 'system', content, ...named };
+    case 'tool':
+      return { role: 'tool', content, toolCallId: message.tool_call_id, ...named };
+    case 'assistant': {
+      const reasoning = message.reasoning_content ?? message.reasoning ?? undefined;
+      const calls = message.tool_calls ?? [];
+      const toolCalls = calls.length === 0 ? {} : { toolCalls: calls.map(toToolCall) };
+      return { role: 'assistant', content, reasoning, ...toolCalls, ...named };
+    }
   }
-  const reasoning = message.reasoning_content ?? message.reasoning ?? undefined;
-  return { role: message.role, content, reasoning };
+}
+
+function toToolCall({ id, function: call }: z.output<typeof toolCall>): ChatToolCall {
+  return { id, name: call.name, arguments: objectOf(call.arguments) ?? {} };
 }
 
 function toContent(content: string | readonly WirePart[] | null): ChatMessage['content'] {

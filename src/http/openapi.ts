@@ -54,6 +54,7 @@ const UNASKED_MODEL: ServedModel = {
   manifest: {
     name: '',
     precision: 'fp32',
+    chat: { template: '', contentFormat: 'string', imagePlaceholder: null, toolCalls: null },
     sampling: { temperature: 0, topP: 1, topK: 0, repetitionPenalty: 1 },
     thinking: {
       name: '',

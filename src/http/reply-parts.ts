@@ -1,19 +1,7 @@
-/** A piece of what a caller is shown, in the order it is written. */
-export type ReplyPart =
-  | { readonly type: 'reasoning'; readonly text: string }
-  | { readonly type: 'content'; readonly text: string }
-  /** A call begins; its arguments follow as text. */
-  | ToolCallStart
-  | { readonly type: 'tool_arguments'; readonly index: number; readonly text: string };
+import type { AnswerPart } from '../tool-calls/answer-reader.ts';
 
-export interface ToolCallStart {
-  readonly type: 'tool_call';
-  /** Place among the reply's calls. */
-  readonly index: number;
-  readonly id: string;
-  /** Name of the function. */
-  readonly name: string;
-}
+/** A piece of what a caller is shown, in the order it is written. */
+export type ReplyPart = AnswerPart | { readonly type: 'reasoning'; readonly text: string };
 
 export interface ToolCall {
   readonly id: string;

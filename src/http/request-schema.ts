@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { messageSchema } from './message-schema.ts';
 import { thinkingFields } from './thinking-fields.ts';
+import { toolFields } from './tool-fields.ts';
+import { checkToolTurns } from './tool-turns.ts';
 
 const MAX_STOP_STRINGS = 16;
 const MAX_STOP_TOKENS = 64;
@@ -76,6 +78,8 @@ export const chatCompletionRequestSchema = z
 
     ...thinkingFields,
 
+    ...toolFields,
+
     response_format: z.strictObject({ type: z.literal('text') }).nullish(),
     user: z.string().nullish().describe(`Who asks.${inert}`),
     safety_identifier: z.string().nullish().describe(`Who asks, hashed.${inert}`),
@@ -119,6 +123,11 @@ export const chatCompletionRequestSchema = z
     }
     if (typeof body.stream_options === 'object' && body.stream_options && body.stream !== true) {
       contradict('stream_options', '`stream_options` needs `stream` to be true.');
+    }
+  })
+  .superRefine(({ messages }, context) => {
+    for (const { path, message } of checkToolTurns(messages)) {
+      context.addIssue({ code: 'custom', path: ['messages', ...path], message });
     }
   })
   .meta({ id: 'ChatCompletionRequest' });

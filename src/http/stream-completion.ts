@@ -2,6 +2,7 @@ import type { FinishEvent, GenerationEvent, TokenEvent } from '../engine/generat
 import type { Decision } from '../thinking/decision.ts';
 import {
   type CompletionContext,
+  displayOptions,
   toFinishReason,
   toThinkingDecision,
   toThinkingReport,
@@ -29,7 +30,7 @@ export class ChunkWriter {
   constructor(context: CompletionContext, includeUsage: boolean) {
     this.#context = context;
     this.#includeUsage = includeUsage;
-    this.#display = new TextDisplay(context.display, context.tags);
+    this.#display = new TextDisplay(displayOptions(context));
   }
 
   /** @throws ApiError when the event says that the generation failed or was stopped */

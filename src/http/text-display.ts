@@ -1,5 +1,6 @@
 import type { Protocol } from '../model-package/protocol.ts';
 import type { TextPiece } from '../thinking/section-parser.ts';
+import type { AnswerReader } from '../tool-calls/answer-reader.ts';
 import { conflict } from './errors.ts';
 import type { ReplyPart } from './reply-parts.ts';
 import type { ChatCompletionRequest } from './request-schema.ts';
@@ -22,6 +23,13 @@ export function resolveDisplay(body: ChatCompletionRequest): ReasoningDisplay {
   throw conflict('separate_reasoning', field, 'what is left out cannot be part of the content.');
 }
 
+export interface TextDisplayOptions {
+  readonly display: ReasoningDisplay;
+  readonly tags: Protocol['tags'];
+  /** Tells calls from text; null where no tools are on offer. Thinking is never looked at. */
+  readonly answer: AnswerReader | null;
+}
+
 /**
  * Turns sections into what a caller is shown. Inline thinking stands between the protocol's tags on lines of their own
  * at the start of the content, whatever white space the model put there; a direct answer has no tags.
@@ -29,11 +37,13 @@ export function resolveDisplay(body: ChatCompletionRequest): ReasoningDisplay {
 export class TextDisplay {
   readonly #display: ReasoningDisplay;
   readonly #tags: Protocol['tags'];
+  readonly #answer: AnswerReader | null;
   #isOpen = false;
 
-  constructor(display: ReasoningDisplay, tags: Protocol['tags']) {
+  constructor({ display, tags, answer }: TextDisplayOptions) {
     this.#display = display;
     this.#tags = tags;
+    this.#answer = answer;
   }
 
   show(pieces: readonly TextPiece[]): ReplyPart[] {
@@ -42,12 +52,12 @@ export class TextDisplay {
 
   /** What is still to be written when nothing more comes. */
   end(): ReplyPart[] {
-    return this.#isOpen ? [{ type: 'content', text: this.#close() }] : [];
+    return [...(this.#answer?.end() ?? []), ...this.#close()];
   }
 
   #showOne({ section, text }: TextPiece): ReplyPart[] {
     if (section === 'answer') {
-      return [{ type: 'content', text: this.#isOpen ? this.#close() + text : text }];
+      return [...this.#close(), ...(this.#answer?.push(text) ?? [{ type: 'content', text }])];
     }
     if (section !== 'reasoning' || this.#display === 'hidden') return [];
     if (this.#display === 'separate') return [{ type: 'reasoning', text }];
@@ -56,8 +66,10 @@ export class TextDisplay {
     return [{ type: 'content', text: shown }];
   }
 
-  #close(): string {
+  /** The close tag, where an open tag stands. */
+  #close(): ReplyPart[] {
+    if (!this.#isOpen) return [];
     this.#isOpen = false;
-    return `\n${this.#tags.close}\n\n`;
+    return [{ type: 'content', text: `\n${this.#tags.close}\n\n` }];
   }
 }

@@ -5,6 +5,8 @@ import { protocolSchema } from './protocol.ts';
 export const MANIFEST_FILE = 'manifest.json';
 export const PACKAGE_FORMAT = 'thinkgate-package';
 export const PACKAGE_VERSION = 1;
+/** Ways of writing tool calls that this server reads. */
+export const TOOL_CALL_FORMATS = ['hermes'] as const;
 export const PRECISIONS = ['fp32', 'fp16', 'int8', 'int4'] as const;
 
 const count = z.int().min(1);
@@ -67,6 +69,8 @@ export const manifestSchema = z.strictObject({
     contentFormat: z.enum(['parts', 'string']),
     /** Text that stands for one picture in the rendered prompt; null for a text-only model. */
     imagePlaceholder: z.string().nullable(),
+    /** How the model writes calls of tools; null where its way is not one this server reads. */
+    toolCalls: z.enum(TOOL_CALL_FORMATS).nullable().default('hermes'),
   }),
   tokenizer: z.string(),
   /** Sampling defaults from the checkpoint's generation_config.json. Temperature 0 is greedy. */
@@ -94,5 +98,6 @@ export const manifestSchema = z.strictObject({
 
 export type Manifest = z.output<typeof manifestSchema>;
 export type Precision = Manifest['precision'];
+export type ToolCallFormat = (typeof TOOL_CALL_FORMATS)[number];
 export type VisionShape = z.output<typeof visionSchema>;
 export type TextShape = z.output<typeof textSchema>;

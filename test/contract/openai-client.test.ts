@@ -227,8 +227,8 @@ test("refusals become the client's own errors with field and code", async (conte
     (error: unknown) => error instanceof OpenAI.NotFoundError && error.code === 'model_not_found',
   );
   await assert.rejects(
-    client.chat.completions.create({ ...HELLO, tools: [] }),
-    (error: unknown) => error instanceof OpenAI.BadRequestError && error.param === 'tools',
+    client.chat.completions.create({ ...HELLO, functions: [] }),
+    (error: unknown) => error instanceof OpenAI.BadRequestError && error.param === 'functions',
   );
 });
 

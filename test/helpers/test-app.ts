@@ -38,6 +38,12 @@ export const TEST_PROFILE: ThinkingProfile = {
 export const TEST_MANIFEST: ServedModel['manifest'] = {
   name: 'test-model',
   precision: 'fp32',
+  chat: {
+    template: 'chat_template.jinja',
+    contentFormat: 'parts',
+    imagePlaceholder: '<image>',
+    toolCalls: 'hermes',
+  },
   sampling: { temperature: 0.2, topP: 0.9, topK: 20, repetitionPenalty: 1.1 },
   thinking: PROTOCOL,
   profiles: { economy: TEST_PROFILE },

@@ -1,6 +1,7 @@
 /** Finds a checkpoint's chat template and learns how it wants message contents. */
 import { Template } from '@huggingface/jinja';
 import { z } from 'zod';
+import type { ToolCallFormat } from '../../model-package/manifest.ts';
 import { ConvertError } from '../convert-error.ts';
 import { readOptionalJson, readOptionalText } from './json-file.ts';
 
@@ -45,6 +46,15 @@ export function detectContentFormat(
   // A list printed as such would also hold the text once, with its keys around it.
   const isPrinted = /['"]type['"]/.test(rendered);
   return numTexts === 1 && numImages === wanted && !isPrinted ? 'parts' : 'string';
+}
+
+/**
+ * Learns from a template how the model writes calls. A template that shows tools and calls in another way is not
+ * understood; one without tools says nothing, and the server then teaches the model the common way.
+ */
+export function detectToolCalls(source: string): ToolCallFormat | null {
+  if (!/\btools\b/.test(source)) return 'hermes';
+  return source.includes('<tool_call>') && !source.includes('<function=') ? 'hermes' : null;
 }
 
 function parse(source: string): Template {

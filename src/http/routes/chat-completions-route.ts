@@ -91,7 +91,7 @@ async function createChatCompletion(
     { body, alias, header },
     { id, model, settings, loadBias: context.loadBias(), signal },
   );
-  const { request: generation, asked, display } = prepared;
+  const { request: generation, asked, display, tools } = prepared;
   const stream = body.stream === true;
   const prepareMs = performance.now() - startedAt;
   observation.prepared({ model: model.id, stream, request: generation, asked, prepareMs });
@@ -102,6 +102,7 @@ async function createChatCompletion(
     requested: asked.requested,
     display,
     tags: model.manifest.thinking.tags,
+    tools,
     tokens: model,
   };
   if (stream) {

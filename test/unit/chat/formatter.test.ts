@@ -50,7 +50,12 @@ const MANIFEST: Manifest = {
   tokens: { image: tiny.ids['<image>']!, eos: [tiny.ids['<|im_end|>']!] },
   graphs: { vision: 'vision.onnx', embed: 'embed.onnx', decoder: 'decoder.onnx' },
   imageNewline: 'newline.bin',
-  chat: { template: 'chat_template.jinja', contentFormat: 'parts', imagePlaceholder: '<image>' },
+  chat: {
+    template: 'chat_template.jinja',
+    contentFormat: 'parts',
+    imagePlaceholder: '<image>',
+    toolCalls: 'hermes',
+  },
   tokenizer: 'tokenizer.json',
   sampling: { temperature: 0, topP: 1, topK: 0, repetitionPenalty: 1 },
   thinking: BUILTIN_PROTOCOLS['R-4B']!,

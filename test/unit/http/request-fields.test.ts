@@ -26,6 +26,8 @@ const thinking =
   ({ engine }: TestApp): unknown =>
     engine.lastRequest.thinking[name];
 
+const TOOL = { type: 'function', function: { name: 'weather', parameters: { type: 'object' } } };
+
 /** One row or more per field of the schema that is honoured. */
 const HONOURED: Record<string, Honoured> = {
   'messages as text': {
@@ -42,6 +44,26 @@ const HONOURED: Record<string, Honoured> = {
     fields: { messages: [{ role: 'assistant', content: null, reasoning: 'because' }] },
     read: ({ formatter }) => formatter.calls[0]?.messages,
     expected: [{ role: 'assistant', content: '', reasoning: 'because' }],
+  },
+  'messages with the name of the speaker': {
+    fields: { messages: [{ role: 'user', content: 'a', name: 'Ann' }] },
+    read: ({ formatter }) => formatter.calls[0]?.messages,
+    expected: [{ role: 'user', content: 'a', name: 'Ann' }],
+  },
+  tools: {
+    fields: { tools: [TOOL] },
+    read: ({ formatter }) => formatter.calls[0]?.tools?.map(({ name }) => name),
+    expected: ['weather'],
+  },
+  tool_choice: {
+    fields: { tools: [TOOL], tool_choice: 'auto' },
+    read: ({ formatter }) => formatter.calls[0]?.tools?.length,
+    expected: 1,
+  },
+  'parallel_tool_calls (the default)': {
+    fields: { tools: [TOOL], parallel_tool_calls: true },
+    read: ({ formatter }) => formatter.calls[0]?.tools?.length,
+    expected: 1,
   },
   temperature: { fields: { temperature: 0 }, read: sampling('temperature'), expected: 0 },
   top_p: { fields: { top_p: 0.5 }, read: sampling('topP'), expected: 0.5 },
@@ -400,18 +422,13 @@ const REFUSED: readonly (readonly [Body, string, RegExp])[] = [
   [{ model: undefined }, 'model', /required/],
   [{ messages: [] }, 'messages', /at least 1 item; got 0/],
   [{ messages: 'hi' }, 'messages', /an array; got "hi"/],
-  [{ messages: [{ role: 'tool', content: 'x' }] }, 'messages[0].role', /one of .*; got "tool"/],
+  [{ messages: [{ role: 'function' }] }, 'messages[0].role', /one of .*; got "function"/],
   [{ messages: [{ content: 'x' }] }, 'messages[0].role', /required/],
   [{ messages: [{ role: 'user' }] }, 'messages[0].content', /required/],
   [
     { messages: [{ role: 'user', content: 7 }] },
     'messages[0].content',
     /a string or an array; got 7/,
-  ],
-  [
-    { messages: [{ role: 'user', content: 'x', name: 'Ann' }] },
-    'messages[0].name',
-    /not supported by this server/,
   ],
   [
     { messages: [{ role: 'user', content: [{ type: 'input_audio' }] }] },
@@ -461,9 +478,6 @@ for (const [fields, param, message] of REFUSED) {
 const UNSUPPORTED = [
   'thinking_budget_tokens',
   'reasoning_format',
-  'tools',
-  'tool_choice',
-  'parallel_tool_calls',
   'functions',
   'function_call',
   'audio',
