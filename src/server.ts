@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { createChatFormatter } from './chat/formatter.ts';
 import { readTls, toAccess } from './cli/access-flags.ts';
 import { toLimits } from './cli/limit-flags.ts';
+import { toImageLimits } from './cli/picture-flags.ts';
 import type { ServeOptions } from './cli/serve-options.ts';
 import { toThinkingPolicy } from './cli/thinking-flags.ts';
 import { buildApp } from './http/app.ts';
@@ -55,7 +56,7 @@ export async function startServer(
   const formatter = await createChatFormatter({
     packageDir,
     manifest,
-    images: { allowPrivateAddresses: options.allowPrivateImages },
+    images: toImageLimits(options),
     maxPromptTokens: settings.slotCapacity - 1,
   });
   const { tokenizer } = formatter;

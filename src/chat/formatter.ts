@@ -7,6 +7,7 @@ import type { Tool } from '../tool-calls/tool.ts';
 import { ChatInputError } from './chat-input-error.ts';
 import { ImageFetcher } from './images/fetch.ts';
 import { isPublicAddress } from './images/lookup.ts';
+import { MediaFolder } from './images/media-folder.ts';
 import { TilingPool } from './images/tiling-pool.ts';
 import { type ChatMessage, type ImagePart, imagesOf } from './messages.ts';
 import type { EffortRow } from './mode-row.ts';
@@ -21,10 +22,16 @@ export interface ImageLimits {
   readonly maxBytes: number;
   /** Most pixels (width x height) of one picture. */
   readonly maxPixels: number;
-  /** Milliseconds a download may take, redirects included. */
+  /** Milliseconds a download may take, redirects included, and decoding after it. */
   readonly timeoutMs: number;
   /** Lets picture URLs lead to loopback and private addresses. */
   readonly allowPrivateAddresses: boolean;
+  /** Hosts pictures may come from, `*.example.com` for all below one; null allows all. */
+  readonly domains: readonly string[] | null;
+  /** Folder that file: URLs lead to; null refuses them. */
+  readonly folder: string | null;
+  /** Most tiles, beside the base tile, of pictures whose detail is `auto`; null sets no limit. */
+  readonly autoTiles: number | null;
   /** Threads that decode and tile. */
   readonly numThreads: number;
 }
@@ -35,6 +42,9 @@ export const DEFAULT_IMAGE_LIMITS: ImageLimits = {
   maxPixels: 50_000_000,
   timeoutMs: 10_000,
   allowPrivateAddresses: false,
+  domains: null,
+  folder: null,
+  autoTiles: null,
   numThreads: 1,
 };
 
@@ -99,7 +109,7 @@ export async function createChatFormatter(options: ChatFormatterOptions): Promis
   });
   const writer = new PromptWriter({ tokenizer, template, manifest });
   const maxPromptTokens = options.maxPromptTokens ?? manifest.text.maxPositions - 1;
-  const pictures = createPictures(manifest, { ...DEFAULT_IMAGE_LIMITS, ...options.images });
+  const pictures = await createPictures(manifest, { ...DEFAULT_IMAGE_LIMITS, ...options.images });
   return {
     tokenizer,
     close: () => pictures.close(),
@@ -126,15 +136,19 @@ interface Pictures {
   close(): Promise<void>;
 }
 
-function createPictures({ name, vision }: Manifest, limits: ImageLimits): Pictures {
+async function createPictures({ name, vision }: Manifest, limits: ImageLimits): Promise<Pictures> {
   if (vision === null) return noPictures(name);
   const isAllowed = limits.allowPrivateAddresses ? () => true : isPublicAddress;
-  const fetcher = new ImageFetcher({ ...limits, isAllowed });
-  const pool = new TilingPool({ shape: vision, maxPixels: limits.maxPixels }, limits.numThreads);
+  const folder =
+    limits.folder === null ? null : await MediaFolder.open(limits.folder, limits.maxBytes);
+  const fetcher = new ImageFetcher({ ...limits, folder, isAllowed });
+  const { maxPixels, timeoutMs } = limits;
+  const pool = new TilingPool({ shape: vision, maxPixels, timeoutMs }, limits.numThreads);
+  const maxTiles = { low: 0, auto: limits.autoTiles, high: null };
   const loadOne = async (part: ImagePart, param: string, signal?: AbortSignal) => {
     const bytes = await fetcher.fetch(part.source, param, signal);
     signal?.throwIfAborted();
-    return pool.tile({ bytes, param, baseOnly: part.detail === 'low' });
+    return pool.tile({ bytes, param, maxTiles: maxTiles[part.detail ?? 'auto'] });
   };
   return {
     check(messages) {

@@ -1,4 +1,4 @@
-/** How closely a picture is looked at: `low` is the base tile alone, everything else the full AnyRes grid. */
+/** How closely a picture is looked at: `low` by the base tile alone, `high` by the full AnyRes grid, `auto` by as much of it as the server is set to. */
 export type ImageDetail = 'auto' | 'low' | 'high';
 
 export interface TextPart {
@@ -8,7 +8,7 @@ export interface TextPart {
 
 export interface ImagePart {
   readonly type: 'image';
-  /** data:, http: or https: URL. */
+  /** data:, http:, https: or file: URL. */
   readonly source: string;
   readonly detail?: ImageDetail | undefined;
 }

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { ACCESS_FLAG_ROWS, accessFlagsShape } from './access-flags.ts';
 import { LIMIT_FLAG_ROWS, limitFlagsShape } from './limit-flags.ts';
 import type { OptionRow } from './option-row.ts';
+import { PICTURE_FLAG_ROWS, pictureFlagsShape } from './picture-flags.ts';
 import { THINKING_FLAG_ROWS, thinkingFlagsShape } from './thinking-flags.ts';
 
 /** What can be set of `thinkgate serve`, after checking. */
@@ -23,7 +24,7 @@ export const serveOptionsSchema = z.strictObject({
   ...thinkingFlagsShape,
   ...accessFlagsShape,
   ...limitFlagsShape,
-  allowPrivateImages: z.boolean(),
+  ...pictureFlagsShape,
   verify: z.boolean(),
   logLevel: z.enum(['silent', 'error', 'warn', 'info', 'debug']),
 });
@@ -103,11 +104,7 @@ export const SERVE_OPTION_ROWS: readonly OptionRow[] = [
   ...THINKING_FLAG_ROWS,
   ...ACCESS_FLAG_ROWS,
   ...LIMIT_FLAG_ROWS,
-  {
-    flags: '--allow-private-images',
-    description: 'let picture URLs point into private networks',
-    default: false,
-  },
+  ...PICTURE_FLAG_ROWS,
   {
     flags: '--verify',
     description: "check every file's sha256 before serving",

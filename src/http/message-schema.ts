@@ -13,12 +13,14 @@ const imagePart = z
       url: z
         .string()
         .min(1)
-        .describe('A data: URL with the picture in base64, or an http(s) URL the server fetches.'),
+        .describe(
+          'A data: URL with the picture in base64, an http(s) URL the server fetches, or a file: URL in the folder it was given.',
+        ),
       detail: z
         .enum(['auto', 'low', 'high'])
         .optional()
         .describe(
-          '`low` looks at the whole picture only; `high` and `auto` also look at its tiles.',
+          '`low` looks at the whole picture only, `high` at its tiles too, `auto` at as many of them as the server is set to (all by default).',
         ),
     }),
   })

@@ -7,7 +7,7 @@ import { decodeImage } from '../../src/chat/images/decode.ts';
 import { tileImage } from '../../src/chat/images/tile.ts';
 
 const DATA = 'test/golden/data/tiles';
-const LIMITS = { maxPixels: 10_000_000 };
+const LIMITS = { maxPixels: 10_000_000, timeoutMs: 10_000 };
 
 interface TileCase {
   readonly picture: string;

@@ -5,6 +5,8 @@ import type { RgbImage } from './resize.ts';
 export interface DecodeLimits {
   /** Most pixels (width x height) a picture may have; checked before anything is unpacked. */
   readonly maxPixels: number;
+  /** Most milliseconds decoding may take; whole seconds count. */
+  readonly timeoutMs: number;
 }
 
 const FORMATS = 'JPEG, PNG, WebP, GIF and AVIF';
@@ -36,9 +38,15 @@ export async function decodeImage(
     return await decodePixels(bytes, limits);
   } catch (error) {
     if (error instanceof ChatInputError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ChatInputError('invalid_image', param, `The picture cannot be decoded: ${reason}`);
+    const reason = isTimeout(error)
+      ? `it takes longer than ${limits.timeoutMs} ms`
+      : 'its data is damaged or cut off';
+    throw new ChatInputError('invalid_image', param, `The picture cannot be decoded: ${reason}.`);
   }
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('timeout');
 }
 
 async function checkSize(bytes: Uint8Array, limits: DecodeLimits, param: string): Promise<void> {
@@ -64,6 +72,7 @@ async function decodePixels(bytes: Uint8Array, limits: DecodeLimits): Promise<Rg
   const options = { limitInputPixels: limits.maxPixels, failOn: 'error' } as const;
   const { space } = await sharp(bytes, options).metadata();
   const { data, info } = await sharp(bytes, { ...options, ignoreIcc: space !== 'cmyk' })
+    .timeout({ seconds: Math.ceil(limits.timeoutMs / 1000) })
     .autoOrient()
     .flatten({ background: '#ffffff' })
     .toColourspace('srgb')

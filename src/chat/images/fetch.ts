@@ -3,7 +3,9 @@ import type { Readable } from 'node:stream';
 import { Agent, buildConnector, request } from 'undici';
 import { ChatInputError } from '../chat-input-error.ts';
 import { decodeDataUrl } from './data-url.ts';
-import { type AddressRule, ForbiddenAddressError, lookupAllowed } from './lookup.ts';
+import { downloadProblem } from './download-problem.ts';
+import { type AddressRule, ForbiddenAddressError, lookupAllowed, type Resolver } from './lookup.ts';
+import type { MediaFolder } from './media-folder.ts';
 
 export interface FetchLimits {
   /** Most bytes of one picture as it is transferred. */
@@ -12,13 +14,19 @@ export interface FetchLimits {
   readonly timeoutMs: number;
   /** Addresses that may be connected to; `isPublicAddress` unless the network is one's own. */
   readonly isAllowed: AddressRule;
+  /** Hosts pictures may come from, `*.example.com` for all below one; null allows all. */
+  readonly domains?: readonly string[] | null;
+  /** Where file: URLs lead; null refuses them. */
+  readonly folder?: MediaFolder | null;
+  /** Looks names up in place of the system. */
+  readonly resolve?: Resolver;
 }
 
 const MAX_REDIRECTS = 3;
 const REDIRECT_STATUS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /**
- * Gets pictures by data:, http: and https: URL. Every address is checked where the connection is made, so neither a
+ * Gets pictures by data:, http:, https: and, from one folder, file: URL. Every address is checked where the connection is made, so neither a
  * name that resolves differently the second time nor a redirect reaches an address that is not allowed.
  */
 export class ImageFetcher {
@@ -31,16 +39,18 @@ export class ImageFetcher {
   }
 
   /**
-   * @param source data:, http: or https: URL
+   * @param source data:, http:, https: or file: URL
    * @param param where it stands in the request, for errors
    * @throws ChatInputError saying what is wrong with the URL or the download
    */
   async fetch(source: string, param: string, signal?: AbortSignal): Promise<Uint8Array> {
     if (/^data:/i.test(source)) return decodeDataUrl(source, this.#limits.maxBytes, param);
+    const { folder } = this.#limits;
+    if (folder && /^file:/i.test(source)) return folder.read(source, param);
     const timeout = AbortSignal.timeout(this.#limits.timeoutMs);
     const ended = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
     try {
-      return await this.#follow(httpUrl(source, param), param, ended);
+      return await this.#follow(this.#remoteUrl(source, param), param, ended);
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof ChatInputError) throw error;
@@ -67,7 +77,7 @@ export class ImageFetcher {
         throw urlError(param, `The picture's server answered with status ${response.statusCode}.`);
       }
       discard(response.body);
-      url = httpUrl(location, param, url.href);
+      url = this.#remoteUrl(location, param, url.href);
     }
     throw urlError(param, `The picture's URL redirects more than ${MAX_REDIRECTS} times.`);
   }
@@ -101,16 +111,28 @@ export class ImageFetcher {
       return urlError(param, `The picture did not arrive within ${this.#limits.timeoutMs} ms.`);
     }
     if (error instanceof ForbiddenAddressError) return urlError(param, error.message);
-    const reason = error instanceof Error ? error.message : String(error);
-    return urlError(param, `The picture cannot be downloaded: ${reason}`);
+    return urlError(param, `The picture cannot be downloaded: ${downloadProblem(error)}.`);
+  }
+
+  #remoteUrl(text: string, param: string, base?: string): URL {
+    const url = httpUrl(text, param, base);
+    const { domains } = this.#limits;
+    if (!domains || domains.some((domain) => isInDomain(url.hostname, domain))) return url;
+    throw urlError(
+      param,
+      `The picture's host "${url.hostname}" is not among those this server fetches from.`,
+    );
   }
 }
 
-/** Checks addresses written in the URL itself; names go through the checked lookup. */
-function connector({ isAllowed }: FetchLimits): buildConnector.connector {
+/**
+ * Checks addresses written in the URL itself; names go through the checked lookup. What was really connected to is
+ * looked at once more before a byte is sent.
+ */
+function connector({ isAllowed, resolve }: FetchLimits): buildConnector.connector {
   const connect = buildConnector({
     lookup: (hostname, options, callback) =>
-      lookupAllowed({ hostname, options, isAllowed }, callback),
+      lookupAllowed({ hostname, options, isAllowed, resolve }, callback),
   });
   return (options, callback) => {
     const host = options.hostname.replace(/^\[|\]$/g, '');
@@ -118,8 +140,22 @@ function connector({ isAllowed }: FetchLimits): buildConnector.connector {
       callback(new ForbiddenAddressError(host), null);
       return;
     }
-    connect(options, callback);
+    connect(options, (...[error, socket]) => {
+      if (error !== null) {
+        callback(error, null);
+      } else if (isAllowed(socket.remoteAddress ?? '')) {
+        callback(null, socket);
+      } else {
+        socket.destroy();
+        callback(new ForbiddenAddressError(host), null);
+      }
+    });
   };
+}
+
+function isInDomain(host: string, domain: string): boolean {
+  const name = host.replace(/\.$/, '');
+  return domain.startsWith('*.') ? name.endsWith(domain.slice(1)) : name === domain;
 }
 
 function httpUrl(text: string, param: string, base?: string): URL {

@@ -1,4 +1,4 @@
-import { type LookupAddress, type LookupOptions, lookup } from 'node:dns';
+import { type LookupAddress, type LookupAllOptions, type LookupOptions, lookup } from 'node:dns';
 import ipaddr from 'ipaddr.js';
 
 /** The connection was refused because of where it leads. */
@@ -11,6 +11,8 @@ export class ForbiddenAddressError extends Error {
   }
 }
 
+const GLOBAL_IPV6 = ipaddr.parseCIDR('2000::/3');
+
 /**
  * True for addresses of the public internet. Loopback, private, link-local (with the clouds' metadata services),
  * carrier-grade NAT, multicast, reserved and the IPv6 ranges that wrap an IPv4 address are not.
@@ -18,16 +20,27 @@ export class ForbiddenAddressError extends Error {
 export function isPublicAddress(address: string): boolean {
   if (!ipaddr.isValid(address)) return false;
   // `process` turns an IPv4-mapped IPv6 address into the IPv4 address it leads to.
-  return ipaddr.process(address).range() === 'unicast';
+  const parsed = ipaddr.process(address);
+  if (parsed.range() !== 'unicast') return false;
+  // Of IPv6 only this block is given out; the rest has no name of its own and may mean anything one day.
+  return parsed.kind() === 'ipv4' || parsed.match(GLOBAL_IPV6);
 }
 
 /** Says whether an IP address may be connected to. */
 export type AddressRule = (address: string) => boolean;
 
+/** Node's `dns.lookup`, asked for all addresses. */
+export type Resolver = (
+  hostname: string,
+  options: LookupAllOptions,
+  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void;
+
 interface LookupRequest {
   readonly hostname: string;
   readonly options: LookupOptions;
   readonly isAllowed: AddressRule;
+  readonly resolve?: Resolver | undefined;
 }
 
 type LookupCallback = (
@@ -41,8 +54,8 @@ type LookupCallback = (
  * are those connected to, so checking and connecting cannot see different ones.
  */
 export function lookupAllowed(request: LookupRequest, callback: LookupCallback): void {
-  const { hostname, options, isAllowed } = request;
-  lookup(hostname, { ...options, all: true }, (error, addresses) => {
+  const { hostname, options, isAllowed, resolve = lookup } = request;
+  resolve(hostname, { ...options, all: true }, (error, addresses) => {
     if (error !== null) {
       callback(error, []);
       return;

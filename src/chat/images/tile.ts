@@ -17,12 +17,16 @@ export type TilingShape = Pick<
 /**
  * Cuts a picture into AnyRes tiles: tile 0 is the whole picture squeezed into one tile, then comes the picture fitted
  * into its best grid with its aspect ratio kept, centred on black, row by row.
- * @param baseOnly leaves the grid out, for callers who asked for low detail
+ * @param maxTiles most tiles of the grid; where no grid is that small there is only tile 0. null sets no limit
  */
-export function tileImage(image: RgbImage, shape: TilingShape, baseOnly = false): TiledImage {
+export function tileImage(
+  image: RgbImage,
+  shape: TilingShape,
+  maxTiles: number | null = null,
+): TiledImage {
   const { tileSize, resample } = shape;
   const base = resizeRgb(image, tileSize, tileSize, resample);
-  const canvas = baseOnly ? null : fitIntoGrid(image, shape);
+  const canvas = fitIntoGrid(image, { ...shape, gridPinpoints: gridsWithin(shape, maxTiles) });
   const gridRows = canvas === null ? 0 : canvas.height / tileSize;
   const gridColumns = canvas === null ? 0 : canvas.width / tileSize;
   const numTiles = 1 + gridRows * gridColumns;
@@ -51,7 +55,20 @@ export function tileImage(image: RgbImage, shape: TilingShape, baseOnly = false)
   return { hash, tiles, numTiles, ...geometry, numTokens };
 }
 
-function fitIntoGrid(image: RgbImage, { gridPinpoints, resample }: TilingShape): RgbImage {
+function gridsWithin(
+  { gridPinpoints, tileSize }: TilingShape,
+  maxTiles: number | null,
+): TilingShape['gridPinpoints'] {
+  if (maxTiles === null) return gridPinpoints;
+  return gridPinpoints.filter(([height, width]) => height * width <= maxTiles * tileSize ** 2);
+}
+
+/** @returns null where there is no grid */
+function fitIntoGrid(
+  image: RgbImage,
+  { gridPinpoints, resample }: Pick<TilingShape, 'gridPinpoints' | 'resample'>,
+): RgbImage | null {
+  if (gridPinpoints.length === 0) return null;
   const [height, width] = chooseGrid(image.height, image.width, gridPinpoints);
   const fitted = resizedSize(image.height, image.width, height, width);
   const resized = resizeRgb(image, fitted.width, fitted.height, resample);

@@ -8,13 +8,15 @@ import { type TilingShape, tileImage } from './tile.ts';
 export interface TilingWorkerData {
   readonly shape: TilingShape;
   readonly maxPixels: number;
+  /** Most milliseconds the decoder may take for one picture. */
+  readonly timeoutMs: number;
 }
 
 export interface TilingJob {
   readonly bytes: Uint8Array;
   readonly param: string;
-  /** The base tile alone. */
-  readonly baseOnly: boolean;
+  /** Most tiles beside the base tile; null sets no limit. */
+  readonly maxTiles: number | null;
 }
 
 export type TilingReply =
@@ -23,12 +25,12 @@ export type TilingReply =
   | { readonly type: 'failed'; readonly code: ChatErrorCode | null; readonly message: string };
 
 async function tile(
-  { shape, maxPixels }: TilingWorkerData,
-  { bytes, param, baseOnly }: TilingJob,
+  { shape, ...limits }: TilingWorkerData,
+  { bytes, param, maxTiles }: TilingJob,
 ): Promise<TilingReply> {
   try {
-    const image = await decodeImage(bytes, { maxPixels }, param);
-    return { type: 'tiled', image: tileImage(image, shape, baseOnly) };
+    const image = await decodeImage(bytes, limits, param);
+    return { type: 'tiled', image: tileImage(image, shape, maxTiles) };
   } catch (error) {
     if (error instanceof ChatInputError) {
       return { type: 'failed', code: error.code, message: error.message };

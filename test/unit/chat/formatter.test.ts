@@ -3,6 +3,7 @@ import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import sharp from 'sharp';
 import { ChatInputError } from '../../../src/chat/chat-input-error.ts';
 import {
@@ -92,10 +93,15 @@ async function makeFormatter(options: Partial<ChatFormatterOptions> = {}): Promi
   return formatter;
 }
 
-async function picture(width: number, height: number, red: number): Promise<ImagePart> {
+function pngBytes(width: number, height: number, red: number): Promise<Buffer> {
   const background = { r: red, g: 0, b: 0 };
-  const image = sharp({ create: { width, height, channels: 3, background } }).png();
-  const base64 = (await image.toBuffer()).toString('base64');
+  return sharp({ create: { width, height, channels: 3, background } })
+    .png()
+    .toBuffer();
+}
+
+async function picture(width: number, height: number, red: number): Promise<ImagePart> {
+  const base64 = (await pngBytes(width, height, red)).toString('base64');
   return { type: 'image', source: `data:image/png;base64,${base64}` };
 }
 
@@ -135,6 +141,38 @@ describe('formatting a conversation', () => {
     assert.deepEqual(
       images.map(({ numTiles, numTokens }) => [numTiles, numTokens]),
       [[1, 5]],
+    );
+  });
+
+  it('looks at pictures of detail auto by as many tiles as it is set to, of high by all', async () => {
+    const tokensOf = async (detail: ImagePart['detail'], autoTiles?: number) => {
+      const formatter = await makeFormatter(
+        autoTiles === undefined ? {} : { images: { autoTiles } },
+      );
+      const messages = question([{ ...(await picture(60, 30, 1)), detail }]);
+      return (await formatter.format({ messages, mode: 'fast' })).imageTokens;
+    };
+    const high = await tokensOf('high');
+    const low = await tokensOf('low');
+    assert.ok(low < high, `${low} < ${high}`);
+    assert.equal(await tokensOf('auto'), high);
+    assert.equal(await tokensOf(undefined), high);
+    assert.equal(await tokensOf('auto', 0), low);
+    assert.equal(await tokensOf('high', 0), high);
+    const between = await tokensOf('auto', 1);
+    assert.ok(low < between && between < high, `${low} < ${between} < ${high}`);
+  });
+
+  it('reads file: URLs of the folder it was given, and of none by default', async () => {
+    const file = join(packageDir, 'red.png');
+    await writeFile(file, await pngBytes(40, 20, 1));
+    const part: ImagePart = { type: 'image', source: pathToFileURL(file).href };
+    const request = { messages: question([part]), mode: 'fast' } as const;
+    const reading = await makeFormatter({ images: { folder: packageDir } });
+    assert.equal((await reading.format(request)).images.length, 1);
+    await assert.rejects(
+      (await makeFormatter()).format(request),
+      refusal('invalid_image_url', 'messages[0].content[0]', 'not by file:'),
     );
   });
 

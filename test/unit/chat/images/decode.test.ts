@@ -6,7 +6,7 @@ import { ChatInputError } from '../../../../src/chat/chat-input-error.ts';
 import { decodeImage } from '../../../../src/chat/images/decode.ts';
 import type { RgbImage } from '../../../../src/chat/images/resize.ts';
 
-const LIMITS = { maxPixels: 1_000_000 };
+const LIMITS = { maxPixels: 1_000_000, timeoutMs: 10_000 };
 const PARAM = 'messages[0].content[1]';
 
 const decode = (bytes: Uint8Array): Promise<RgbImage> => decodeImage(bytes, LIMITS, PARAM);

@@ -15,7 +15,7 @@ const SHAPE = {
   ] as [number, number][],
   resample: 'bicubic',
 } as const;
-const DATA = { shape: SHAPE, maxPixels: 10_000 };
+const DATA = { shape: SHAPE, maxPixels: 10_000, timeoutMs: 10_000 };
 
 function picture(red: number): Promise<Buffer> {
   const background = { r: red, g: 0, b: 0 };
@@ -31,18 +31,18 @@ describe('tiling on threads', () => {
   it('gives what tiling here gives', async () => {
     const bytes = await picture(77);
     const expected = tileImage(await decodeImage(bytes, DATA, ''), SHAPE);
-    assert.deepEqual(await pool.tile({ bytes, param: 'p', baseOnly: false }), expected);
+    assert.deepEqual(await pool.tile({ bytes, param: 'p', maxTiles: null }), expected);
   });
 
   it('leaves the grid out when only the base is wanted', async () => {
-    const tiled = await pool.tile({ bytes: await picture(1), param: 'p', baseOnly: true });
+    const tiled = await pool.tile({ bytes: await picture(1), param: 'p', maxTiles: 0 });
     assert.equal(tiled.numTiles, 1);
   });
 
   it('answers every one of many pictures with its own tiles', async () => {
     const reds = Array.from({ length: 12 }, (_, index) => index * 20);
     const tiled = await Promise.all(
-      reds.map(async (red) => pool.tile({ bytes: await picture(red), param: 'p', baseOnly: true })),
+      reds.map(async (red) => pool.tile({ bytes: await picture(red), param: 'p', maxTiles: 0 })),
     );
     assert.deepEqual(
       tiled.map(({ tiles }) => tiles[0]),
@@ -54,7 +54,7 @@ describe('tiling on threads', () => {
     const job = {
       bytes: Buffer.from('no picture'),
       param: 'messages[3].content[0]',
-      baseOnly: false,
+      maxTiles: null,
     };
     await assert.rejects(
       pool.tile(job),
@@ -66,8 +66,8 @@ describe('tiling on threads', () => {
   });
 
   it('keeps working after a refusal', async () => {
-    await assert.rejects(pool.tile({ bytes: Buffer.alloc(3), param: 'p', baseOnly: false }));
-    const tiled = await pool.tile({ bytes: await picture(5), param: 'p', baseOnly: true });
+    await assert.rejects(pool.tile({ bytes: Buffer.alloc(3), param: 'p', maxTiles: null }));
+    const tiled = await pool.tile({ bytes: await picture(5), param: 'p', maxTiles: 0 });
     assert.equal(tiled.tiles[0], 5);
   });
 });
@@ -76,11 +76,11 @@ describe('closing the pool', () => {
   it('refuses what waits and what comes later', async () => {
     const pool = new TilingPool(DATA, 1);
     const bytes = await picture(9);
-    const jobs = [0, 1, 2].map(() => pool.tile({ bytes, param: 'p', baseOnly: false }));
+    const jobs = [0, 1, 2].map(() => pool.tile({ bytes, param: 'p', maxTiles: null }));
     const settled = Promise.allSettled(jobs);
     await pool.close();
     assert.ok((await settled).every(({ status }) => status === 'rejected'));
-    await assert.rejects(pool.tile({ bytes, param: 'p', baseOnly: false }), /closed/);
+    await assert.rejects(pool.tile({ bytes, param: 'p', maxTiles: null }), /closed/);
   });
 
   it('starts a new thread when one dies, and fails only the picture it worked on', async () => {
@@ -95,7 +95,7 @@ describe('closing the pool', () => {
     const pool = new TilingPool(DATA, 1, file);
     const [died, alive] = await Promise.allSettled(
       [[], [7]].map((bytes) =>
-        pool.tile({ bytes: Uint8Array.from(bytes), param: 'p', baseOnly: false }),
+        pool.tile({ bytes: Uint8Array.from(bytes), param: 'p', maxTiles: null }),
       ),
     );
     assert.ok(died?.status === 'rejected' && /ended with code 3/.test(String(died.reason)));
@@ -106,7 +106,7 @@ describe('closing the pool', () => {
   it('reports a failure that is not the picture’s as an error of its own', async () => {
     const pool = new TilingPool({ ...DATA, shape: Object.create(null) }, 1);
     await assert.rejects(
-      pool.tile({ bytes: await picture(9), param: 'p', baseOnly: false }),
+      pool.tile({ bytes: await picture(9), param: 'p', maxTiles: null }),
       (error: unknown) => error instanceof Error && !(error instanceof ChatInputError),
     );
     await pool.close();
