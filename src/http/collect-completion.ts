@@ -1,19 +1,20 @@
 import type { FinishEvent, GenerationEvent, TokenEvent } from '../engine/generation.ts';
 import type { Decision } from '../thinking/decision.ts';
+import type { ChoiceEvent } from './choice-events.ts';
 import {
   type CompletionContext,
   displayOptions,
+  endedWithoutResult,
   toFinishReason,
   toThinkingReport,
   toUsage,
 } from './completion-parts.ts';
-import { ApiError } from './errors.ts';
 import { toChoiceLogprobs } from './logprobs.ts';
 import { joinParts, type Reply, type ReplyPart } from './reply-parts.ts';
 import type { ChatCompletion } from './response-schema.ts';
 import { TextDisplay } from './text-display.ts';
 
-type Message = ChatCompletion['choices'][number]['message'];
+type Choice = ChatCompletion['choices'][number];
 
 export interface CollectedCompletion {
   readonly completion: ChatCompletion;
@@ -25,43 +26,67 @@ export interface CollectedCompletion {
  * @throws ApiError when the generation failed or was stopped
  */
 export async function collectCompletion(
-  events: AsyncIterable<GenerationEvent>,
+  events: AsyncIterable<ChoiceEvent>,
   context: CompletionContext,
 ): Promise<CollectedCompletion> {
-  const display = new TextDisplay(displayOptions(context));
-  const shown: ReplyPart[] = [];
-  const tokens: TokenEvent[] = [];
-  let decision: Decision | null = null;
-  let finish: FinishEvent | undefined;
-  for await (const event of events) {
-    if (event.type === 'decision') decision = event;
-    else shown.push(...display.show(event.pieces));
-    if (event.type === 'token') tokens.push(event);
-    if (event.type === 'finish') finish = event;
-  }
-  if (finish === undefined)
-    throw new ApiError('engine_error', 'The engine ended without a result.');
-  shown.push(...display.end());
-  const reply = joinParts(shown);
-  const completion: ChatCompletion = {
-    ...context.identity,
-    object: 'chat.completion',
-    choices: [
-      {
-        index: 0,
-        message: toMessage(reply),
-        logprobs: context.request.topLogprobs === null ? null : toChoiceLogprobs(tokens, context),
-        finish_reason: toFinishReason(finish, reply.toolCalls.length > 0),
-        thinking: toThinkingReport(decision, context, finish),
-      },
-    ],
-    usage: toUsage(finish.usage),
+  const { numChoices } = context;
+  const collectors = Array.from({ length: numChoices }, () => new ChoiceCollector(context));
+  for await (const { index, event } of events) collectors[index]?.add(event);
+  const choices = collectors.map((collector, index) => ({ index, ...collector.finish() }));
+  const usage = toUsage(collectors.map((collector) => collector.end.usage));
+  const { identity } = context;
+  return {
+    completion: { ...identity, object: 'chat.completion', choices, usage },
+    decision: collectors[0]?.decision ?? null,
   };
-  return { completion, decision };
+}
+
+/** Gathers one choice. */
+class ChoiceCollector {
+  readonly #context: CompletionContext;
+  readonly #display: TextDisplay;
+  readonly #shown: ReplyPart[] = [];
+  readonly #tokens: TokenEvent[] = [];
+  #end: FinishEvent | undefined;
+  decision: Decision | null = null;
+
+  constructor(context: CompletionContext) {
+    this.#context = context;
+    this.#display = new TextDisplay(displayOptions(context));
+  }
+
+  add(event: GenerationEvent): void {
+    if (event.type === 'decision') this.decision = event;
+    else this.#shown.push(...this.#display.show(event.pieces));
+    if (event.type === 'token') this.#tokens.push(event);
+    if (event.type !== 'finish') return;
+    // Told at once: the other choices need not be waited for.
+    toFinishReason(event, false);
+    this.#end = event;
+  }
+
+  /** @throws ApiError when it has none */
+  get end(): FinishEvent {
+    if (this.#end !== undefined) return this.#end;
+    throw endedWithoutResult();
+  }
+
+  finish(): Omit<Choice, 'index'> {
+    const { end, decision } = this;
+    const context = this.#context;
+    const reply = joinParts([...this.#shown, ...this.#display.end()]);
+    return {
+      message: toMessage(reply),
+      logprobs:
+        context.request.topLogprobs === null ? null : toChoiceLogprobs(this.#tokens, context),
+      finish_reason: toFinishReason(end, reply.toolCalls.length > 0),
+      thinking: toThinkingReport(decision, context, end),
+    };
+  }
 }
 
 /** A reply that is nothing but calls has no content. */
-function toMessage({ reasoning, content, toolCalls }: Reply): Message {
+function toMessage({ reasoning, content, toolCalls }: Reply): Choice['message'] {
   const thinking = reasoning || null;
   return {
     role: 'assistant',

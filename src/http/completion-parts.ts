@@ -19,6 +19,7 @@ export interface CompletionIdentity {
 export interface CompletionContext {
   readonly identity: CompletionIdentity;
   readonly request: GenerationRequest;
+  readonly numChoices: number;
   /** The mode asked for; the request has the one that came of it. */
   readonly requested: ThinkingMode;
   readonly display: ReasoningDisplay;
@@ -33,8 +34,18 @@ export function displayOptions({ display, tags, tools }: CompletionContext): Tex
   return { display, tags, answer: tools === null ? null : openAnswerReader(tools) };
 }
 
-export function toUsage(usage: GenerationUsage): Usage {
-  const { promptTokens, completionTokens, cachedTokens, imageTokens, reasoningTokens } = usage;
+/**
+ * The usage of a reply out of that of its choices. They share one prompt, which is counted once; what was found of it in
+ * the cache is what the first to be processed found, for the others find all of it.
+ */
+export function toUsage(choices: readonly GenerationUsage[]): Usage {
+  const sum = (read: (usage: GenerationUsage) => number): number =>
+    choices.reduce((total, usage) => total + read(usage), 0);
+  const promptTokens = choices[0]?.promptTokens ?? 0;
+  const imageTokens = choices[0]?.imageTokens ?? 0;
+  const cachedTokens = Math.min(...choices.map((usage) => usage.cachedTokens));
+  const completionTokens = sum((usage) => usage.completionTokens);
+  const reasoningTokens = sum((usage) => usage.reasoningTokens);
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
@@ -101,6 +112,11 @@ export function toFinishReason(
         cause: finish.detail ?? undefined,
       });
   }
+}
+
+/** The engine's events stopped before their `finish`. */
+export function endedWithoutResult(): ApiError {
+  return new ApiError('engine_error', 'The engine ended without a result.');
 }
 
 export function thinkingHeaders(

@@ -1,40 +1,50 @@
-import type { GenerationEvent } from '../engine/generation.ts';
 import type { RequestObservation } from '../observability/request-observation.ts';
-import { toApiError } from './errors.ts';
+import type { ChoiceEvent } from './choice-events.ts';
+import { type ApiError, toApiError } from './errors.ts';
 import type { RouteContext } from './route-context.ts';
-import type { ChunkWriter } from './stream-completion.ts';
 
-type Item = GenerationEvent | 'ping';
+type Item = ChoiceEvent | 'ping';
+
+/** What one endpoint writes into its event stream, as the text of events. */
+export interface EventWriter {
+  /** @throws ApiError when the event says that the generation failed or was stopped */
+  write(item: ChoiceEvent): string;
+  /** After the last event. */
+  end(): string;
+  /** In place of everything that is still to come. */
+  fail(failure: ApiError): string;
+}
 
 export interface EventStreamInput {
   /** What was read of `items` before the headers went out. */
   readonly first: IteratorResult<Item, void>;
   readonly items: AsyncGenerator<Item, void, undefined>;
-  readonly writer: ChunkWriter;
+  readonly writer: EventWriter;
   readonly observation: RequestObservation;
   readonly signal: AbortSignal;
   readonly context: Pick<RouteContext, 'settings' | 'requestLog'>;
 }
 
 /**
- * The text of a text/event-stream body. A failure after the headers becomes one `error` object, after which the stream
- * ends without a finish reason and without [DONE]. Ending this generator early means that the client is gone.
+ * The text of a text/event-stream body. A failure after the headers is said within the stream, which then ends.
+ * Ending this generator early means that the client is gone.
  */
 export async function* serverSentEvents(input: EventStreamInput): AsyncGenerator<string, void> {
   const { writer, observation, signal } = input;
   try {
     for await (const item of startingWith(input.first, input.items)) {
-      const text = item === 'ping' ? ': ping\n\n' : writer.write(item).map(toEvent).join('');
+      const text = item === 'ping' ? ': ping\n\n' : writer.write(item);
       if (text !== '') yield text;
     }
+    const last = writer.end();
     observation.end(200);
-    yield 'data: [DONE]\n\n';
+    yield last;
   } catch (error) {
     if (signal.aborted) return;
     const failure = toApiError(error, input.context.settings);
     if (failure.cause !== undefined) input.context.requestLog.failure(observation.id, error);
     observation.end(failure.status, failure.code);
-    yield toEvent(failure.toBody());
+    yield writer.fail(failure);
   } finally {
     observation.end(499, 'client_closed_request');
   }
@@ -53,6 +63,7 @@ async function* startingWith(
   }
 }
 
-function toEvent(data: object): string {
+/** One event without a name of its own. */
+export function toEvent(data: object): string {
   return `data: ${JSON.stringify(data)}\n\n`;
 }

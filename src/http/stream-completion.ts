@@ -1,40 +1,95 @@
-import type { FinishEvent, GenerationEvent, TokenEvent } from '../engine/generation.ts';
+import type {
+  FinishEvent,
+  GenerationEvent,
+  GenerationUsage,
+  TokenEvent,
+} from '../engine/generation.ts';
 import type { Decision } from '../thinking/decision.ts';
+import type { ChoiceEvent } from './choice-events.ts';
 import {
   type CompletionContext,
   displayOptions,
+  endedWithoutResult,
   toFinishReason,
   toThinkingDecision,
   toThinkingReport,
   toUsage,
 } from './completion-parts.ts';
+import type { ApiError } from './errors.ts';
 import { showsLogprob, toChoiceLogprobs } from './logprobs.ts';
 import type { ReplyPart } from './reply-parts.ts';
-import type { ChatCompletionChunk, ChunkChoice } from './response-schema.ts';
+import type { ChatCompletionChunk, ChunkChoice, Usage } from './response-schema.ts';
+import { type EventWriter, toEvent } from './server-sent-events.ts';
 import { TextDisplay } from './text-display.ts';
 
 type Delta = ChunkChoice['delta'];
 
 /**
- * Turns events into chunks, one event at a time: the role with the decision first, then reasoning and answer as they
- * come, one chunk with the finish reason, and the usage where it was asked for.
+ * Chunks as server-sent events: those of the choices as they come, the usage where it was asked for, `[DONE]`. A failure
+ * is one `error` object, after which the stream ends without a finish reason and without [DONE].
  */
-export class ChunkWriter {
+export class ChunkStream implements EventWriter {
   readonly #context: CompletionContext;
   readonly #includeUsage: boolean;
+  readonly #choices = new Map<number, ChoiceChunks>();
+  readonly #usages = new Map<number, GenerationUsage>();
+
+  constructor(context: CompletionContext, includeUsage: boolean) {
+    this.#context = context;
+    this.#includeUsage = includeUsage;
+  }
+
+  write({ index, event }: ChoiceEvent): string {
+    const choice = this.#choices.get(index) ?? new ChoiceChunks(index, this.#context);
+    this.#choices.set(index, choice);
+    if (event.type === 'finish') this.#usages.set(index, event.usage);
+    return choice
+      .write(event)
+      .map((chunk) => this.#toEvent([chunk], null))
+      .join('');
+  }
+
+  end(): string {
+    if (this.#usages.size < this.#context.numChoices) throw endedWithoutResult();
+    const usage = this.#includeUsage ? this.#toEvent([], toUsage([...this.#usages.values()])) : '';
+    return `${usage}data: [DONE]\n\n`;
+  }
+
+  fail(failure: ApiError): string {
+    return toEvent(failure.toBody());
+  }
+
+  #toEvent(choices: ChunkChoice[], usage: Usage | null): string {
+    const chunk: ChatCompletionChunk = {
+      ...this.#context.identity,
+      object: 'chat.completion.chunk',
+      choices,
+      ...(this.#includeUsage && { usage }),
+    };
+    return toEvent(chunk);
+  }
+}
+
+/**
+ * Turns the events of one choice into its part of chunks, one event at a time: the role with the decision first, then
+ * reasoning and answer as they come, then the finish reason.
+ */
+class ChoiceChunks {
+  readonly #index: number;
+  readonly #context: CompletionContext;
   readonly #display: TextDisplay;
   #decision: Decision | null = null;
   #roleSent = false;
   #hasToolCalls = false;
 
-  constructor(context: CompletionContext, includeUsage: boolean) {
+  constructor(index: number, context: CompletionContext) {
+    this.#index = index;
     this.#context = context;
-    this.#includeUsage = includeUsage;
     this.#display = new TextDisplay(displayOptions(context));
   }
 
   /** @throws ApiError when the event says that the generation failed or was stopped */
-  write(event: GenerationEvent): ChatCompletionChunk[] {
+  write(event: GenerationEvent): ChunkChoice[] {
     switch (event.type) {
       case 'decision':
         this.#decision = event;
@@ -46,11 +101,11 @@ export class ChunkWriter {
     }
   }
 
-  #roleChunk(): ChatCompletionChunk[] {
+  #roleChunk(): ChunkChoice[] {
     return this.#roleSent ? [] : [this.#first()];
   }
 
-  #first(): ChatCompletionChunk {
+  #first(): ChunkChoice {
     this.#roleSent = true;
     return this.#chunk({
       delta: { role: 'assistant', content: '', refusal: null },
@@ -58,7 +113,7 @@ export class ChunkWriter {
     });
   }
 
-  #token(event: TokenEvent): ChatCompletionChunk[] {
+  #token(event: TokenEvent): ChunkChoice[] {
     const deltas = this.#noted(this.#display.show(event.pieces)).map(toDelta);
     const { request, display, tokens } = this.#context;
     if (request.topLogprobs === null || !showsLogprob(event, display)) {
@@ -73,7 +128,7 @@ export class ChunkWriter {
     ];
   }
 
-  #finish(event: FinishEvent): ChatCompletionChunk[] {
+  #finish(event: FinishEvent): ChunkChoice[] {
     const shown = this.#noted([...this.#display.show(event.pieces), ...this.#display.end()]);
     const finishReason = toFinishReason(event, this.#hasToolCalls);
     const chunks = shown.map((part) => this.#chunk({ delta: toDelta(part) }));
@@ -84,9 +139,6 @@ export class ChunkWriter {
         thinking: toThinkingReport(this.#decision, this.#context, event),
       }),
     );
-    if (this.#includeUsage) {
-      chunks.push({ ...this.#head(), choices: [], usage: toUsage(event.usage) });
-    }
     return chunks;
   }
 
@@ -95,16 +147,8 @@ export class ChunkWriter {
     return parts;
   }
 
-  #chunk(choice: Partial<ChunkChoice> & { delta: Delta }): ChatCompletionChunk {
-    return {
-      ...this.#head(),
-      choices: [{ index: 0, logprobs: null, finish_reason: null, ...choice }],
-      ...(this.#includeUsage && { usage: null }),
-    };
-  }
-
-  #head(): Pick<ChatCompletionChunk, 'id' | 'object' | 'created' | 'model'> {
-    return { ...this.#context.identity, object: 'chat.completion.chunk' };
+  #chunk(choice: Partial<ChunkChoice> & { delta: Delta }): ChunkChoice {
+    return { index: this.#index, logprobs: null, finish_reason: null, ...choice };
   }
 }
 

@@ -199,3 +199,18 @@ test('silence is broken by comment lines, before the headers could name a decisi
   const [first] = parseEvents(body);
   assert.equal(chatCompletionChunkSchema.parse(first).choices[0]?.thinking?.mode, 'think');
 });
+
+test('an engine whose events stop before the end is an error in the stream', async () => {
+  const engine = new FakeEngineClient(async function* (request) {
+    yield tokenEvent('Half', 'answer', request);
+  });
+  const { events } = await stream({}, { engine });
+  assert.deepEqual(events.at(-1), {
+    error: {
+      message: 'The engine ended without a result.',
+      type: 'server_error',
+      param: null,
+      code: 'engine_error',
+    },
+  });
+});

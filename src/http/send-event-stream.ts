@@ -1,0 +1,45 @@
+import { Readable } from 'node:stream';
+import type { FastifyReply } from 'fastify';
+import { thinkingHeaders, toFinishReason } from './completion-parts.ts';
+import type { RouteContext } from './route-context.ts';
+import { type EventWriter, serverSentEvents } from './server-sent-events.ts';
+import type { Exchange, StartedGeneration } from './start-generation.ts';
+import { withPings } from './with-pings.ts';
+
+/**
+ * Answers with an event stream. Waits for the first event, the decision, which comes before any token, so that the
+ * headers can name it; never longer than a ping.
+ * @throws ApiError where the generation failed before its first token: there is still a status to say it with
+ */
+export async function sendEventStream(
+  { events, completion, signal }: StartedGeneration,
+  { reply, observation, writer }: Exchange & { readonly writer: EventWriter },
+  context: RouteContext,
+): Promise<Readable> {
+  const items = withPings(events, context.settings.pingIntervalMs);
+  const first = await items.next();
+  const head = first.done === true || first.value === 'ping' ? undefined : first.value.event;
+  if (head?.type === 'finish') {
+    await items.return();
+    toFinishReason(head, false);
+  }
+  reply.headers(thinkingHeaders(head?.type === 'decision' ? head : null, completion));
+  setStreamHeaders(reply);
+  const stream = Readable.from(
+    serverSentEvents({ first, items, writer, observation, signal, context }),
+  );
+  // A generator that was never started runs no `finally`: the client may have left before the first chunk.
+  stream.once('close', () => {
+    const gaveUp = (): void => observation.end(499, 'client_closed_request');
+    items.return().then(gaveUp, gaveUp);
+  });
+  return stream;
+}
+
+function setStreamHeaders(reply: FastifyReply): void {
+  reply.headers({
+    'cache-control': 'no-cache',
+    'x-accel-buffering': 'no',
+    'content-type': 'text/event-stream; charset=utf-8',
+  });
+}
