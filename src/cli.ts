@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { registerAsk } from './cli/ask-command.ts';
 import { registerConvert } from './cli/convert-command.ts';
+import { registerEval } from './cli/eval-command.ts';
 import { registerInspect } from './cli/inspect-command.ts';
 import { registerPull } from './cli/pull-command.ts';
 import { registerServe } from './cli/serve-command.ts';
@@ -16,6 +17,7 @@ registerServe(program);
 registerAsk(program);
 registerConvert(program);
 registerInspect(program);
+registerEval(program);
 registerPull(program);
 
 try {

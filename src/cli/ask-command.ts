@@ -1,7 +1,6 @@
-import { Command, Option } from 'commander';
-import { startServer } from '../server.ts';
+import { type Command, Option } from 'commander';
 import { ask } from '../terminal/ask.ts';
-import { addServeOptions, parseServeOptions } from './serve-options.ts';
+import { startQuietly } from './start-quietly.ts';
 
 const DEFAULT_URL = 'http://127.0.0.1:8000';
 
@@ -69,16 +68,4 @@ export function parseWords(words: readonly string[]): { picture?: string; questi
   throw new Error(
     `Expected a question, or a picture and a question; got ${words.length} arguments. Put the question in quotes.`,
   );
-}
-
-/** A server of our own on a free port, with every other setting as `thinkgate serve` would have it. */
-function startQuietly(packageDir: string): ReturnType<typeof startServer> {
-  const defaults = addServeOptions(new Command()).parse([], { from: 'user' }).opts();
-  const options = parseServeOptions({
-    ...defaults,
-    host: '127.0.0.1',
-    port: 0,
-    logLevel: 'error',
-  });
-  return startServer(packageDir, options);
 }

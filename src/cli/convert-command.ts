@@ -3,7 +3,6 @@ import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { convertCheckpoint } from '../exporter/convert-checkpoint.ts';
-import { ProgressBar } from '../exporter/progress-bar.ts';
 import type { StorageError } from '../exporter/weights/tensor-groups.ts';
 import { BUILTIN_PROTOCOLS } from '../model-package/builtin-protocols.ts';
 import { formatBytes } from '../model-package/describe.ts';
@@ -11,6 +10,7 @@ import { type Manifest, PRECISIONS, type Precision } from '../model-package/mani
 import { measureQuality, type QualityReport } from '../quality/measure-quality.ts';
 import { formatReport } from '../quality/report-table.ts';
 import { openBackend } from '../runtime/backend.ts';
+import { bytesProgress, ProgressBar } from '../terminal/progress-bar.ts';
 
 interface ConvertFlags {
   readonly out: string;
@@ -57,7 +57,9 @@ async function runConvert(checkpointDir: string, flags: ConvertFlags): Promise<v
       ...rest,
       checkpointDir,
       outDir,
-      onProgress: (progress) => bar.update(progress),
+      onProgress: ({ phase, doneBytes, totalBytes, tensor }) => {
+        if (phase === 'writing') bar.update(bytesProgress(doneBytes, totalBytes, tensor ?? ''));
+      },
       onStorageError: report ? (error) => errors.push(error) : undefined,
       signal: abort.signal,
     }).finally(() => bar.end());

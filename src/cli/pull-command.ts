@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
-import { ProgressBar } from '../exporter/progress-bar.ts';
 import { HUB_URL, pull } from '../hub/pull.ts';
 import { formatBytes } from '../model-package/describe.ts';
+import { bytesProgress, ProgressBar } from '../terminal/progress-bar.ts';
 
 interface RawOptions {
   readonly out?: string;
@@ -37,7 +37,8 @@ async function runPull(id: string, raw: RawOptions): Promise<void> {
       revision: raw.revision,
       token: raw.token,
       hubUrl: raw.hubUrl.replace(/\/+$/, ''),
-      onProgress: ({ file, ...bytes }) => bar.update({ phase: 'writing', tensor: file, ...bytes }),
+      onProgress: ({ file, doneBytes, totalBytes }) =>
+        bar.update(bytesProgress(doneBytes, totalBytes, file)),
     });
     bar.end();
     process.stdout.write(

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { pictureUrl } from '../client/picture.ts';
+import { readEvents } from '../client/read-events.ts';
 import { AnswerPrinter, type Screen } from './answer-printer.ts';
-import { pictureUrl } from './picture.ts';
-import { readEvents } from './read-events.ts';
 
 const PROBE_TIMEOUT_MS = 3_000;
 

@@ -20,12 +20,16 @@ export async function pictureUrl(picture: string): Promise<string> {
   const bytes = await readFile(picture).catch((error: unknown) => {
     throw new Error(`The picture "${picture}" cannot be read.`, { cause: error });
   });
+  const url = pictureDataUrl(bytes);
+  if (url === null) throw new Error(`"${picture}" is not a PNG, JPEG, GIF or WebP picture.`);
+  return url;
+}
+
+/** @returns null where the bytes begin like no PNG, JPEG, GIF or WebP picture */
+export function pictureDataUrl(bytes: Buffer): string | null {
   const found = SIGNATURES.find(
     ({ at, bytes: signature }) =>
       bytes.subarray(at, at + signature.length / 2).toString('hex') === signature,
   );
-  if (found === undefined) {
-    throw new Error(`"${picture}" is not a PNG, JPEG, GIF or WebP picture.`);
-  }
-  return `data:${found.type};base64,${bytes.toString('base64')}`;
+  return found === undefined ? null : `data:${found.type};base64,${bytes.toString('base64')}`;
 }

@@ -1,9 +1,14 @@
 import { strict as assert } from 'node:assert';
 import { describe, it } from 'node:test';
-import { ProgressBar, progressLine } from '../../../src/exporter/progress-bar.ts';
+import {
+  bytesProgress,
+  countProgress,
+  ProgressBar,
+  progressLine,
+} from '../../../src/terminal/progress-bar.ts';
 
 function at(doneBytes: number, totalBytes = 1000e6) {
-  return { phase: 'writing', doneBytes, totalBytes, tensor: 'a.weight' } as const;
+  return bytesProgress(doneBytes, totalBytes, 'a.weight');
 }
 
 function output(isTTY: boolean) {
@@ -12,6 +17,13 @@ function output(isTTY: boolean) {
 }
 
 describe('the progress line', () => {
+  it('counts things as well as bytes', () => {
+    assert.equal(
+      progressLine(countProgress(30, 120, '2 failed'), 10),
+      '██████░░░░░░░░░░░░░░░░░░  25 %  30 of 120  3.0/s  0:30 left  2 failed',
+    );
+  });
+
   it('shows share, amount, rate, time left and the tensor', () => {
     assert.equal(
       progressLine(at(250e6), 2),
@@ -59,11 +71,9 @@ describe('the progress bar', () => {
     assert.match(log.written[10]!, /100 %/);
   });
 
-  it('stays silent outside the writing', () => {
+  it('stays silent where nothing was begun', () => {
     const screen = output(true);
-    const bar = new ProgressBar(screen);
-    bar.update({ phase: 'checking', doneBytes: 0, totalBytes: 0, tensor: null });
-    bar.end();
+    new ProgressBar(screen).end();
     assert.deepEqual(screen.written, []);
   });
 });

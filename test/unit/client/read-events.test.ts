@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readEvents } from '../../../src/terminal/read-events.ts';
+import { readEvents } from '../../../src/client/read-events.ts';
 
 async function read(text: string, chunkSize: number): Promise<string[]> {
   const bytes = new TextEncoder().encode(text);

@@ -1,0 +1,44 @@
+import { isAbsolute, join } from 'node:path';
+import { pictureDataUrl } from '../../client/picture.ts';
+import { EvaluationError } from '../evaluation-error.ts';
+import type { QuestionImage } from './question.ts';
+
+/** Longer than any path, shorter than the smallest picture worth asking about. */
+const SHORTEST_BASE64 = 64;
+
+/**
+ * What stands in an image field: a web address, a data URL, base64 of the picture, or a path (against the dataset's
+ * folder).
+ * @param where names the row, for the error
+ * @throws EvaluationError for base64 that is no picture
+ */
+export function parseImage(text: string, folder: string, where: string): QuestionImage {
+  const value = text.trim();
+  if (/^(https?:|data:)/i.test(value)) return { kind: 'url', url: value };
+  if (value.length > SHORTEST_BASE64 && /^[A-Za-z0-9+/\s]+=*\s*$/.test(value)) {
+    return { kind: 'bytes', bytes: decode(value, where) };
+  }
+  return { kind: 'file', path: isAbsolute(value) ? value : join(folder, value) };
+}
+
+function decode(base64: string, where: string): Buffer {
+  const bytes = Buffer.from(base64, 'base64');
+  if (pictureDataUrl(bytes) === null) {
+    throw new EvaluationError(
+      `${where}: the base64 in the image field is not a PNG, JPEG, GIF or WebP picture.`,
+    );
+  }
+  return bytes;
+}
+
+/** One value, or a list written as JSON or as Python prints it: ['a', 'b']. */
+export function parseList(text: string): string[] {
+  const value = text.trim();
+  if (!value.startsWith('[') || !value.endsWith(']')) return [value];
+  const quoted = [...value.matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/g)];
+  return quoted.map(([, single, double]) => unescaped(single ?? double ?? ''));
+}
+
+function unescaped(text: string): string {
+  return text.replace(/\\(.)/g, (_, letter: string) => (letter === 'n' ? '\n' : letter));
+}

@@ -1,0 +1,60 @@
+/** Finds what a reply states as its answer, in the forms models are asked for or fall into. */
+
+const THINKING_END = '</think>';
+/** A phrase that announces the answer; the rest of its line is the answer. */
+const CUE =
+  /(?:(?:final|correct|right|best)\s+)?(?:answer|option|choice)\s*(?:is|are|would be|should be|:|=)\s*:?\s*/gi;
+
+/** Quotes or brackets around the whole, with none inside: "f(x)" keeps its own. */
+const ENCLOSED = /^["'“‘(]([^"'“”‘’()]*)["'”’)]$/;
+
+/** The reply without thinking that a server left in it. */
+export function withoutThinking(reply: string): string {
+  const end = reply.lastIndexOf(THINKING_END);
+  return (end < 0 ? reply : reply.slice(end + THINKING_END.length)).trim();
+}
+
+/** The stated answer: the last \boxed{…}, else <answer>…</answer>, else what follows the last cue; null without any. */
+export function statedAnswer(reply: string): string | null {
+  return lastBoxed(reply) ?? tagged(reply) ?? afterCue(reply);
+}
+
+/** Trimmed, in lower case, without emphasis, enclosing quotes and the full stop at the end; white space made single. */
+export function normalized(text: string): string {
+  return text
+    .normalize('NFKC')
+    .toLowerCase()
+    .replace(/[*`$]/g, '')
+    .replace(/\\(?:text|mathrm)\{([^{}]*)\}/g, '$1')
+    .replace(/\s+/g, ' ')
+    .trim()
+    .replace(/[.!,;:]+$/, '')
+    .replace(ENCLOSED, '$1')
+    .replace(/[.!,;:]+$/, '')
+    .trim();
+}
+
+function lastBoxed(reply: string): string | null {
+  const marker = '\\boxed{';
+  const start = reply.lastIndexOf(marker);
+  if (start < 0) return null;
+  let depth = 1;
+  for (let at = start + marker.length; at < reply.length; at += 1) {
+    if (reply[at] === '{') depth += 1;
+    if (reply[at] === '}') depth -= 1;
+    if (depth === 0) return reply.slice(start + marker.length, at).trim();
+  }
+  return null;
+}
+
+function tagged(reply: string): string | null {
+  const found = [...reply.matchAll(/<answer>([\s\S]*?)<\/answer>/gi)].at(-1);
+  return found?.[1]?.trim() ?? null;
+}
+
+function afterCue(reply: string): string | null {
+  const cue = [...reply.matchAll(CUE)].at(-1);
+  if (cue === undefined) return null;
+  const [line = ''] = reply.slice(cue.index + cue[0].length).split('\n');
+  return line.replace(/[*\s]/g, '') === '' ? null : line.trim();
+}

@@ -1,0 +1,83 @@
+/** What a question becomes in a chat request. The wordings of choice, short and yes-no are VLMEvalKit's. */
+import { readFile } from 'node:fs/promises';
+import { pictureDataUrl } from '../client/picture.ts';
+import type { Question, QuestionImage } from './dataset/question.ts';
+import { EvaluationError } from './evaluation-error.ts';
+
+export const PROMPT_STYLES = ['auto', 'as-is', 'choice', 'short', 'yes-no'] as const;
+export type PromptStyle = (typeof PROMPT_STYLES)[number];
+
+export type ContentPart =
+  | { readonly type: 'text'; readonly text: string }
+  | { readonly type: 'image_url'; readonly image_url: { readonly url: string } };
+
+/** The text alone. `auto` is choice where there are options, and the question as it is elsewhere. */
+export function promptText(question: Question, style: PromptStyle): string {
+  const { text, hint, options } = question;
+  const hinted = hint === null ? text : `Hint: ${hint}\n${text}`;
+  switch (style) {
+    case 'as-is':
+      return hinted;
+    case 'short':
+      return `${hinted}\nAnswer the question using a single word or phrase.`;
+    case 'yes-no':
+      return `${hinted} Please answer yes or no.`;
+    case 'choice':
+      return choicePrompt(question);
+    case 'auto':
+      return options.length > 0 ? choicePrompt(question) : hinted;
+  }
+}
+
+function choicePrompt({ text, hint, options }: Question): string {
+  const lines = [
+    ...(hint === null ? [] : [`Hint: ${hint}`]),
+    `Question: ${text}`,
+    ...(options.length === 0
+      ? []
+      : [
+          'Options:',
+          ...options.map((option) => `${option.letter}. ${option.text}`),
+          'Please select the correct answer from the options above.',
+        ]),
+  ];
+  return lines.join('\n');
+}
+
+/**
+ * The content of the user's message: pictures first, unless the text says where each belongs (`<image 1>` or
+ * `<image_1>`, as MMMU has it).
+ * @throws EvaluationError when a picture cannot be read
+ */
+export async function promptContent(
+  question: Question,
+  style: PromptStyle,
+): Promise<ContentPart[]> {
+  const text = promptText(question, style);
+  const urls = await Promise.all(question.images.map((image) => imageUrl(image, question.id)));
+  const pieces = text.split(/(<image[ _]\d+>)/);
+  const isPlaced = urls.length > 0 && pieces.length > 1;
+  if (!isPlaced) return [...urls.map(imagePart), { type: 'text', text }];
+  return pieces.flatMap((piece): ContentPart[] => {
+    const [, number] = /^<image[ _](\d+)>$/.exec(piece) ?? [];
+    if (number === undefined) return piece.trim() === '' ? [] : [{ type: 'text', text: piece }];
+    const url = urls[Number(number) - 1];
+    if (url !== undefined) return [imagePart(url)];
+    throw new EvaluationError(
+      `Question "${question.id}" speaks of ${piece} and has ${urls.length} pictures.`,
+    );
+  });
+}
+
+function imagePart(url: string): ContentPart {
+  return { type: 'image_url', image_url: { url } };
+}
+
+async function imageUrl(image: QuestionImage, id: string): Promise<string> {
+  if (image.kind === 'url') return image.url;
+  const bytes = image.kind === 'bytes' ? image.bytes : await readFile(image.path);
+  const url = pictureDataUrl(bytes);
+  if (url !== null) return url;
+  const which = image.kind === 'file' ? image.path : 'its picture';
+  throw new EvaluationError(`Question "${id}": ${which} is not a PNG, JPEG, GIF or WebP picture.`);
+}

@@ -1,0 +1,62 @@
+import type { Dataset, MatcherName, Question } from '../dataset/question.ts';
+import { judge } from '../matching/judge.ts';
+import type { Mode } from '../run/mode.ts';
+import type { Result, ResultStore } from '../run/result-store.ts';
+import { type RunSettings, runKey } from '../run/settings.ts';
+
+/** A reply held against its label. */
+export interface Score {
+  readonly question: Question;
+  readonly result: Result;
+  readonly isRight: boolean;
+  readonly extracted: string | null;
+  /** null where the server does not tell. */
+  readonly hasThought: boolean | null;
+  readonly tokens: { readonly all: number; readonly thinking: number; readonly answer: number };
+}
+
+export interface ModeScores {
+  readonly mode: string;
+  readonly scores: readonly Score[];
+}
+
+export interface ScoreOptions {
+  readonly dataset: Dataset;
+  readonly modes: readonly Mode[];
+  readonly settings: RunSettings;
+  readonly store: Pick<ResultStore, 'find'>;
+  readonly matcher: MatcherName | 'auto';
+}
+
+/** Judges what the store has; labels and matchers may have changed since the replies were written. */
+export function scoreResults(options: ScoreOptions): ModeScores[] {
+  const { dataset, modes, settings, store, matcher } = options;
+  return modes.map((mode) => {
+    const run = runKey(dataset, mode, settings);
+    const scores = dataset.questions.flatMap((question): Score[] => {
+      const result = store.find(run, question.id);
+      return result === undefined ? [] : [scoreOf(question, result, matcher)];
+    });
+    return { mode: mode.name, scores };
+  });
+}
+
+export function scoreOf(question: Question, result: Result, matcher: MatcherName | 'auto'): Score {
+  const { completion, reasoning } = result.tokens;
+  const all = completion ?? 0;
+  const thinking = reasoning ?? 0;
+  return {
+    question,
+    result,
+    ...judge(result.answer, question, matcher),
+    hasThought: thought(result),
+    tokens: { all, thinking, answer: Math.max(0, all - thinking) },
+  };
+}
+
+function thought({ thinking, reasoning, tokens, answer }: Result): boolean | null {
+  if (thinking?.mode != null) return thinking.mode === 'think';
+  if (reasoning !== null || (tokens.reasoning ?? 0) > 0) return true;
+  if (answer.includes('</think>')) return answer.split('</think>')[0]?.trim() !== '<think>';
+  return tokens.reasoning === null ? null : false;
+}

@@ -1,0 +1,148 @@
+import type { Dataset, Question } from '../dataset/question.ts';
+import { EvaluationError } from '../evaluation-error.ts';
+import { promptContent } from '../prompts.ts';
+import type { ChatClient } from '../server/chat-client.ts';
+import type { Reply } from '../server/reply.ts';
+import { type RetryOptions, withRetries } from '../server/retry.ts';
+import { ServerFailure } from '../server/server-failure.ts';
+import type { Mode } from './mode.ts';
+import type { Result, ResultStore } from './result-store.ts';
+import { type RunSettings, requestFields, runKey } from './settings.ts';
+
+export interface RunOptions {
+  readonly dataset: Dataset;
+  readonly modes: readonly Mode[];
+  readonly settings: RunSettings;
+  readonly client: Pick<ChatClient, 'complete'>;
+  readonly store: ResultStore;
+  /** Requests under way at once. */
+  readonly concurrency: number;
+  readonly retries: number;
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: RunProgress) => void;
+  readonly wait?: RetryOptions['wait'];
+}
+
+export interface RunProgress {
+  readonly done: number;
+  readonly total: number;
+  readonly failed: number;
+}
+
+/** Then it is not the questions. */
+const FAILURES_IN_A_ROW = 10;
+
+/** A question that could not be answered in a mode. */
+export interface Failure {
+  readonly mode: string;
+  readonly id: string;
+  readonly message: string;
+}
+
+interface Job {
+  readonly question: Question;
+  readonly mode: Mode;
+  readonly run: string;
+}
+
+/**
+ * Asks every question in every mode, except what the store already has. A question's modes follow each other, so that
+ * latencies are met by the same load and an interrupted run has whole pairs.
+ * @returns questions that failed; their results are not in the store, so that another run asks them again
+ * @throws ServerFailure when the server cannot be used at all
+ */
+export async function runEvaluation(options: RunOptions): Promise<Failure[]> {
+  const { dataset, modes, settings, store, concurrency, onProgress } = options;
+  const runs = modes.map((mode) => ({ mode, run: runKey(dataset, mode, settings) }));
+  for (const { mode, run } of runs) {
+    const { name, sha256 } = dataset;
+    store.begin({ run, mode: mode.name, dataset: { name, sha256 }, settings: { ...settings } });
+  }
+  const jobs = dataset.questions.flatMap((question) =>
+    runs.map((run): Job => ({ question, ...run })),
+  );
+  const open = jobs.filter(({ run, question }) => store.find(run, question.id) === undefined);
+  const failures: Failure[] = [];
+  let done = jobs.length - open.length;
+  const report = (): void => onProgress?.({ done, total: jobs.length, failed: failures.length });
+  report();
+  const queue = open.values();
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  let inARow = 0;
+  const worker = async (): Promise<void> => {
+    for (const job of queue) {
+      if (signal.aborted) return;
+      const failure = await answer(job, { ...options, signal });
+      inARow = failure === null ? 0 : inARow + 1;
+      if (failure !== null) failures.push(failure);
+      if (failure !== null && inARow >= FAILURES_IN_A_ROW) throw gaveUp(failure);
+      done += 1;
+      report();
+    }
+  };
+  const workers = Array.from({ length: Math.min(concurrency, open.length) }, () =>
+    worker().catch((error: unknown) => {
+      stop.abort();
+      throw error;
+    }),
+  );
+  await settle(workers);
+  options.signal.throwIfAborted();
+  return failures;
+}
+
+function gaveUp({ message }: Failure): EvaluationError {
+  return new EvaluationError(
+    `Gave up after ${FAILURES_IN_A_ROW} failures in a row; what was answered is kept. The last one: ${message}`,
+  );
+}
+
+/** Waits for all, then throws the first that failed: later ones only echo it. */
+async function settle(workers: readonly Promise<void>[]): Promise<void> {
+  let first: { readonly error: unknown } | undefined;
+  const noted = workers.map((worker) =>
+    worker.catch((error: unknown) => {
+      first ??= { error };
+    }),
+  );
+  await Promise.all(noted);
+  if (first !== undefined) throw first.error;
+}
+
+async function answer(job: Job, options: RunOptions): Promise<Failure | null> {
+  const { question, mode, run } = job;
+  const { settings, client, store, retries, signal, wait } = options;
+  try {
+    const content = await promptContent(question, settings.prompt);
+    const body = {
+      model: settings.model,
+      messages: [{ role: 'user', content }],
+      ...requestFields(mode, settings),
+    };
+    const reply = await withRetries(() => client.complete(body, signal), {
+      retries,
+      signal,
+      ...(wait && { wait }),
+    });
+    store.add(toResult(run, question.id, reply));
+    return null;
+  } catch (error) {
+    if (signal.aborted || !isOfQuestion(error)) throw error;
+    return { mode: mode.name, id: question.id, message: error.message };
+  }
+}
+
+function isOfQuestion(error: unknown): error is Error {
+  if (error instanceof ServerFailure) return error.scope !== 'all';
+  return error instanceof EvaluationError;
+}
+
+function toResult(run: string, id: string, { logprobs, ...reply }: Reply): Result {
+  const listed = logprobs.map(({ token, logprob, top_logprobs }) => ({
+    token,
+    logprob,
+    top: top_logprobs.map((other): [string, number | null] => [other.token, other.logprob]),
+  }));
+  return { run, id, ...reply, ...(listed.length > 0 && { logprobs: listed }) };
+}

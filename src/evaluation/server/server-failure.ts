@@ -1,0 +1,39 @@
+/** A request that was not answered. */
+export class ServerFailure extends Error {
+  override readonly name = 'ServerFailure';
+  /**
+   * `later`: trying again may help. `question`: this question cannot be answered. `all`: no question can (key, model or
+   * address are wrong).
+   */
+  readonly scope: 'later' | 'question' | 'all';
+  /** How long the server asks to be left alone; null where it says nothing. */
+  readonly retryAfterMs: number | null;
+
+  constructor(
+    message: string,
+    scope: ServerFailure['scope'],
+    details: { retryAfterMs?: number | null; cause?: unknown } = {},
+  ) {
+    super(message, { cause: details.cause });
+    this.scope = scope;
+    this.retryAfterMs = details.retryAfterMs ?? null;
+  }
+}
+
+const LATER = new Set([408, 409, 425, 429]);
+const ALL = new Set([401, 402, 403, 404, 405]);
+
+/** By the status of the response. */
+export function failureScope(status: number): ServerFailure['scope'] {
+  if (LATER.has(status) || status >= 500) return 'later';
+  return ALL.has(status) ? 'all' : 'question';
+}
+
+/** Retry-After as HTTP has it: seconds, or a date. */
+export function retryAfterMs(header: string | null, now: number = Date.now()): number | null {
+  if (header === null || header.trim() === '') return null;
+  const seconds = Number(header);
+  if (Number.isFinite(seconds)) return Math.max(0, seconds * 1000);
+  const date = Date.parse(header);
+  return Number.isNaN(date) ? null : Math.max(0, date - now);
+}

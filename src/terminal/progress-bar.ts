@@ -1,0 +1,112 @@
+/** Shows how far long work has come: a bar that redraws itself on a terminal, a line now and then elsewhere. */
+const BAR_WIDTH = 24;
+const REDRAW_MS = 100;
+/** Without a terminal, a line for every tenth of the work. */
+const PLAIN_STEP = 0.1;
+
+export interface ProgressOutput {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
+/** Work in any unit, and what is said of it behind the bar. */
+export interface Progress {
+  readonly done: number;
+  readonly total: number;
+  /** @param seconds since the first update */
+  readonly text: (seconds: number) => string;
+}
+
+export class ProgressBar {
+  readonly #output: ProgressOutput;
+  readonly #now: () => number;
+  #start: number | undefined;
+  #lastDraw = Number.NEGATIVE_INFINITY;
+  #nextPlain = 0;
+
+  /** @param now clock in milliseconds */
+  constructor(output: ProgressOutput, now: () => number = () => performance.now()) {
+    this.#output = output;
+    this.#now = now;
+  }
+
+  update(progress: Progress): void {
+    const now = this.#now();
+    this.#start ??= now;
+    const line = progressLine(progress, (now - this.#start) / 1000);
+    const done = fraction(progress);
+    if (this.#output.isTTY === true) {
+      if (now - this.#lastDraw < REDRAW_MS && done < 1) return;
+      this.#lastDraw = now;
+      const width = (this.#output.columns ?? 80) - 1;
+      this.#output.write(`\r\u001b[2K${line.slice(0, width)}`);
+    } else if (done >= this.#nextPlain) {
+      this.#nextPlain = Math.min(1, (Math.floor(done / PLAIN_STEP) + 1) * PLAIN_STEP);
+      if (done === 1) this.#nextPlain = Number.POSITIVE_INFINITY;
+      this.#output.write(`${line}\n`);
+    }
+  }
+
+  /** Leaves the bar's line. */
+  end(): void {
+    if (this.#output.isTTY === true && this.#start !== undefined) this.#output.write('\n');
+  }
+}
+
+/** Bytes written or fetched: amount, rate, time left and what is at work. */
+export function bytesProgress(doneBytes: number, totalBytes: number, label: string): Progress {
+  return {
+    done: doneBytes,
+    total: totalBytes,
+    text: (seconds) => {
+      const rate = seconds > 0 ? doneBytes / seconds : 0;
+      return joined([
+        `${megabytes(doneBytes)} of ${megabytes(totalBytes)} MB`,
+        `${megabytes(rate)} MB/s`,
+        timeLeft(doneBytes, totalBytes, seconds),
+        label,
+      ]);
+    },
+  };
+}
+
+/** Things done one by one: how many, how many a second, time left and a remark. */
+export function countProgress(done: number, total: number, remark: string): Progress {
+  return {
+    done,
+    total,
+    text: (seconds) => {
+      const rate = seconds > 0 ? (done / seconds).toFixed(1) : '0.0';
+      return joined([`${done} of ${total}`, `${rate}/s`, timeLeft(done, total, seconds), remark]);
+    },
+  };
+}
+
+/** One line: bar, share and the progress's own words. */
+export function progressLine(progress: Progress, seconds: number): string {
+  const done = fraction(progress);
+  const filled = Math.round(done * BAR_WIDTH);
+  const bar = '█'.repeat(filled) + '░'.repeat(BAR_WIDTH - filled);
+  const share = `${bar} ${String(Math.floor(done * 100)).padStart(3)} %`;
+  return joined([share, progress.text(seconds)]);
+}
+
+function joined(parts: readonly string[]): string {
+  return parts.filter((part) => part !== '').join('  ');
+}
+
+function fraction({ done, total }: Progress): number {
+  return total === 0 ? 1 : done / total;
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(0);
+}
+
+/** Empty until there is a rate. */
+function timeLeft(done: number, total: number, seconds: number): string {
+  if (seconds <= 0 || done <= 0) return '';
+  const whole = Math.ceil((total - done) / (done / seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')} left`;
+}
