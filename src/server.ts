@@ -8,6 +8,7 @@ import { toImageLimits } from './cli/picture-flags.ts';
 import type { ServeOptions } from './cli/serve-options.ts';
 import { toThinkingPolicy } from './cli/thinking-flags.ts';
 import { buildApp } from './http/app.ts';
+import { holdoutProblem, secureRandom } from './http/holdout.ts';
 import { DEFAULT_HTTP_SETTINGS } from './http/settings.ts';
 import { policyProblem, type ThinkingPolicy } from './http/thinking-policy.ts';
 import type { Manifest } from './model-package/manifest.ts';
@@ -92,6 +93,7 @@ export async function startServer(
       version,
       model: modelId,
       precision: manifest.precision,
+      holdoutShare: options.holdoutShare ?? null,
     }),
     requestLog,
     version,
@@ -131,6 +133,10 @@ async function operatorSettings(options: ServeOptions) {
     corsOrigins: options.corsOrigins ?? [],
     defaultMaxTokens: options.maxTokens ?? null,
     answerFloor: { ...answerFloor, tokens: options.answerFloor ?? answerFloor.tokens },
+    holdout:
+      options.holdoutShare === undefined
+        ? null
+        : { share: options.holdoutShare, random: secureRandom },
     load:
       options.loadBias === undefined
         ? null
@@ -194,6 +200,8 @@ function thinkingPolicy(
       `--load-bias: the protocol ${protocol.name} has no decision that can be measured.`,
     );
   }
+  const holdout = options.holdoutShare === undefined ? null : holdoutProblem(protocol);
+  if (holdout !== null) throw new Error(holdout);
   return policy;
 }
 

@@ -35,6 +35,7 @@ export const thinkingFlagsShape = {
   thinkingProfile: z.string().optional(),
   effortBudgets: effortBudgets.optional(),
   loadBias: z.coerce.number().gt(0).max(20).optional(),
+  holdoutShare: z.coerce.number().gt(0).max(0.5).optional(),
 } as const;
 
 export const THINKING_FLAG_ROWS: readonly OptionRow[] = [
@@ -84,6 +85,12 @@ export const THINKING_FLAG_ROWS: readonly OptionRow[] = [
     flags: '--load-bias <logits>',
     env: 'THINKGATE_LOAD_BIAS',
     description: 'most that a full queue or cache takes off the logit of thinking (default: off)',
+  },
+  {
+    flags: '--holdout-share <share>',
+    env: 'THINKGATE_HOLDOUT_SHARE',
+    description:
+      'share of auto requests made to think, to measure what auto saves, like 0.05 (default: off)',
   },
 ];
 

@@ -71,6 +71,7 @@ export function toThinkingDecision(
     p_think: decision?.pThink ?? null,
     p_think_steered: decision?.pThinkSteered ?? null,
     residual: decision?.residual ?? null,
+    holdout: decision?.source === 'holdout',
   };
 }
 
@@ -130,6 +131,7 @@ export function thinkingHeaders(
   if (decision === null) return headers;
   headers['x-thinking-decision'] = decision.mode;
   headers['x-thinking-source'] = decision.source;
+  if (decision.source === 'holdout') headers['x-thinking-holdout'] = 'true';
   if (decision.pThink !== null) headers['x-thinking-probability'] = decision.pThink.toFixed(6);
   return headers;
 }

@@ -6,6 +6,7 @@ import type { GenerationRequest } from '../engine/generation.ts';
 import type { ThinkingMode } from '../model-package/protocol.ts';
 import type { OfferedTools } from '../tool-calls/open-answer-reader.ts';
 import { conflict } from './errors.ts';
+import { drawArm, type HoldoutArm } from './holdout.ts';
 import { toChatMessage } from './message-schema.ts';
 import { resolveTools } from './offered-tools.ts';
 import type { ChatCompletionRequest } from './request-schema.ts';
@@ -31,6 +32,8 @@ export interface PreparedGeneration {
   readonly request: GenerationRequest;
   /** What was asked for; the request has what came of it. */
   readonly asked: ThinkingOptions;
+  /** null where the request is no part of a hold-out. */
+  readonly holdoutArm: HoldoutArm | null;
   readonly display: ReasoningDisplay;
   readonly tools: OfferedTools | null;
 }
@@ -61,7 +64,7 @@ export async function prepareGeneration(
   const display = resolveDisplay(body);
   const tools = resolveTools(body, model.manifest);
   const continuation = resolveContinuation(body, asked, context);
-  const { prompt, plan, maxTokens } = await writePrompt(
+  const { prompt, plan, maxTokens, holdoutArm } = await writePrompt(
     { body, asked, continuation, tools },
     context,
   );
@@ -93,7 +96,7 @@ export async function prepareGeneration(
       stopInThinking: asked.stopInThinking,
     },
   };
-  return { request, asked, display, tools };
+  return { request, asked, holdoutArm, display, tools };
 }
 
 const SEED_LIMIT = 2 ** 32;
@@ -102,11 +105,13 @@ interface Written {
   readonly prompt: FormattedPrompt;
   readonly plan: Plan;
   readonly maxTokens: number;
+  readonly holdoutArm: HoldoutArm | null;
 }
 
 /**
  * Writes the prompt in the mode asked for. Whether there is room to think is known from max_tokens alone most times,
  * and for sure once the prompt's length is; then the prompt is written again, with the same pictures.
+ * So it is for a request of the hold-out, which is drawn only when all else is settled.
  */
 async function writePrompt(input: PromptInput, context: GenerationContext): Promise<Written> {
   const { body, asked, continuation } = input;
@@ -119,13 +124,16 @@ async function writePrompt(input: PromptInput, context: GenerationContext): Prom
   const plan = planFor(input, upperLimit(body, context), context);
   const prompt = await model.formatter.format({ ...request, mode: plan.mode });
   const maxTokens = resolveMaxTokens(body, prompt.promptTokenIds.length, context);
-  const final = plan.source === 'budget' ? plan : planFor(input, maxTokens, context);
-  if (final.mode === plan.mode) return { prompt, plan, maxTokens };
+  const settled = plan.source === 'budget' ? plan : planFor(input, maxTokens, context);
+  const holdoutArm = drawArm(settled, context.settings.holdout);
+  const final: Plan = holdoutArm === 'think' ? { mode: 'think', source: 'holdout' } : settled;
+  if (final.mode === plan.mode) return { prompt, plan, maxTokens, holdoutArm };
   const { images } = prompt;
   const again = await model.formatter.format({ ...request, mode: final.mode, images });
   return {
     prompt: again,
     plan: final,
+    holdoutArm,
     maxTokens: resolveMaxTokens(body, again.promptTokenIds.length, context),
   };
 }

@@ -22,10 +22,10 @@ const decision = z.object({
   requested: z.enum(['auto', 'think', 'fast']),
   mode: z.enum(['think', 'fast']).nullable(),
   source: z
-    .enum(['model', 'request', 'policy', 'prompt', 'budget', 'load'])
+    .enum(['model', 'request', 'policy', 'prompt', 'budget', 'load', 'holdout'])
     .nullable()
     .describe(
-      'Who decided: the model itself, the request, the server, the prompt, the budget, the load.',
+      'Who decided: the model itself, the request, the server, the prompt, the budget, the load, the hold-out.',
     ),
   p_think: z
     .number()
@@ -33,6 +33,11 @@ const decision = z.object({
     .describe('Probability of thinking by the raw logits; null where nothing was measured.'),
   p_think_steered: z.number().nullable().describe('The same after biases and threshold.'),
   residual: z.number().nullable().describe('Probability of neither thinking nor answering.'),
+  holdout: z
+    .boolean()
+    .describe(
+      'The choice was left to the model, but the request was drawn to think for comparison.',
+    ),
 });
 
 /** Rides on the first chunk of a stream, complete on the last. */

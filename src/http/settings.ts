@@ -1,5 +1,6 @@
 import type { LoadPolicyOptions } from '../thinking/load-policy.ts';
 import { type AccessSettings, DEFAULT_ACCESS } from './access/gate.ts';
+import type { HoldoutOptions } from './holdout.ts';
 import { DEFAULT_THINKING_POLICY, type ThinkingPolicy } from './thinking-policy.ts';
 
 /** What an operator may set of the HTTP surface. */
@@ -31,6 +32,8 @@ export interface HttpSettings {
   readonly thinking: ThinkingPolicy;
   /** Leans against thinking as the load grows; null never does. */
   readonly load: LoadPolicyOptions | null;
+  /** Makes a share of the requests in auto mode think, for comparison; null makes none. */
+  readonly holdout: HoldoutOptions | null;
 }
 
 export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
@@ -49,4 +52,5 @@ export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
   answerFloor: { tokens: 64, share: 0.25 },
   thinking: DEFAULT_THINKING_POLICY,
   load: null,
+  holdout: null,
 };

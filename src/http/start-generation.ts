@@ -47,13 +47,13 @@ export async function startGeneration(
   assertReady(context);
   const id = `${idPrefix}-${randomUUID().replaceAll('-', '')}`;
   const startedAt = performance.now();
-  const { request, asked, display, tools } = await prepareGeneration(
+  const { request, asked, holdoutArm, display, tools } = await prepareGeneration(
     { body, alias, header },
     { id, model, settings, loadBias: context.loadBias(), signal },
   );
   const stream = body.stream === true;
   const prepareMs = performance.now() - startedAt;
-  observation.prepared({ model: model.id, stream, request, asked, prepareMs });
+  observation.prepared({ model: model.id, stream, request, asked, holdoutArm, prepareMs });
   const stop = new AbortController();
   const generation = model.engine.generate(request, AbortSignal.any([signal, stop.signal]));
   const generations = [observation.watch(generation)];

@@ -21,6 +21,9 @@ export interface TokenCounts {
   readonly forced: number;
 }
 
+/** Who takes a choice that was the model's; of the hold-out nobody knows what the model would have chosen. */
+const CHANGERS: ReadonlySet<Decision['source']> = new Set(['request', 'policy', 'load', 'budget']);
+
 /** Follows one generation: watches the event stream that everybody else reads too, and counts what it sees. */
 export class GenerationObservation {
   readonly #context: GenerationContext;
@@ -92,9 +95,7 @@ export class GenerationObservation {
     const { mode, source, pThink } = decision;
     const requested = this.#context.requested ?? decision.requested;
     decisions.inc({ requested, mode, source });
-    if (requested === 'auto' && source !== 'model' && source !== 'prompt') {
-      decisionsChanged.inc({ by: source });
-    }
+    if (requested === 'auto' && CHANGERS.has(source)) decisionsChanged.inc({ by: source });
     if (pThink !== null) probability.observe(pThink);
   }
 

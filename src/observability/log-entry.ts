@@ -10,6 +10,8 @@ export interface PreparedFacts {
   readonly request: GenerationRequest;
   /** The mode asked for, and the fields that asked for something. */
   readonly asked: { readonly requested: ThinkingMode; readonly fields: readonly string[] };
+  /** What the request was drawn for; null where it is no part of a hold-out. */
+  readonly holdoutArm: 'auto' | 'think' | null;
   /** Time the prompt and its pictures took. */
   readonly prepareMs: number;
 }
@@ -41,6 +43,8 @@ export function toLogEntry(observed: ObservedRequest): RequestLogEntry {
     requested: facts?.asked.requested ?? null,
     asked_by: facts?.asked.fields ?? [],
     ...decisionFields(generations[0]?.decision ?? null),
+    holdout: facts?.holdoutArm === 'think',
+    holdout_arm: facts?.holdoutArm ?? null,
     ended_by: finish?.thinkingEnd ?? null,
     finish_reason: finish?.reason ?? null,
     budget: { effective: finish?.budget.effective ?? null, ...limitsOf(request) },

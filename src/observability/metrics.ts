@@ -3,12 +3,15 @@ import { addEngineMetrics, addGatewayMetrics } from './engine-metrics.ts';
 import { LatencyMetrics } from './latency-metrics.ts';
 import { type MetricDefinition, MetricRegistry } from './metric-registry.ts';
 import { RequestMetrics } from './request-metrics.ts';
+import { SavingsMetrics } from './savings-metrics.ts';
 import { ThinkingMetrics } from './thinking-metrics.ts';
 
-export interface BuildInfo {
+export interface MetricsOptions {
   readonly version: string;
   readonly model: string;
   readonly precision: string;
+  /** Share of the hold-out; absent or null without one. */
+  readonly holdoutShare?: number | null;
 }
 
 /** All metrics of one server: base units, labels of small fixed sets, nothing that names a caller. */
@@ -18,8 +21,15 @@ export class Metrics {
   readonly latency = new LatencyMetrics(this.#registry);
   readonly thinking = new ThinkingMetrics(this.#registry);
 
+  /** null without a hold-out. */
+  readonly savings: SavingsMetrics | null;
+
   /** @param engines the state of every engine process, read at every scrape */
-  constructor(engines: () => readonly EngineStatus[], build: BuildInfo) {
+  constructor(
+    engines: () => readonly EngineStatus[],
+    { holdoutShare = null, ...build }: MetricsOptions,
+  ) {
+    this.savings = holdoutShare === null ? null : new SavingsMetrics(this.#registry, holdoutShare);
     addEngineMetrics(this.#registry, engines);
     addGatewayMetrics(this.#registry, { model: build.model, read: engines });
     const info = this.#registry.gauge({

@@ -17,6 +17,9 @@ export interface RequestLogEntry {
   readonly p_think: number | null;
   readonly p_think_steered: number | null;
   readonly residual: number | null;
+  /** Drawn to think, to measure what auto mode saves; and the arm, where the request took part in that at all. */
+  readonly holdout: boolean;
+  readonly holdout_arm: 'auto' | 'think' | null;
   readonly ended_by: string | null;
   readonly finish_reason: string | null;
   readonly budget: {

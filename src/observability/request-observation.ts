@@ -63,7 +63,20 @@ export class RequestObservation {
       totalMs: performance.now() - this.#arrivedAt,
     };
     this.#count(observed);
+    this.#compare(observed);
     this.#context.log.write(toLogEntry(observed));
+  }
+
+  /** Breakdowns of the server aside, every request of the hold-out counts for what it was drawn for. */
+  #compare({ facts, status, generations, totalMs }: ObservedRequest): void {
+    const { savings } = this.#context.metrics;
+    const arm = facts?.holdoutArm ?? null;
+    if (savings === null || arm === null || (status !== 200 && status !== 499)) return;
+    const tokens = generations.reduce((sum, generation) => {
+      const { preamble, reasoning, answer } = generation.tokens;
+      return sum + preamble + reasoning + answer;
+    }, 0);
+    savings.add({ arm, tokens, seconds: totalMs / 1000 });
   }
 
   /** What belongs to the request as a whole, however many generations it had. */

@@ -35,7 +35,7 @@ export interface Steering {
 export interface ThinkingRequest {
   readonly requested: ThinkingMode;
   /** Who chose `requested`. */
-  readonly source: 'request' | 'policy' | 'prompt' | 'budget';
+  readonly source: 'request' | 'policy' | 'prompt' | 'budget' | 'holdout';
   readonly start: StartSection;
   /** Most thinking tokens; null leaves it to the model. */
   readonly budget: number | null;
@@ -55,7 +55,7 @@ export interface ThinkingRequest {
 export interface Decision {
   readonly requested: ThinkingMode;
   readonly mode: 'think' | 'fast';
-  readonly source: 'model' | 'request' | 'policy' | 'prompt' | 'budget' | 'load';
+  readonly source: 'model' | 'request' | 'policy' | 'prompt' | 'budget' | 'load' | 'holdout';
   /** P(think) / (P(think) + P(fast)) from the raw logits at the decision point; null where nothing was measured. */
   readonly pThink: number | null;
   /**

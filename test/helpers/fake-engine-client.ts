@@ -106,7 +106,7 @@ export async function* scriptedEvents(
     type: 'decision',
     requested,
     mode: thinks ? 'think' : 'fast',
-    source: requested === 'auto' ? 'model' : 'request',
+    source: requested === 'auto' ? 'model' : request.thinking.source,
     pThink: requested === 'auto' ? 0.75 : null,
     pThinkSteered: requested === 'auto' ? 0.75 : null,
     residual: requested === 'auto' ? 0.01 : null,

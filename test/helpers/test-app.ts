@@ -161,6 +161,7 @@ export async function buildTestApp(options: TestAppOptions = {}): Promise<TestAp
     version: '1.2.3',
     model: 'test-model',
     precision: 'fp32',
+    holdoutShare: options.settings?.holdout?.share ?? null,
   });
   const log: RequestLogEntry[] = [];
   const failures: unknown[] = [];

@@ -35,6 +35,7 @@ test('a plain completion has every field OpenAI requires, and ours', async () =>
           p_think: 0.75,
           p_think_steered: 0.75,
           residual: 0.01,
+          holdout: false,
           ended_by: 'natural',
           budget: { asked: null, effective: null },
           reasoning_tokens: 4,

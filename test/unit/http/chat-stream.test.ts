@@ -66,6 +66,7 @@ test('the first chunk carries the decision and the finish chunk the whole report
     p_think: 0.75,
     p_think_steered: 0.75,
     residual: 0.01,
+    holdout: false,
   };
   assert.deepEqual(choiceOf(chunks[0])?.thinking, decision);
   assert.deepEqual(choiceOf(chunks.at(-1))?.thinking, {

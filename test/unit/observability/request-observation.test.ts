@@ -119,6 +119,8 @@ test('a request is logged in one entry that explains it, without its text', asyn
     p_think: 0.75,
     p_think_steered: 0.75,
     residual: 0.01,
+    holdout: false,
+    holdout_arm: null,
     ended_by: 'natural',
     finish_reason: 'stop',
     budget: { asked: 50, effective: 50, floor: 25, max_tokens: 100 },
