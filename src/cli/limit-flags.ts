@@ -9,6 +9,7 @@ export const limitFlagsShape = {
   bodyLimitMb: z.coerce.number().positive(),
   headerTimeout: seconds,
   requestTimeout: seconds,
+  maxChoices: z.coerce.number().int().min(1),
   maxConnections: z.coerce.number().int().min(1),
   drainTimeout: z.coerce.number().min(0).max(86_400),
 } as const;
@@ -33,6 +34,12 @@ export const LIMIT_FLAG_ROWS: readonly OptionRow[] = [
     default: '120',
   },
   {
+    flags: '--max-choices <count>',
+    env: 'THINKGATE_MAX_CHOICES',
+    description: 'most choices (n) of one request',
+    default: '8',
+  },
+  {
     flags: '--max-connections <count>',
     env: 'THINKGATE_MAX_CONNECTIONS',
     description: 'connections at once; more are closed',
@@ -52,12 +59,18 @@ export function toLimits(
   flags: LimitFlags,
 ): Pick<
   HttpSettings,
-  'bodyLimitBytes' | 'drainMs' | 'headersTimeoutMs' | 'maxConnections' | 'requestTimeoutMs'
+  | 'bodyLimitBytes'
+  | 'drainMs'
+  | 'headersTimeoutMs'
+  | 'maxChoices'
+  | 'maxConnections'
+  | 'requestTimeoutMs'
 > {
   return {
     bodyLimitBytes: Math.round(flags.bodyLimitMb * 1024 * 1024),
     headersTimeoutMs: Math.ceil(flags.headerTimeout * 1000),
     requestTimeoutMs: Math.ceil(flags.requestTimeout * 1000),
+    maxChoices: flags.maxChoices,
     maxConnections: flags.maxConnections,
     drainMs: Math.ceil(flags.drainTimeout * 1000),
   };

@@ -20,6 +20,7 @@ import { modelsRoute } from './routes/models-route.ts';
 import { readyRoute } from './routes/ready-route.ts';
 import { tokenizeRoute } from './routes/tokenize-route.ts';
 import { versionRoute } from './routes/version-route.ts';
+import { RunningCompletions } from './running-completions.ts';
 import type { ServedModel } from './served-model.ts';
 import { DEFAULT_HTTP_SETTINGS, type HttpSettings } from './settings.ts';
 import { zodValidatorCompiler } from './validation.ts';
@@ -51,6 +52,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const context: RouteContext = {
     model,
     settings,
+    running: new RunningCompletions(),
     metrics,
     requestLog,
     loadBias,

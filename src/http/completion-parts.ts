@@ -120,15 +120,16 @@ export function endedWithoutResult(): ApiError {
   return new ApiError('engine_error', 'The engine ended without a result.');
 }
 
+/** Of several choices each has its own decision, in the body; the headers tell the only one's. */
 export function thinkingHeaders(
   decision: Decision | null,
-  { requested, identity }: Pick<CompletionContext, 'requested' | 'identity'>,
+  { requested, identity, numChoices }: CompletionContext,
 ): Record<string, string> {
   const headers: Record<string, string> = {
     'x-completion-id': identity.id,
     'x-thinking-requested': requested,
   };
-  if (decision === null) return headers;
+  if (decision === null || numChoices > 1) return headers;
   headers['x-thinking-decision'] = decision.mode;
   headers['x-thinking-source'] = decision.source;
   if (decision.source === 'holdout') headers['x-thinking-holdout'] = 'true';

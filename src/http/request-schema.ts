@@ -31,7 +31,13 @@ export const chatCompletionRequestSchema = z
 
     stream: z.boolean().nullish(),
     stream_options: z.strictObject({ include_usage: z.boolean().optional() }).nullish(),
-    n: z.literal(1).nullish(),
+    n: z
+      .int()
+      .min(1)
+      .nullish()
+      .describe(
+        'Choices, which share the prompt and its prefill; choice k has the seed `seed` + k. At most as many as the operator allows, 8 by default.',
+      ),
 
     max_completion_tokens: z
       .int()

@@ -1,6 +1,7 @@
 import type { Metrics } from '../observability/metrics.ts';
 import type { RequestLog } from '../observability/request-log.ts';
 import type { RequestObservation } from '../observability/request-observation.ts';
+import type { RunningCompletions } from './running-completions.ts';
 import type { ServedModel } from './served-model.ts';
 import type { HttpSettings } from './settings.ts';
 
@@ -8,6 +9,7 @@ import type { HttpSettings } from './settings.ts';
 export interface RouteContext {
   readonly model: ServedModel;
   readonly settings: HttpSettings;
+  readonly running: RunningCompletions;
   readonly metrics: Metrics;
   readonly requestLog: RequestLog;
   /** Bias on the choice to think at the present load; 0 without a policy. */

@@ -25,6 +25,8 @@ export interface HttpSettings {
   readonly access: AccessSettings;
   /** Origins whose web pages may call the server from a browser. */
   readonly corsOrigins: readonly string[];
+  /** Most choices (`n`) of one request. */
+  readonly maxChoices: number;
   /** max_tokens of requests that name none; null gives them the rest of the slot. */
   readonly defaultMaxTokens: number | null;
   /** Tokens of max_tokens that thinking cannot eat: the smaller of a count and a share. */
@@ -48,6 +50,7 @@ export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
   tls: null,
   access: DEFAULT_ACCESS,
   corsOrigins: [],
+  maxChoices: 8,
   defaultMaxTokens: null,
   answerFloor: { tokens: 64, share: 0.25 },
   thinking: DEFAULT_THINKING_POLICY,

@@ -3,6 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { EngineUnavailableError } from '../engine/generation.ts';
 import type { RequestObservation } from '../observability/request-observation.ts';
 import { type ChoiceEvent, mergeChoices } from './choice-events.ts';
+import { choiceRequests, resolveChoices } from './choice-requests.ts';
 import type { CompletionContext } from './completion-parts.ts';
 import { disconnectSignal } from './disconnect-signal.ts';
 import { prepareGeneration } from './generation-request.ts';
@@ -41,7 +42,8 @@ export async function startGeneration(
   context: RouteContext,
 ): Promise<StartedGeneration> {
   const signal = disconnectSignal(reply);
-  const { model, settings } = context;
+  const { model, settings, running } = context;
+  const numChoices = resolveChoices(body, settings);
   const alias = modeOfName(body.model, model);
   // Before the pictures are looked at: they are the dear part.
   assertReady(context);
@@ -53,16 +55,21 @@ export async function startGeneration(
   );
   const stream = body.stream === true;
   const prepareMs = performance.now() - startedAt;
-  observation.prepared({ model: model.id, stream, request, asked, holdoutArm, prepareMs });
+  const facts = { model: model.id, stream, numChoices, request, asked, holdoutArm, prepareMs };
+  observation.prepared(facts);
   const stop = new AbortController();
-  const generation = model.engine.generate(request, AbortSignal.any([signal, stop.signal]));
-  const generations = [observation.watch(generation)];
+  const generations = choiceRequests(request, numChoices).map((choice) => {
+    running.add(id, choice.id);
+    const generation = model.engine.generate(choice, AbortSignal.any([signal, stop.signal]));
+    return observation.watch(generation);
+  });
+  stop.signal.addEventListener('abort', () => running.delete(id), { once: true });
   return {
     events: mergeChoices(generations, stop),
     completion: {
       identity: { id, created: Math.floor(Date.now() / 1000), model: model.id },
       request,
-      numChoices: generations.length,
+      numChoices,
       requested: asked.requested,
       display,
       tags: model.manifest.thinking.tags,

@@ -2,11 +2,12 @@ import type { GenerationRequest } from '../engine/generation.ts';
 import type { ThinkingMode } from '../model-package/protocol.ts';
 import type { Decision } from '../thinking/decision.ts';
 import type { GenerationObservation } from './generation-observation.ts';
-import type { RequestLogEntry } from './request-log.ts';
+import type { ChoiceLogEntry, RequestLogEntry } from './request-log.ts';
 
 export interface PreparedFacts {
   readonly model: string;
   readonly stream: boolean;
+  readonly numChoices: number;
   readonly request: GenerationRequest;
   /** The mode asked for, and the fields that asked for something. */
   readonly asked: { readonly requested: ThinkingMode; readonly fields: readonly string[] };
@@ -45,6 +46,8 @@ export function toLogEntry(observed: ObservedRequest): RequestLogEntry {
     ...decisionFields(generations[0]?.decision ?? null),
     holdout: facts?.holdoutArm === 'think',
     holdout_arm: facts?.holdoutArm ?? null,
+    num_choices: facts?.numChoices ?? 1,
+    choices: generations.length > 1 ? generations.map(toChoiceEntry) : [],
     ended_by: finish?.thinkingEnd ?? null,
     finish_reason: finish?.reason ?? null,
     budget: { effective: finish?.budget.effective ?? null, ...limitsOf(request) },
@@ -56,19 +59,35 @@ export function toLogEntry(observed: ObservedRequest): RequestLogEntry {
   };
 }
 
+function toChoiceEntry({ decision, finish, tokens }: GenerationObservation): ChoiceLogEntry {
+  return {
+    ...decisionFields(decision),
+    budget_effective: finish?.budget.effective ?? null,
+    ended_by: finish?.thinkingEnd ?? null,
+    finish_reason: finish?.reason ?? null,
+    tokens: { cached: finish?.usage.cachedTokens ?? 0, ...tokens },
+  };
+}
+
 function tokensOf({ facts, generations }: ObservedRequest): RequestLogEntry['tokens'] {
-  const usage = generations[0]?.finish?.usage;
+  const usage = generations.find(({ finish }) => finish !== null)?.finish?.usage;
   const sum = (side: 'preamble' | 'reasoning' | 'answer' | 'forced'): number =>
     generations.reduce((total, { tokens }) => total + tokens[side], 0);
   return {
     prompt: usage?.promptTokens ?? facts?.request.promptTokenIds.length ?? 0,
     image: usage?.imageTokens ?? 0,
-    cached: usage?.cachedTokens ?? 0,
+    cached: cachedTokens(generations),
     preamble: sum('preamble'),
     reasoning: sum('reasoning'),
     answer: sum('answer'),
     forced: sum('forced'),
   };
+}
+
+/** Of one prompt: whoever came after the first found what that one had computed. */
+export function cachedTokens(generations: readonly GenerationObservation[]): number {
+  const found = generations.flatMap(({ finish }) => finish?.usage.cachedTokens ?? []);
+  return found.length === 0 ? 0 : Math.min(...found);
 }
 
 function timesOf({ facts, generations, totalMs }: ObservedRequest): RequestLogEntry['ms'] {

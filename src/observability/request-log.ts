@@ -1,6 +1,26 @@
 import { type DestinationStream, pino, stdTimeFunctions } from 'pino';
 import type { SamplingParams } from '../sampling/params.ts';
 
+/** One of several choices of a request. */
+export interface ChoiceLogEntry {
+  readonly decision: string | null;
+  readonly source: string | null;
+  readonly p_think: number | null;
+  readonly p_think_steered: number | null;
+  readonly residual: number | null;
+  readonly budget_effective: number | null;
+  readonly ended_by: string | null;
+  readonly finish_reason: string | null;
+  readonly tokens: {
+    /** Of the prompt, found in the cache. */
+    readonly cached: number;
+    readonly preamble: number;
+    readonly reasoning: number;
+    readonly answer: number;
+    readonly forced: number;
+  };
+}
+
 /** One request, as it went. Never holds text of a prompt or an answer. Times in milliseconds from arrival. */
 export interface RequestLogEntry {
   readonly request_id: string;
@@ -20,6 +40,9 @@ export interface RequestLogEntry {
   /** Drawn to think, to measure what auto mode saves; and the arm, where the request took part in that at all. */
   readonly holdout: boolean;
   readonly holdout_arm: 'auto' | 'think' | null;
+  readonly num_choices: number;
+  /** Each choice on its own where there are several; empty where the line itself tells of the only one. */
+  readonly choices: readonly ChoiceLogEntry[];
   readonly ended_by: string | null;
   readonly finish_reason: string | null;
   readonly budget: {

@@ -1,6 +1,6 @@
 import type { GenerationEvent } from '../engine/generation.ts';
 import { GenerationObservation } from './generation-observation.ts';
-import { type ObservedRequest, type PreparedFacts, toLogEntry } from './log-entry.ts';
+import { cachedTokens, type ObservedRequest, type PreparedFacts, toLogEntry } from './log-entry.ts';
 import type { Metrics } from './metrics.ts';
 import type { RequestLog } from './request-log.ts';
 
@@ -83,10 +83,10 @@ export class RequestObservation {
   #count({ facts, error, generations }: ObservedRequest): void {
     const { requests } = this.#context.metrics;
     if (error !== null) requests.failure.inc({ code: error });
-    const usage = generations[0]?.finish?.usage;
+    const usage = generations.find(({ finish }) => finish !== null)?.finish?.usage;
     if (facts === null || usage === undefined) return;
     requests.promptTokens.inc(usage.promptTokens);
-    requests.cachedTokens.inc(usage.cachedTokens);
+    requests.cachedTokens.inc(cachedTokens(generations));
     requests.imageTokens.inc(usage.imageTokens);
     requests.requestPromptTokens.observe(usage.promptTokens);
     requests.paramsMaxTokens.observe(facts.request.maxTokens);

@@ -6,7 +6,12 @@ import type { RouteContext } from '../route-context.ts';
 
 const controlRequestSchema = z
   .strictObject({
-    id: z.string().min(1).describe('Id of the completion; its chunks and headers have it.'),
+    id: z
+      .string()
+      .min(1)
+      .describe(
+        'Id of the completion; its chunks and headers have it. With -0, -1, ... behind it, one choice of several.',
+      ),
     action: z
       .enum(['answer_now', 'reasoning_end'])
       .describe('Two names of one thing: end the thinking and answer.'),
@@ -22,7 +27,7 @@ const controlReplySchema = z
   .meta({ id: 'ControlReply' });
 
 /** POST /v1/chat/completions/control: steers a completion that is running. */
-export function controlRoute({ model }: RouteContext): FastifyPluginAsyncZod {
+export function controlRoute({ model, running }: RouteContext): FastifyPluginAsyncZod {
   return async (app) => {
     app.post(
       '/v1/chat/completions/control',
@@ -37,7 +42,8 @@ export function controlRoute({ model }: RouteContext): FastifyPluginAsyncZod {
       },
       async function controlChatCompletion(request) {
         const { id, action } = request.body;
-        if (!model.engine.answerNow(id)) {
+        const told = running.generationsOf(id).filter((each) => model.engine.answerNow(each));
+        if (told.length === 0) {
           const shown = JSON.stringify(id.slice(0, 100));
           const message = `No completion ${shown} is running here; it may have ended.`;
           throw new ApiError('completion_not_found', message, { param: 'id' });

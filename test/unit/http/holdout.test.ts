@@ -185,6 +185,7 @@ describe('The metrics of the hold-out', () => {
     observation.prepared({
       model: 'test-model',
       stream: true,
+      numChoices: 1,
       request: engine.lastRequest,
       asked: { requested: 'auto', fields: [] },
       holdoutArm: 'think',

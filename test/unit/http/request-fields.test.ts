@@ -346,7 +346,7 @@ const REFUSED: readonly (readonly [Body, string, RegExp])[] = [
   [{ max_tokens: 0 }, 'max_tokens', /at least 1; got 0/],
   [{ max_completion_tokens: -4 }, 'max_completion_tokens', /at least 1; got -4/],
   [{ max_tokens: 5, max_completion_tokens: 6 }, 'max_tokens', /max_completion_tokens.*5 and 6/],
-  [{ n: 2 }, 'n', /must be 1; got 2.*not supported/],
+  [{ n: 9 }, 'n', /must be at most 8 on this server; got 9/],
   [{ stop: [] }, 'stop', /at least 1 item; got 0/],
   [{ stop: '' }, 'stop', /at least 1 character; got 0/],
   [{ stop: Array(17).fill('x') }, 'stop', /at most 16 items; got 17/],

@@ -121,6 +121,8 @@ test('a request is logged in one entry that explains it, without its text', asyn
     residual: 0.01,
     holdout: false,
     holdout_arm: null,
+    num_choices: 1,
+    choices: [],
     ended_by: 'natural',
     finish_reason: 'stop',
     budget: { asked: 50, effective: 50, floor: 25, max_tokens: 100 },
