@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { registerAsk } from './cli/ask-command.ts';
+import { registerCalibrate } from './cli/calibrate-command.ts';
 import { registerConvert } from './cli/convert-command.ts';
 import { registerEval } from './cli/eval-command.ts';
 import { registerInspect } from './cli/inspect-command.ts';
@@ -17,6 +18,7 @@ registerServe(program);
 registerAsk(program);
 registerConvert(program);
 registerInspect(program);
+registerCalibrate(program);
 registerEval(program);
 registerPull(program);
 

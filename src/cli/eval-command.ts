@@ -8,6 +8,7 @@ import { addEvaluationOptions, DEFAULT_URL, type EvaluationFlags } from './evalu
 import { evaluate, reportFailures, untilInterrupted } from './evaluation-session.ts';
 
 interface EvalFlags extends EvaluationFlags {
+  readonly url: string;
   readonly package?: string;
   readonly modes?: string;
 }

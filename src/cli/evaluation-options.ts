@@ -6,7 +6,6 @@ export const DEFAULT_URL = 'http://127.0.0.1:8000';
 
 /** What `eval` and `calibrate` have in common: what is asked, whom, how, and where the results go. */
 export interface EvaluationFlags {
-  readonly url: string;
   readonly apiKey?: string;
   readonly model?: string;
   readonly out: string;

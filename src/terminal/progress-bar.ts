@@ -14,14 +14,14 @@ export interface ProgressOutput {
 export interface Progress {
   readonly done: number;
   readonly total: number;
-  /** @param seconds since the first update */
-  readonly text: (seconds: number) => string;
+  /** @param seconds since the first update @param begun what was done by then */
+  readonly text: (seconds: number, begun: number) => string;
 }
 
 export class ProgressBar {
   readonly #output: ProgressOutput;
   readonly #now: () => number;
-  #start: number | undefined;
+  #start: { readonly at: number; readonly done: number } | undefined;
   #lastDraw = Number.NEGATIVE_INFINITY;
   #nextPlain = 0;
 
@@ -33,8 +33,8 @@ export class ProgressBar {
 
   update(progress: Progress): void {
     const now = this.#now();
-    this.#start ??= now;
-    const line = progressLine(progress, (now - this.#start) / 1000);
+    this.#start ??= { at: now, done: progress.done };
+    const line = progressLine(progress, (now - this.#start.at) / 1000, this.#start.done);
     const done = fraction(progress);
     if (this.#output.isTTY === true) {
       if (now - this.#lastDraw < REDRAW_MS && done < 1) return;
@@ -59,12 +59,12 @@ export function bytesProgress(doneBytes: number, totalBytes: number, label: stri
   return {
     done: doneBytes,
     total: totalBytes,
-    text: (seconds) => {
-      const rate = seconds > 0 ? doneBytes / seconds : 0;
+    text: (seconds, begun) => {
+      const rate = seconds > 0 ? (doneBytes - begun) / seconds : 0;
       return joined([
         `${megabytes(doneBytes)} of ${megabytes(totalBytes)} MB`,
         `${megabytes(rate)} MB/s`,
-        timeLeft(doneBytes, totalBytes, seconds),
+        timeLeft(totalBytes - doneBytes, rate),
         label,
       ]);
     },
@@ -76,20 +76,21 @@ export function countProgress(done: number, total: number, remark: string): Prog
   return {
     done,
     total,
-    text: (seconds) => {
-      const rate = seconds > 0 ? (done / seconds).toFixed(1) : '0.0';
-      return joined([`${done} of ${total}`, `${rate}/s`, timeLeft(done, total, seconds), remark]);
+    text: (seconds, begun) => {
+      const rate = seconds > 0 ? (done - begun) / seconds : 0;
+      const left = timeLeft(total - done, rate);
+      return joined([`${done} of ${total}`, `${rate.toFixed(1)}/s`, left, remark]);
     },
   };
 }
 
 /** One line: bar, share and the progress's own words. */
-export function progressLine(progress: Progress, seconds: number): string {
+export function progressLine(progress: Progress, seconds: number, begun = 0): string {
   const done = fraction(progress);
   const filled = Math.round(done * BAR_WIDTH);
   const bar = '█'.repeat(filled) + '░'.repeat(BAR_WIDTH - filled);
   const share = `${bar} ${String(Math.floor(done * 100)).padStart(3)} %`;
-  return joined([share, progress.text(seconds)]);
+  return joined([share, progress.text(seconds, begun)]);
 }
 
 function joined(parts: readonly string[]): string {
@@ -105,8 +106,8 @@ function megabytes(bytes: number): string {
 }
 
 /** Empty until there is a rate. */
-function timeLeft(done: number, total: number, seconds: number): string {
-  if (seconds <= 0 || done <= 0) return '';
-  const whole = Math.ceil((total - done) / (done / seconds));
+function timeLeft(left: number, rate: number): string {
+  if (rate <= 0) return '';
+  const whole = Math.ceil(left / rate);
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')} left`;
 }

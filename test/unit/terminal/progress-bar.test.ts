@@ -17,6 +17,10 @@ function output(isTTY: boolean) {
 }
 
 describe('the progress line', () => {
+  it('reckons with what was done since it began, not before', () => {
+    assert.match(progressLine(countProgress(30, 120, ''), 10, 20), /1\.0\/s {2}1:30 left/);
+  });
+
   it('counts things as well as bytes', () => {
     assert.equal(
       progressLine(countProgress(30, 120, '2 failed'), 10),

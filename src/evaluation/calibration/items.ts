@@ -1,0 +1,120 @@
+import { EvaluationError } from '../evaluation-error.ts';
+import type { ModeScores, Score } from '../report/scores.ts';
+import { quantile } from '../statistics/intervals.ts';
+import { seededRandom, shuffled } from '../statistics/random.ts';
+
+export interface Outcome {
+  readonly isRight: boolean;
+  readonly tokens: number;
+}
+
+/** One question: how much the model leans to thinking, and what comes of either way. */
+export interface CalibrationItem {
+  readonly id: string;
+  readonly category: string | null;
+  readonly pThink: number;
+  readonly fast: Outcome;
+  readonly think: Outcome;
+}
+
+/** Tokens that a decision of the model itself writes beyond those of the forced mode. */
+export interface DecisionCost {
+  readonly fast: number;
+  readonly think: number;
+}
+
+export interface CalibrationData {
+  /** Tokens as auto mode would spend them: with the cost of the decision. */
+  readonly items: readonly CalibrationItem[];
+  readonly decisionCost: DecisionCost;
+  /** Questions that lack one of the modes, or p(think). */
+  readonly numIncomplete: number;
+}
+
+/**
+ * Joins the replies of the three modes by question.
+ * @throws EvaluationError when too few questions have everything
+ */
+export function calibrationData(modes: readonly ModeScores[]): CalibrationData {
+  const [fast, auto, think] = ['fast', 'auto', 'think'].map((name) => scoresById(modes, name));
+  if (fast === undefined || auto === undefined || think === undefined) {
+    throw new EvaluationError('A calibration needs the modes fast, auto and think.');
+  }
+  const triples = [...auto].flatMap(([id, own]) => {
+    const [direct, thought] = [fast.get(id), think.get(id)];
+    const pThink = own.result.thinking?.pThink ?? null;
+    return direct && thought && pThink !== null ? [{ own, direct, thought, pThink }] : [];
+  });
+  const fewest = 20;
+  if (triples.length < fewest) {
+    throw new EvaluationError(
+      `Only ${triples.length} of ${auto.size} questions have p(think) and both outcomes; a calibration needs at least ${fewest}.`,
+    );
+  }
+  const decisionCost: DecisionCost = {
+    fast: extraTokens(
+      triples.map(({ own, direct }) => ({ own, forced: direct })),
+      false,
+    ),
+    think: extraTokens(
+      triples.map(({ own, thought }) => ({ own, forced: thought })),
+      true,
+    ),
+  };
+  const items = triples.map(
+    ({ own, direct, thought, pThink }): CalibrationItem => ({
+      id: own.question.id,
+      category: own.question.category,
+      pThink,
+      fast: { isRight: direct.isRight, tokens: direct.tokens.all + decisionCost.fast },
+      think: { isRight: thought.isRight, tokens: thought.tokens.all + decisionCost.think },
+    }),
+  );
+  return { items, decisionCost, numIncomplete: auto.size - items.length };
+}
+
+function scoresById(modes: readonly ModeScores[], name: string): Map<string, Score> | undefined {
+  const found = modes.find(({ mode }) => mode === name);
+  return found && new Map(found.scores.map((score) => [score.question.id, score]));
+}
+
+interface Comparison {
+  readonly own: Score;
+  readonly forced: Score;
+}
+
+/** The median over questions whose reply is the same both ways; 0 where the model never chose so. */
+function extraTokens(comparisons: readonly Comparison[], hasThought: boolean): number {
+  const extras = comparisons
+    .filter(
+      ({ own, forced }) =>
+        own.hasThought === hasThought && own.result.answer === forced.result.answer,
+    )
+    .map(({ own, forced }) => own.tokens.all - forced.tokens.all)
+    .sort((a, b) => a - b);
+  return extras.length === 0 ? 0 : Math.max(0, quantile(extras, 0.5));
+}
+
+export interface Split {
+  readonly chosenOn: readonly CalibrationItem[];
+  readonly heldOut: readonly CalibrationItem[];
+}
+
+/** Cuts every category in the same proportion, at random. @param share of the first part, within 0 and 1 */
+export function split(items: readonly CalibrationItem[], share: number, seed: number): Split {
+  const random = seededRandom(seed);
+  const categories = [...new Set(items.map(({ category }) => category))];
+  const parts = categories.map((name) => {
+    const group = shuffled(
+      items.filter(({ category }) => category === name),
+      random,
+    );
+    // Rounded up or down at random, or many small categories would all lean one way.
+    const count = Math.floor(group.length * share + random());
+    return { chosenOn: group.slice(0, count), heldOut: group.slice(count) };
+  });
+  return {
+    chosenOn: parts.flatMap(({ chosenOn }) => chosenOn),
+    heldOut: parts.flatMap(({ heldOut }) => heldOut),
+  };
+}
