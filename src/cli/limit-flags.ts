@@ -10,6 +10,7 @@ export const limitFlagsShape = {
   headerTimeout: seconds,
   requestTimeout: seconds,
   maxChoices: z.coerce.number().int().min(1),
+  slowReaderTimeout: seconds,
   maxConnections: z.coerce.number().int().min(1),
   drainTimeout: z.coerce.number().min(0).max(86_400),
 } as const;
@@ -40,6 +41,12 @@ export const LIMIT_FLAG_ROWS: readonly OptionRow[] = [
     default: '8',
   },
   {
+    flags: '--slow-reader-timeout <seconds>',
+    env: 'THINKGATE_SLOW_READER_TIMEOUT',
+    description: 'time after which a client that takes nothing of its event stream is dropped',
+    default: '60',
+  },
+  {
     flags: '--max-connections <count>',
     env: 'THINKGATE_MAX_CONNECTIONS',
     description: 'connections at once; more are closed',
@@ -65,12 +72,14 @@ export function toLimits(
   | 'maxChoices'
   | 'maxConnections'
   | 'requestTimeoutMs'
+  | 'slowReaderMs'
 > {
   return {
     bodyLimitBytes: Math.round(flags.bodyLimitMb * 1024 * 1024),
     headersTimeoutMs: Math.ceil(flags.headerTimeout * 1000),
     requestTimeoutMs: Math.ceil(flags.requestTimeout * 1000),
     maxChoices: flags.maxChoices,
+    slowReaderMs: Math.ceil(flags.slowReaderTimeout * 1000),
     maxConnections: flags.maxConnections,
     drainMs: Math.ceil(flags.drainTimeout * 1000),
   };

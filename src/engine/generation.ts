@@ -169,3 +169,11 @@ export class EngineUnavailableError extends Error {
     this.retryAfterSeconds = retryAfterSeconds;
   }
 }
+
+/** The reader of a generation did not keep up with it, so it was given up. */
+export class SlowReaderError extends Error {
+  override readonly name = 'SlowReaderError';
+  constructor(limit: number) {
+    super(`The reader fell more than ${limit} events behind.`);
+  }
+}

@@ -10,7 +10,7 @@ import type { HttpSettings } from './settings.ts';
 interface Exchange {
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
-  readonly context: Pick<RouteContext, 'settings' | 'requestLog'>;
+  readonly context: Pick<RouteContext, 'metrics' | 'settings' | 'requestLog'>;
 }
 
 /** Answers a failure in OpenAI's shape, counts and logs it, and tells the operator what the client is not told. */
@@ -22,7 +22,11 @@ export function answerError(error: unknown, { request, reply, context }: Exchang
         announcedBytes: request.headers['content-length'],
       });
   if (failure.status === 500) context.requestLog.failure(request.id, failure.cause ?? failure);
+  // What fastify refuses before any hook has no such property.
   request.observation?.end(failure.status, failure.code);
+  if (!request.observation && AT_THE_GATE.has(failure.status)) {
+    noteTurnedAway(failure, request.id, context);
+  }
   if (failure.retryAfterSeconds !== null) {
     reply.header('retry-after', String(Math.ceil(failure.retryAfterSeconds)));
     reply.header('retry-after-ms', String(Math.round(failure.retryAfterSeconds * 1000)));
@@ -33,6 +37,18 @@ export function answerError(error: unknown, { request, reply, context }: Exchang
     .code(failure.status)
     .type('application/json; charset=utf-8')
     .send(failure.toBody());
+}
+
+const AT_THE_GATE: ReadonlySet<number> = new Set([401, 403, 429]);
+
+/** Turned away before anybody followed the request; operators want to see who knocks. */
+function noteTurnedAway(
+  { code }: ApiError,
+  requestId: string,
+  { metrics, requestLog }: Exchange['context'],
+): void {
+  metrics.requests.failure.inc({ code });
+  requestLog.note('warn', `turned away a request with ${code}, request id ${requestId}`);
 }
 
 /** Everything that goes wrong on a route, and what has none. */

@@ -1,5 +1,5 @@
 import { type ChatErrorCode, ChatInputError } from '../chat/chat-input-error.ts';
-import { EngineUnavailableError } from '../engine/generation.ts';
+import { EngineUnavailableError, SlowReaderError } from '../engine/generation.ts';
 
 const BAD_REQUEST = { status: 400, type: 'invalid_request_error' } as const;
 
@@ -40,6 +40,7 @@ export const CATALOGUE = {
   rate_limit_exceeded: { status: 429, type: 'rate_limit_error' },
   thinking_quota_exceeded: { status: 429, type: 'rate_limit_error' },
   client_closed_request: { status: 499, type: 'invalid_request_error' },
+  client_too_slow: { status: 499, type: 'invalid_request_error' },
   internal_error: { status: 500, type: 'server_error' },
   engine_error: { status: 500, type: 'server_error' },
   queue_full: { status: 503, type: 'unavailable_error' },
@@ -140,6 +141,9 @@ export interface RequestLimits {
 export function toApiError(error: unknown, limits: RequestLimits): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof EngineUnavailableError) return fromUnavailable(error);
+  if (error instanceof SlowReaderError) {
+    return new ApiError('client_too_slow', `${error.message} The generation was given up.`);
+  }
   if (error instanceof ChatInputError) {
     const { code, param, message } = error;
     return new ApiError(code, message, { param, cause: error });

@@ -5,6 +5,7 @@ import { modeRowOf } from '../chat/mode-row.ts';
 import type { GenerationRequest } from '../engine/generation.ts';
 import type { ThinkingMode } from '../model-package/protocol.ts';
 import type { OfferedTools } from '../tool-calls/open-answer-reader.ts';
+import type { Quotas } from './access/quotas.ts';
 import { conflict } from './errors.ts';
 import { drawArm, type HoldoutArm } from './holdout.ts';
 import { toChatMessage } from './message-schema.ts';
@@ -15,6 +16,7 @@ import type { ServedModel } from './served-model.ts';
 import type { HttpSettings } from './settings.ts';
 import { type ReasoningDisplay, resolveDisplay } from './text-display.ts';
 import { resolveThinking, type ThinkingOptions } from './thinking-options.ts';
+import { type ThinkingPlan, withinQuota } from './thinking-quota.ts';
 import { isTooSmallToThink } from './thinking-room.ts';
 import type { ControlSource } from './thinking-wishes.ts';
 import { answerFloor, resolveMaxTokens, resolveMinTokens, upperLimit } from './token-limits.ts';
@@ -25,6 +27,8 @@ export interface GenerationContext {
   readonly settings: HttpSettings;
   /** Bias on the choice to think for the present load. */
   readonly loadBias: number;
+  /** What the caller may use; null or absent sets no limit. */
+  readonly quotas?: Quotas | null;
   readonly signal: AbortSignal;
 }
 
@@ -36,12 +40,8 @@ export interface PreparedGeneration {
   readonly holdoutArm: HoldoutArm | null;
   readonly display: ReasoningDisplay;
   readonly tools: OfferedTools | null;
-}
-
-/** How the thinking goes in the end: as asked, or directly where there is no room to think. */
-interface Plan {
-  readonly mode: ThinkingMode;
-  readonly source: GenerationRequest['thinking']['source'];
+  /** Answered directly because the caller's thinking quota was used up. */
+  readonly isQuotaFallback: boolean;
 }
 
 /**
@@ -96,14 +96,15 @@ export async function prepareGeneration(
       stopInThinking: asked.stopInThinking,
     },
   };
-  return { request, asked, holdoutArm, display, tools };
+  const isQuotaFallback = plan.isQuotaFallback === true;
+  return { request, asked, holdoutArm, display, tools, isQuotaFallback };
 }
 
 const SEED_LIMIT = 2 ** 32;
 
 interface Written {
   readonly prompt: FormattedPrompt;
-  readonly plan: Plan;
+  readonly plan: ThinkingPlan;
   readonly maxTokens: number;
   readonly holdoutArm: HoldoutArm | null;
 }
@@ -126,7 +127,8 @@ async function writePrompt(input: PromptInput, context: GenerationContext): Prom
   const maxTokens = resolveMaxTokens(body, prompt.promptTokenIds.length, context);
   const settled = plan.source === 'budget' ? plan : planFor(input, maxTokens, context);
   const holdoutArm = drawArm(settled, context.settings.holdout);
-  const final: Plan = holdoutArm === 'think' ? { mode: 'think', source: 'holdout' } : settled;
+  const final: ThinkingPlan =
+    holdoutArm === 'think' ? { mode: 'think', source: 'holdout' } : settled;
   if (final.mode === plan.mode) return { prompt, plan, maxTokens, holdoutArm };
   const { images } = prompt;
   const again = await model.formatter.format({ ...request, mode: final.mode, images });
@@ -169,11 +171,21 @@ interface PromptInput {
   readonly tools: OfferedTools | null;
 }
 
-function planFor(
+function planFor(input: PromptInput, maxTokens: number, context: GenerationContext): ThinkingPlan {
+  const { model, settings, quotas = null } = context;
+  return withinQuota(planWithoutQuota(input, maxTokens, context), input, {
+    protocol: model.manifest.thinking,
+    policy: settings.thinking,
+    quotas,
+  });
+}
+
+/** As asked, or directly where there is no room to think. */
+function planWithoutQuota(
   { body, asked, continuation }: PromptInput,
   maxTokens: number,
   context: GenerationContext,
-): Plan {
+): ThinkingPlan {
   const { model, settings } = context;
   if (continuation !== null) return { mode: continuedMode(continuation, model), source: 'prompt' };
   const { mode, lock } = settings.thinking;

@@ -8,7 +8,8 @@ export function observeRequests(
   { metrics, requestLog: log }: Pick<RouteContext, 'metrics' | 'requestLog'>,
 ): void {
   app.addHook('onRequest', async (request) => {
-    request.observation = new RequestObservation({ metrics, log, requestId: request.id });
+    const keyId = request.caller?.keyId ?? null;
+    request.observation = new RequestObservation({ metrics, log, requestId: request.id, keyId });
   });
 }
 

@@ -1,8 +1,11 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
+import type { RequestObservation } from '../observability/request-observation.ts';
 import { thinkingHeaders, toFinishReason } from './completion-parts.ts';
+import { CATALOGUE } from './errors.ts';
 import type { RouteContext } from './route-context.ts';
 import { type EventWriter, serverSentEvents } from './server-sent-events.ts';
+import type { HttpSettings } from './settings.ts';
 import type { Exchange, StartedGeneration } from './start-generation.ts';
 import { withPings } from './with-pings.ts';
 
@@ -25,6 +28,7 @@ export async function sendEventStream(
   }
   reply.headers(thinkingHeaders(head?.type === 'decision' ? head : null, completion));
   setStreamHeaders(reply);
+  dropWhenStuck(reply, observation, context.settings);
   const stream = Readable.from(
     serverSentEvents({ first, items, writer, observation, signal, context }),
   );
@@ -34,6 +38,21 @@ export async function sendEventStream(
     items.return().then(gaveUp, gaveUp);
   });
   return stream;
+}
+
+/**
+ * A stream is written to at every ping at least, so a connection on which nothing moves for longer has a reader that
+ * does not read: it is closed, which ends its generation.
+ */
+function dropWhenStuck(
+  { raw }: FastifyReply,
+  observation: RequestObservation,
+  { slowReaderMs, pingIntervalMs }: Pick<HttpSettings, 'pingIntervalMs' | 'slowReaderMs'>,
+): void {
+  raw.setTimeout(Math.max(slowReaderMs, 2 * pingIntervalMs), () => {
+    observation.end(CATALOGUE.client_too_slow.status, 'client_too_slow');
+    raw.destroy();
+  });
 }
 
 function setStreamHeaders(reply: FastifyReply): void {

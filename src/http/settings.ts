@@ -9,6 +9,8 @@ export interface HttpSettings {
   readonly bodyLimitBytes: number;
   /** Longest silence of an event stream: after it a comment line keeps proxies from closing the connection. */
   readonly pingIntervalMs: number;
+  /** Time after which a client that takes nothing of its event stream is dropped; at least two pings. */
+  readonly slowReaderMs: number;
   /** Time a client has to send its whole request, and its headers alone. */
   readonly requestTimeoutMs: number;
   readonly headersTimeoutMs: number;
@@ -41,6 +43,7 @@ export interface HttpSettings {
 export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
   bodyLimitBytes: 32 * 1024 * 1024,
   pingIntervalMs: 10_000,
+  slowReaderMs: 60_000,
   requestTimeoutMs: 120_000,
   headersTimeoutMs: 20_000,
   maxHeaderBytes: 16 * 1024,

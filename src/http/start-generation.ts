@@ -9,6 +9,7 @@ import { disconnectSignal } from './disconnect-signal.ts';
 import { prepareGeneration } from './generation-request.ts';
 import { modeOfName } from './model-names.ts';
 import type { RouteContext } from './route-context.ts';
+import { chargeThinking } from './thinking-quota.ts';
 import type { ControlSource } from './thinking-wishes.ts';
 
 const NOT_READY_RETRY_SECONDS = 2;
@@ -49,19 +50,21 @@ export async function startGeneration(
   assertReady(context);
   const id = `${idPrefix}-${randomUUID().replaceAll('-', '')}`;
   const startedAt = performance.now();
-  const { request, asked, holdoutArm, display, tools } = await prepareGeneration(
+  const quotas = reply.request.caller?.quotas ?? null;
+  const { request, asked, holdoutArm, display, tools, isQuotaFallback } = await prepareGeneration(
     { body, alias, header },
-    { id, model, settings, loadBias: context.loadBias(), signal },
+    { id, model, settings, loadBias: context.loadBias(), quotas, signal },
   );
+  if (isQuotaFallback) reply.header('x-thinking-fallback', 'quota');
   const stream = body.stream === true;
   const prepareMs = performance.now() - startedAt;
-  const facts = { model: model.id, stream, numChoices, request, asked, holdoutArm, prepareMs };
-  observation.prepared(facts);
+  const facts = { model: model.id, stream, numChoices, request, asked, holdoutArm };
+  observation.prepared({ ...facts, isQuotaFallback, prepareMs });
   const stop = new AbortController();
   const generations = choiceRequests(request, numChoices).map((choice) => {
     running.add(id, choice.id);
     const generation = model.engine.generate(choice, AbortSignal.any([signal, stop.signal]));
-    return observation.watch(generation);
+    return observation.watch(chargeThinking(generation, quotas));
   });
   stop.signal.addEventListener('abort', () => running.delete(id), { once: true });
   return {

@@ -13,6 +13,8 @@ export interface PreparedFacts {
   readonly asked: { readonly requested: ThinkingMode; readonly fields: readonly string[] };
   /** What the request was drawn for; null where it is no part of a hold-out. */
   readonly holdoutArm: 'auto' | 'think' | null;
+  /** Answered directly because the caller's thinking quota was used up. */
+  readonly isQuotaFallback: boolean;
   /** Time the prompt and its pictures took. */
   readonly prepareMs: number;
 }
@@ -20,6 +22,8 @@ export interface PreparedFacts {
 /** One request at its end. */
 export interface ObservedRequest {
   readonly requestId: string;
+  /** Id of the API key; null where there is none. */
+  readonly keyId: string | null;
   /** null where it was refused before there was anything to generate. */
   readonly facts: PreparedFacts | null;
   /** In the order of the reply's choices. */
@@ -36,6 +40,7 @@ export function toLogEntry(observed: ObservedRequest): RequestLogEntry {
   const finish = generations[0]?.finish;
   return {
     request_id: observed.requestId,
+    key_id: observed.keyId,
     completion_id: request?.id ?? null,
     model: facts?.model ?? null,
     status: observed.status,
@@ -48,6 +53,7 @@ export function toLogEntry(observed: ObservedRequest): RequestLogEntry {
     holdout_arm: facts?.holdoutArm ?? null,
     num_choices: facts?.numChoices ?? 1,
     choices: generations.length > 1 ? generations.map(toChoiceEntry) : [],
+    quota_fallback: facts?.isQuotaFallback ?? false,
     ended_by: finish?.thinkingEnd ?? null,
     finish_reason: finish?.reason ?? null,
     budget: { effective: finish?.budget.effective ?? null, ...limitsOf(request) },

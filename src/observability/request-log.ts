@@ -24,6 +24,8 @@ export interface ChoiceLogEntry {
 /** One request, as it went. Never holds text of a prompt or an answer. Times in milliseconds from arrival. */
 export interface RequestLogEntry {
   readonly request_id: string;
+  /** Id of the API key, never its value; null where there are no keys. */
+  readonly key_id: string | null;
   readonly completion_id: string | null;
   readonly model: string | null;
   readonly status: number;
@@ -43,6 +45,8 @@ export interface RequestLogEntry {
   readonly num_choices: number;
   /** Each choice on its own where there are several; empty where the line itself tells of the only one. */
   readonly choices: readonly ChoiceLogEntry[];
+  /** Answered directly because the thinking quota of the key was used up. */
+  readonly quota_fallback: boolean;
   readonly ended_by: string | null;
   readonly finish_reason: string | null;
   readonly budget: {

@@ -8,6 +8,8 @@ export interface ObservationContext {
   readonly metrics: Metrics;
   readonly log: RequestLog;
   readonly requestId: string;
+  /** Id of the API key the request came with; null where there is none. */
+  readonly keyId?: string | null;
 }
 
 /**
@@ -31,6 +33,7 @@ export class RequestObservation {
 
   prepared(facts: PreparedFacts): void {
     this.#facts = facts;
+    if (facts.isQuotaFallback) this.#context.metrics.thinking.quotaFallbacks.inc();
     if (facts.request.images.length > 0) {
       this.#context.metrics.latency.imagePreprocess.observe(facts.prepareMs / 1000);
     }
@@ -56,6 +59,7 @@ export class RequestObservation {
     this.#ended = true;
     const observed: ObservedRequest = {
       requestId: this.#context.requestId,
+      keyId: this.#context.keyId ?? null,
       facts: this.#facts,
       generations: this.#generations,
       status,

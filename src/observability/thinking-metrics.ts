@@ -26,6 +26,7 @@ export class ThinkingMetrics {
   readonly loopBreaks;
   readonly budgetUsed;
   readonly emptyAnswers;
+  readonly quotaFallbacks;
 
   constructor(registry: MetricRegistry) {
     this.decisions = registry.counter({
@@ -37,6 +38,10 @@ export class ThinkingMetrics {
       name: 'thinkgate_decisions_changed_total',
       help: "Decisions that were the model's to take and came out otherwise: who changed them.",
       labels: ['by'],
+    });
+    this.quotaFallbacks = registry.counter({
+      name: 'thinkgate_quota_fallbacks_total',
+      help: 'Requests answered directly because the thinking quota of their key was used up.',
     });
     this.probability = registry.histogram({
       name: 'thinkgate_thinking_probability',

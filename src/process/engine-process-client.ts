@@ -9,6 +9,7 @@ import {
   type GenerationEvent,
   type GenerationRequest,
   NO_TOTALS,
+  SlowReaderError,
 } from '../engine/generation.ts';
 import type { ModelLimits } from '../engine/model-runner.ts';
 import { addTotals } from './add-totals.ts';
@@ -22,6 +23,9 @@ export interface EngineProcessOptions {
   readonly maxWaiting: number;
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void;
 }
+
+/** Events kept for one reader; each is a token or so. */
+const MAX_UNREAD_EVENTS = 2048;
 
 /** Pauses before the first, second, ... restart; the last one repeats. A long healthy run starts over. */
 const RESTART_DELAYS_MS = [250, 1_000, 5_000, 15_000, 30_000];
@@ -201,11 +205,21 @@ export class EngineProcessClient implements EngineClient {
       const pending = this.#pending.get(id);
       if (pending === undefined) continue;
       pending.queue.push(event);
-      if (event.type !== 'finish') continue;
+      if (event.type !== 'finish') {
+        if (pending.queue.length > MAX_UNREAD_EVENTS) this.#drop(id, pending.queue);
+        continue;
+      }
       this.#rate.finished(performance.now());
       this.#pending.delete(id);
       pending.queue.end();
     }
+  }
+
+  /** Ends a request whose reader has fallen behind, so that what it does not read does not pile up. */
+  #drop(id: string, queue: EventQueue<GenerationEvent>): void {
+    this.#pending.delete(id);
+    this.#send({ type: 'abort', id });
+    queue.fail(new SlowReaderError(MAX_UNREAD_EVENTS));
   }
 
   #exited(how: string): void {

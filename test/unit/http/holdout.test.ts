@@ -189,6 +189,7 @@ describe('The metrics of the hold-out', () => {
       request: engine.lastRequest,
       asked: { requested: 'auto', fields: [] },
       holdoutArm: 'think',
+      isQuotaFallback: false,
       prepareMs: 1,
     });
     const tokens = async function* () {

@@ -108,6 +108,8 @@ test('a request is logged in one entry that explains it, without its text', asyn
   assert.ok(entry !== undefined);
   const { ms, request_id, completion_id, ...rest } = entry;
   assert.deepEqual(rest, {
+    key_id: null,
+    quota_fallback: false,
     model: 'test-model',
     status: 200,
     error: null,

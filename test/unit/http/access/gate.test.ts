@@ -42,6 +42,8 @@ test('without a key every route but health, readiness and version is a 401 that 
     assert.equal((await app.app.inject(url)).statusCode, 200, url);
   }
   assert.equal(app.engine.requests.length, 0);
+  const exposition = await app.metrics.expose();
+  assert.match(exposition, /request_failure_total\{code="invalid_api_key"\} 7/);
 });
 
 test('a key opens the API in the way of either SDK', async () => {
