@@ -15,6 +15,7 @@ import { chatCompletionsRoute } from './routes/chat-completions-route.ts';
 import { controlRoute } from './routes/control-route.ts';
 import { docsRoute } from './routes/docs-route.ts';
 import { healthRoute } from './routes/health-route.ts';
+import { countTokensRoute, messagesRoute } from './routes/messages-route.ts';
 import { metricsRoute } from './routes/metrics-route.ts';
 import { modelsRoute } from './routes/models-route.ts';
 import { readyRoute } from './routes/ready-route.ts';
@@ -83,6 +84,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await options.beforeRoutes?.(app);
   await app.register(chatCompletionsRoute(context));
   await app.register(controlRoute(context));
+  await app.register(messagesRoute(context));
+  await app.register(countTokensRoute(context));
   await app.register(modelsRoute(context));
   await app.register(tokenizeRoute(context));
   await app.register(healthRoute);

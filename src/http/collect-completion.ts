@@ -80,6 +80,7 @@ class ChoiceCollector {
       logprobs:
         context.request.topLogprobs === null ? null : toChoiceLogprobs(this.#tokens, context),
       finish_reason: toFinishReason(end, reply.toolCalls.length > 0),
+      stop_reason: end.stopString,
       thinking: toThinkingReport(decision, context, end),
     };
   }

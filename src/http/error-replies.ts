@@ -2,10 +2,18 @@ import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { toAnthropicError } from './anthropic/error-body.ts';
 import { ApiError, toApiError } from './errors.ts';
 import type { RouteContext } from './route-context.ts';
 import { RouteTable } from './route-table.ts';
 import type { HttpSettings } from './settings.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Whose error objects a route sends; OpenAI's unless it says otherwise. */
+    errors?: 'anthropic';
+  }
+}
 
 interface Exchange {
   readonly request: FastifyRequest;
@@ -36,7 +44,14 @@ export function answerError(error: unknown, { request, reply, context }: Exchang
     .header('x-request-id', request.id)
     .code(failure.status)
     .type('application/json; charset=utf-8')
-    .send(failure.toBody());
+    .send(bodyOf(failure, request, reply));
+}
+
+/** In the shape of the API whose route it is. */
+function bodyOf(failure: ApiError, request: FastifyRequest, reply: FastifyReply): object {
+  if (request.routeOptions.config.errors !== 'anthropic') return failure.toBody();
+  reply.header('request-id', request.id);
+  return toAnthropicError(failure, request.id);
 }
 
 const AT_THE_GATE: ReadonlySet<number> = new Set([401, 403, 429]);

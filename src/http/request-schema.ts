@@ -4,7 +4,7 @@ import { thinkingFields } from './thinking-fields.ts';
 import { toolFields } from './tool-fields.ts';
 import { checkToolTurns } from './tool-turns.ts';
 
-const MAX_STOP_STRINGS = 16;
+export const MAX_STOP_STRINGS = 16;
 const MAX_STOP_TOKENS = 64;
 export const MAX_TOP_LOGPROBS = 20;
 

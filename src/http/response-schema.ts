@@ -95,6 +95,8 @@ const toolCallDelta = z
   })
   .meta({ id: 'ToolCallDelta' });
 
+const stopReason = z.string().nullable().describe('The stop string that ended the answer.');
+
 export const chatCompletionSchema = z
   .object({
     id: z.string(),
@@ -114,6 +116,7 @@ export const chatCompletionSchema = z
         }),
         logprobs: choiceLogprobsSchema.nullable(),
         finish_reason: finishReason,
+        stop_reason: stopReason,
         thinking: thinkingReportSchema,
       }),
     ),
@@ -140,6 +143,7 @@ export const chatCompletionChunkSchema = z
         }),
         logprobs: choiceLogprobsSchema.nullable(),
         finish_reason: finishReason.nullable(),
+        stop_reason: stopReason.optional().describe('On the chunk with the finish reason.'),
         thinking: z.union([thinkingReportSchema, thinkingDecisionSchema]).optional(),
       }),
     ),

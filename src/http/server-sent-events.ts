@@ -7,6 +7,8 @@ type Item = ChoiceEvent | 'ping';
 
 /** What one endpoint writes into its event stream, as the text of events. */
 export interface EventWriter {
+  /** What breaks a silence. */
+  readonly ping: string;
   /** @throws ApiError when the event says that the generation failed or was stopped */
   write(item: ChoiceEvent): string;
   /** After the last event. */
@@ -33,12 +35,12 @@ export async function* serverSentEvents(input: EventStreamInput): AsyncGenerator
   const { writer, observation, signal } = input;
   try {
     for await (const item of startingWith(input.first, input.items)) {
-      const text = item === 'ping' ? ': ping\n\n' : writer.write(item);
+      const text = item === 'ping' ? writer.ping : writer.write(item);
       if (text !== '') yield text;
     }
     const last = writer.end();
     observation.end(200);
-    yield last;
+    if (last !== '') yield last;
   } catch (error) {
     if (signal.aborted) return;
     const failure = toApiError(error, input.context.settings);

@@ -29,6 +29,8 @@ type Delta = ChunkChoice['delta'];
  * is one `error` object, after which the stream ends without a finish reason and without [DONE].
  */
 export class ChunkStream implements EventWriter {
+  /** A comment: no client takes it for a chunk. */
+  readonly ping = ': ping\n\n';
   readonly #context: CompletionContext;
   readonly #includeUsage: boolean;
   readonly #choices = new Map<number, ChoiceChunks>();
@@ -74,7 +76,7 @@ export class ChunkStream implements EventWriter {
  * Turns the events of one choice into its part of chunks, one event at a time: the role with the decision first, then
  * reasoning and answer as they come, then the finish reason.
  */
-class ChoiceChunks {
+export class ChoiceChunks {
   readonly #index: number;
   readonly #context: CompletionContext;
   readonly #display: TextDisplay;
@@ -136,6 +138,7 @@ class ChoiceChunks {
       this.#chunk({
         delta: {},
         finish_reason: finishReason,
+        stop_reason: event.stopString,
         thinking: toThinkingReport(this.#decision, this.#context, event),
       }),
     );

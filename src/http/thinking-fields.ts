@@ -84,5 +84,12 @@ export const thinkingFields = {
     .describe('Look for stop strings in the thinking as well. Default false.'),
 } as const;
 
+/** Headers of every endpoint that generates. */
+export const thinkingHeadersSchema = z.looseObject({
+  'x-thinking-mode': modeWord
+    .optional()
+    .describe('The same as thinking_mode, for clients that cannot add a field.'),
+});
+
 export type EffortLevel = z.output<typeof effort>;
 export type ModeWord = z.output<typeof modeWord>;

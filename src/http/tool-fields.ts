@@ -1,9 +1,9 @@
 import { z } from 'zod';
 
-const MAX_TOOLS = 128;
+export const MAX_TOOLS = 128;
 const NAME = /^[a-zA-Z0-9_-]{1,64}$/;
 
-const functionName = z.string().refine((name) => NAME.test(name), {
+export const functionName = z.string().refine((name) => NAME.test(name), {
   message: 'the name of a function has 1 to 64 letters, digits, underscores and dashes.',
 });
 

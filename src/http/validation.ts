@@ -21,13 +21,26 @@ const CUSTOM_CODES = [
  */
 export const zodValidatorCompiler: FastifySchemaCompiler<z.ZodType> =
   ({ schema }) =>
-  (data: unknown) => {
-    const result = z.safeParse(schema, data);
-    if (result.success) return { value: result.data };
-    const [issue] = result.error.issues;
-    if (issue === undefined) throw result.error;
-    return { error: describeIssue(issue, data, []) };
-  };
+  (data: unknown) =>
+    validate(schema, data);
+
+function validate<T extends z.ZodType>(
+  schema: T,
+  data: unknown,
+): { value: z.output<T> } | { error: ApiError } {
+  const result = z.safeParse(schema, data);
+  if (result.success) return { value: result.data };
+  const [issue] = result.error.issues;
+  if (issue === undefined) throw result.error;
+  return { error: describeIssue(issue, data, []) };
+}
+
+/** @throws ApiError as a caller who sent `data` would read it */
+export function assertValid<T extends z.ZodType>(schema: T, data: unknown): z.output<T> {
+  const checked = validate(schema, data);
+  if ('error' in checked) throw checked.error;
+  return checked.value;
+}
 
 function describeIssue(issue: Issue, data: unknown, prefix: Path): ApiError {
   const path = [...prefix, ...issue.path];

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { ChatInputError } from '../../src/chat/chat-input-error.ts';
 import type { FormatRequest } from '../../src/chat/formatter.ts';
-import type { ChatMessage, ContentPart } from '../../src/chat/messages.ts';
+import { type ChatMessage, type ContentPart, imagesOf } from '../../src/chat/messages.ts';
 import { buildTokenTable } from '../../src/chat/token-table.ts';
 import type { TiledImage } from '../../src/engine/model-runner.ts';
 import { type AppOptions, buildApp } from '../../src/http/app.ts';
@@ -65,7 +65,7 @@ export class FakeFormatter {
   async format(input: FormatRequest) {
     this.calls.push(input);
     const parts = input.messages.flatMap(partsOf);
-    const images = parts.flatMap((part) => (part.type === 'image' ? [tile(part.source)] : []));
+    const images = imagesOf(input.messages).map(({ part, param }) => tile(part.source, param));
     const text = parts.map((part) => (part.type === 'text' ? part.text : '#'.repeat(4))).join('');
     const promptTokenIds = Int32Array.from(text, (character) => character.charCodeAt(0) % 256);
     return {
@@ -81,13 +81,9 @@ function partsOf({ content }: ChatMessage): readonly ContentPart[] {
   return typeof content === 'string' ? [{ type: 'text', text: content }] : content;
 }
 
-function tile(source: string): TiledImage {
+function tile(source: string, param: string): TiledImage {
   if (!source.startsWith('data:')) {
-    throw new ChatInputError(
-      'invalid_image_url',
-      'messages[0].content[0]',
-      'The URL is not valid.',
-    );
+    throw new ChatInputError('invalid_image_url', param, 'The URL is not valid.');
   }
   return {
     hash: source,

@@ -1,6 +1,5 @@
 import type { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { z } from 'zod';
 import { collectCompletion } from '../collect-completion.ts';
 import { thinkingHeaders } from '../completion-parts.ts';
 import { eventStreamSchema } from '../event-stream-schema.ts';
@@ -11,19 +10,13 @@ import type { RouteContext } from '../route-context.ts';
 import { sendEventStream } from '../send-event-stream.ts';
 import { type Exchange, type GenerationCall, startGeneration } from '../start-generation.ts';
 import { ChunkStream } from '../stream-completion.ts';
-import { modeWord } from '../thinking-fields.ts';
-
-const headersSchema = z.looseObject({
-  'x-thinking-mode': modeWord
-    .optional()
-    .describe('The same as thinking_mode, for clients that cannot add a field.'),
-});
+import { thinkingHeadersSchema } from '../thinking-fields.ts';
 
 const schema = {
   operationId: 'createChatCompletion',
   summary: 'Answer a conversation, with or without thinking.',
   tags: ['chat'],
-  headers: headersSchema,
+  headers: thinkingHeadersSchema,
   body: chatCompletionRequestSchema,
   response: {
     200: {

@@ -1,11 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import type { FastifyReply } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
-import { disconnectSignal } from '../disconnect-signal.ts';
 import { ApiError } from '../errors.ts';
-import { prepareGeneration } from '../generation-request.ts';
 import { modeOfName } from '../model-names.ts';
+import { promptTokens } from '../prompt-tokens.ts';
+import type { ChatCompletionRequest } from '../request-schema.ts';
 import { errorSchema } from '../response-schema.ts';
 import type { RouteContext } from '../route-context.ts';
 import {
@@ -53,11 +52,13 @@ async function tokenize(
   reply: FastifyReply,
   context: RouteContext,
 ): Promise<z.output<typeof tokenizeReplySchema>> {
-  const { tokenizer, engine } = context.model;
-  const alias = modeOfName(body.model ?? context.model.id, context.model);
+  const { model } = context;
+  const { tokenizer, engine } = model;
+  const name = body.model ?? model.id;
+  modeOfName(name, model);
   const tokens =
     body.prompt === undefined
-      ? await conversationTokens({ body, alias }, reply, context)
+      ? [...(await promptTokens({ body: chatOf(body, name), header: null }, reply, context))]
       : tokenizer.encode(body.prompt);
   return {
     count: tokens.length,
@@ -67,36 +68,16 @@ async function tokenize(
   };
 }
 
-interface Asked {
-  readonly body: TokenizeRequest;
-  readonly alias: ReturnType<typeof modeOfName>;
-}
-
-/** The prompt that a chat with these messages would have. */
-async function conversationTokens(
-  { body, alias }: Asked,
-  reply: FastifyReply,
-  { model, settings, loadBias }: RouteContext,
-): Promise<number[]> {
-  const chat = {
-    model: model.id,
+/** The chat whose prompt is asked for. */
+function chatOf(body: TokenizeRequest, model: string): ChatCompletionRequest {
+  return {
+    model,
     messages: body.messages ?? [],
     continue_final_message: body.continue_final_message,
     thinking_mode: body.thinking_mode,
     chat_template_kwargs: body.chat_template_kwargs,
     reasoning_effort: body.reasoning_effort,
   };
-  const { request } = await prepareGeneration(
-    { body: chat, alias, header: null },
-    {
-      id: randomUUID(),
-      model,
-      settings,
-      loadBias: loadBias(),
-      signal: disconnectSignal(reply),
-    },
-  );
-  return [...request.promptTokenIds];
 }
 
 function assertKnown(tokens: readonly number[], vocabSize: number): void {

@@ -1,0 +1,109 @@
+import type { ChatCompletionRequest } from '../request-schema.ts';
+import type { EffortBudgets } from '../thinking-policy.ts';
+import { type Turn, toTurns } from './conversation.ts';
+import type { CountTokensRequest, MessagesRequest } from './messages-schema.ts';
+
+export interface TranslatedMessages {
+  readonly body: ChatCompletionRequest;
+  /** The caller's own name of a field of `body`. */
+  fieldName(field: string): string;
+}
+
+/** The same request in the terms of a chat. */
+export function toChatRequest(
+  request: MessagesRequest | CountTokensRequest,
+  effortBudgets: EffortBudgets,
+): TranslatedMessages {
+  const turns = toTurns(request.system, request.messages);
+  const continues = turns.at(-1)?.message.role === 'assistant';
+  const body: ChatCompletionRequest = {
+    model: request.model,
+    messages: turns.map(({ message }) => message),
+    ...(continues && { continue_final_message: true }),
+    ...thinkingOf(request, effortBudgets),
+    ...toolsOf(request),
+    ...('max_tokens' in request && samplingOf(request)),
+  };
+  return { body, fieldName: (field) => nameInMessages(field, turns) };
+}
+
+/** Whether the caller spoke of thinking, and so will not be surprised by blocks of it. */
+export function asksAboutThinking({
+  thinking,
+  output_config: output,
+}: CountTokensRequest): boolean {
+  return (thinking ?? null) !== null || (output?.effort ?? null) !== null;
+}
+
+type ThinkingPart = Pick<
+  ChatCompletionRequest,
+  'thinking' | 'reasoning_effort' | 'thinking_budget'
+>;
+
+/** An effort is a budget; it makes nobody think who need not. */
+function thinkingOf(
+  { thinking, output_config: output }: CountTokensRequest,
+  effortBudgets: EffortBudgets,
+): ThinkingPart {
+  const effort = output?.effort ?? null;
+  const type = thinking?.type ?? null;
+  const control: ThinkingPart =
+    thinking?.type === 'enabled'
+      ? { thinking: { type: 'enabled', budget_tokens: thinking.budget_tokens } }
+      : type === null
+        ? {}
+        : { thinking: { type } };
+  if (effort === null) return control;
+  if (type === 'enabled' || type === 'disabled') return { ...control, reasoning_effort: effort };
+  return { ...control, thinking_budget: effortBudgets[effort] };
+}
+
+function toolsOf({
+  tools,
+  tool_choice: choice,
+}: CountTokensRequest): Pick<ChatCompletionRequest, 'tools' | 'tool_choice'> {
+  return {
+    ...(tools && {
+      tools: tools.map(({ name, description, input_schema: parameters }) => ({
+        type: 'function' as const,
+        function: { name, description, parameters },
+      })),
+    }),
+    ...(choice && { tool_choice: choice.type }),
+  };
+}
+
+function samplingOf(request: MessagesRequest): Partial<ChatCompletionRequest> {
+  const { stop_sequences: stop } = request;
+  return {
+    max_tokens: request.max_tokens,
+    stream: request.stream,
+    temperature: request.temperature,
+    top_p: request.top_p,
+    top_k: request.top_k,
+    ...(stop && stop.length > 0 && { stop }),
+  };
+}
+
+const NAMES: Readonly<Record<string, string>> = {
+  continue_final_message: 'messages',
+  reasoning_effort: 'output_config.effort',
+  thinking_budget: 'output_config.effort',
+  thinking_mode: 'thinking.type',
+  stop: 'stop_sequences',
+};
+
+function nameInMessages(field: string, turns: readonly Turn[]): string {
+  const known = NAMES[field];
+  if (known !== undefined) return known;
+  const [, index, part, rest = ''] =
+    /^messages\[(\d+)\](?:\.content\[(\d+)\])?(.*)$/.exec(field) ?? [];
+  const turn = turns[Number(index)];
+  if (index === undefined || turn === undefined) {
+    return field
+      .replace(/^(tools\[\d+\])\.function\.parameters/, '$1.input_schema')
+      .replace(/^(tools\[\d+\])\.function/, '$1');
+  }
+  if (part !== undefined) return turn.parts[Number(part)] ?? turn.origin;
+  return `${turn.origin}${rest.replace('.tool_call_id', '.tool_use_id')}`;
+}

@@ -1,0 +1,128 @@
+import type { WireMessage } from '../message-schema.ts';
+import type { AnthropicMessage, AssistantBlock, TextBlock, UserBlock } from './content-schema.ts';
+
+type UserMessage = Extract<WireMessage, { role: 'user' }>;
+type UserPart = Exclude<UserMessage['content'], string>[number];
+
+/** A message of the chat, and where its parts came from. */
+export interface Turn {
+  readonly message: WireMessage;
+  /** The caller's own name of the message. */
+  readonly origin: string;
+  /** The caller's own names of the content's parts. */
+  readonly parts: readonly string[];
+}
+
+/**
+ * The messages of a chat. Turns of one side in a row become one, as Anthropic's documentation has it; results of tools
+ * become messages of their own.
+ */
+export function toTurns(
+  system: string | readonly TextBlock[] | null | undefined,
+  messages: readonly AnthropicMessage[],
+): Turn[] {
+  const instructions = systemTurn(system);
+  const turns = messages.flatMap((message, index) =>
+    message.role === 'user'
+      ? userTurns(message.content, `messages[${index}]`)
+      : [assistantTurn(message.content, `messages[${index}]`)],
+  );
+  return [...instructions, ...turns].reduce<Turn[]>(appendTurn, []);
+}
+
+function systemTurn(system: string | readonly TextBlock[] | null | undefined): Turn[] {
+  const text = typeof system === 'string' ? system : (system ?? []).map(textOf).join('\n\n');
+  if (text === '') return [];
+  return [{ message: { role: 'system', content: text }, origin: 'system', parts: [] }];
+}
+
+function userTurns(content: string | readonly UserBlock[], origin: string): Turn[] {
+  if (typeof content === 'string') {
+    const parts = [{ type: 'text' as const, text: content }];
+    return [{ message: { role: 'user', content: parts }, origin, parts: [`${origin}.content`] }];
+  }
+  return content.map((block, index) => {
+    const place = `${origin}.content[${index}]`;
+    if (block.type !== 'tool_result') {
+      return { message: { role: 'user', content: [toPart(block)] }, origin, parts: [place] };
+    }
+    const message: WireMessage = {
+      role: 'tool',
+      tool_call_id: block.tool_use_id,
+      content: resultText(block),
+    };
+    return { message, origin: place, parts: [] };
+  });
+}
+
+function toPart(block: Exclude<UserBlock, { type: 'tool_result' }>): UserPart {
+  if (block.type === 'text') return { type: 'text', text: block.text };
+  const { source } = block;
+  const url =
+    source.type === 'url' ? source.url : `data:${source.media_type};base64,${source.data}`;
+  return { type: 'image_url', image_url: { url } };
+}
+
+function resultText(block: Extract<UserBlock, { type: 'tool_result' }>): string {
+  const { content } = block;
+  const text = typeof content === 'string' ? content : (content ?? []).map(textOf).join('');
+  return block.is_error === true ? `Error: ${text}` : text;
+}
+
+function assistantTurn(content: string | readonly AssistantBlock[], origin: string): Turn {
+  const blocks = typeof content === 'string' ? [{ type: 'text' as const, text: content }] : content;
+  const calls = blocks.filter((block) => block.type === 'tool_use');
+  const thinking = blocks
+    .map((block) => (block.type === 'thinking' ? block.thinking : ''))
+    .join('');
+  const text = blocks.map((block) => (block.type === 'text' ? block.text : '')).join('');
+  const message: WireMessage = {
+    role: 'assistant',
+    content: text === '' && calls.length > 0 ? null : text,
+    ...(thinking !== '' && { reasoning_content: thinking }),
+    ...(calls.length > 0 && {
+      tool_calls: calls.map(({ id, name, input }) => ({
+        id,
+        type: 'function' as const,
+        function: { name, arguments: JSON.stringify(input) },
+      })),
+    }),
+  };
+  return { message, origin, parts: [] };
+}
+
+function appendTurn(turns: Turn[], turn: Turn): Turn[] {
+  const last = turns.at(-1);
+  const merged = last === undefined ? null : merge(last, turn);
+  return merged === null ? [...turns, turn] : [...turns.slice(0, -1), merged];
+}
+
+/** @returns null for turns of two sides, and for results, which stay apart */
+function merge(first: Turn, second: Turn): Turn | null {
+  const { origin } = first;
+  const [a, b] = [first.message, second.message];
+  if (a.role === 'user' && b.role === 'user') {
+    const content = [...partsOf(a), ...partsOf(b)];
+    const parts = [...first.parts, ...second.parts];
+    return { message: { role: 'user', content }, origin, parts };
+  }
+  if (a.role !== 'assistant' || b.role !== 'assistant') return null;
+  const calls = [...(a.tool_calls ?? []), ...(b.tool_calls ?? [])];
+  const thinking = `${a.reasoning_content ?? ''}${b.reasoning_content ?? ''}`;
+  const content = `${String(a.content ?? '')}${String(b.content ?? '')}`;
+  const message: WireMessage = {
+    role: 'assistant',
+    content: content === '' && calls.length > 0 ? null : content,
+    ...(thinking !== '' && { reasoning_content: thinking }),
+    ...(calls.length > 0 && { tool_calls: calls }),
+  };
+  return { message, origin, parts: [] };
+}
+
+function partsOf({ content }: UserMessage): UserPart[] {
+  return typeof content === 'string' ? [{ type: 'text', text: content }] : content;
+}
+
+function textOf({ text }: TextBlock): string {
+  return text;
+}

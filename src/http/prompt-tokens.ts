@@ -1,0 +1,22 @@
+import { randomUUID } from 'node:crypto';
+import type { FastifyReply } from 'fastify';
+import { disconnectSignal } from './disconnect-signal.ts';
+import { prepareGeneration } from './generation-request.ts';
+import { modeOfName } from './model-names.ts';
+import type { RouteContext } from './route-context.ts';
+import type { ControlSource } from './thinking-wishes.ts';
+
+/** The tokens that a chat with this body would begin from; its pictures are fetched and counted. */
+export async function promptTokens(
+  { body, header }: Omit<ControlSource, 'alias'>,
+  reply: FastifyReply,
+  { model, settings, loadBias }: RouteContext,
+): Promise<Int32Array> {
+  const alias = modeOfName(body.model, model);
+  const signal = disconnectSignal(reply);
+  const { request } = await prepareGeneration(
+    { body, alias, header },
+    { id: randomUUID(), model, settings, loadBias: loadBias(), signal },
+  );
+  return request.promptTokenIds;
+}

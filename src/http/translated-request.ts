@@ -1,0 +1,77 @@
+import { ChatInputError } from '../chat/chat-input-error.ts';
+import { ApiError } from './errors.ts';
+import { promptTokens } from './prompt-tokens.ts';
+import { type ChatCompletionRequest, chatCompletionRequestSchema } from './request-schema.ts';
+import type { RouteContext } from './route-context.ts';
+import {
+  type Exchange,
+  type GenerationCall,
+  type StartedGeneration,
+  startGeneration,
+} from './start-generation.ts';
+import { assertValid } from './validation.ts';
+
+/** Another endpoint's request in the words of the chat endpoint. */
+export interface TranslatedRequest {
+  readonly body: ChatCompletionRequest;
+  /** The caller's own name of a field of `body`. */
+  readonly fieldName: (field: string) => string;
+}
+
+export interface TranslatedCall extends Omit<GenerationCall, 'body'> {
+  readonly request: TranslatedRequest;
+}
+
+/**
+ * Starts what a translated request asks for.
+ * @throws as `startGeneration`, in the words of the caller's endpoint
+ */
+export function startTranslated(
+  { request, ...call }: TranslatedCall,
+  exchange: Exchange,
+  context: RouteContext,
+): Promise<StartedGeneration> {
+  return inCallersWords(request, (body) => startGeneration({ ...call, body }, exchange, context));
+}
+
+/** Tokens of the prompt that a translated request would begin from. */
+export async function countTranslated(
+  { request, header }: Omit<TranslatedCall, 'idPrefix'>,
+  { reply }: Pick<Exchange, 'reply'>,
+  context: RouteContext,
+): Promise<number> {
+  const tokens = await inCallersWords(request, (body) =>
+    promptTokens({ body, header }, reply, context),
+  );
+  return tokens.length;
+}
+
+async function inCallersWords<T>(
+  { body, fieldName }: TranslatedRequest,
+  run: (body: ChatCompletionRequest) => Promise<T>,
+): Promise<T> {
+  try {
+    // What a chat refuses in a conversation is refused here too.
+    return await run(assertValid(chatCompletionRequestSchema, body));
+  } catch (error) {
+    throw error instanceof ApiError || error instanceof ChatInputError
+      ? renamed(error, fieldName)
+      : error;
+  }
+}
+
+function renamed(
+  error: ApiError | ChatInputError,
+  fieldName: TranslatedRequest['fieldName'],
+): ApiError {
+  const retryAfterSeconds = error instanceof ApiError ? error.retryAfterSeconds : null;
+  const message = error.message.replace(
+    /`([^`]+)`/g,
+    (_, field: string) => `\`${fieldName(field)}\``,
+  );
+  return new ApiError(error.code, message, {
+    ...(error.param !== null && { param: fieldName(error.param) }),
+    ...(retryAfterSeconds !== null && { retryAfterSeconds }),
+    cause: error.cause,
+  });
+}
