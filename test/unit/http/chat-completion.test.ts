@@ -28,6 +28,7 @@ test('a plain completion has every field OpenAI requires, and ours', async () =>
         },
         logprobs: null,
         finish_reason: 'stop',
+        stop_reason: null,
         thinking: {
           requested: 'auto',
           mode: 'think',
