@@ -263,7 +263,8 @@ for (const name of ['ffi', 'stock'] as const) {
       for (let index = 0; index < 1000; index += 1) await run();
       collectGarbage();
       const grown = process.memoryUsage().rss - settled;
-      assert.ok(grown < 32 * MEBIBYTE, `${Math.round(grown / MEBIBYTE)} MiB more after 250 MiB`);
+      // What is leaked would be all 250 MiB; the collector may be some tens behind on a busy machine.
+      assert.ok(grown < 128 * MEBIBYTE, `${Math.round(grown / MEBIBYTE)} MiB more after 250 MiB`);
     });
 
     test('binds small tensors anew for every run without keeping them', async () => {
