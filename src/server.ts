@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import { createChatFormatter } from './chat/formatter.ts';
 import { readTls, toAccess } from './cli/access-flags.ts';
+import { maxThinkersOf } from './cli/engine-flags.ts';
 import { toLimits } from './cli/limit-flags.ts';
 import { toImageLimits } from './cli/picture-flags.ts';
 import type { ServeOptions } from './cli/serve-options.ts';
@@ -132,6 +133,7 @@ async function operatorSettings(options: ServeOptions) {
     tls: await readTls(options),
     corsOrigins: options.corsOrigins ?? [],
     defaultMaxTokens: options.maxTokens ?? null,
+    defaultTimeoutMs: options.deadline === undefined ? null : options.deadline * 1000,
     answerFloor: { ...answerFloor, tokens: options.answerFloor ?? answerFloor.tokens },
     holdout:
       options.holdoutShare === undefined
@@ -180,6 +182,8 @@ function engineSettings(manifest: Manifest, options: ServeOptions): EngineSettin
     slotCapacity: context,
     prefillChunk: options.prefillChunk,
     tilesPerStep: 1,
+    maxThinkers: maxThinkersOf(options),
+    stallMs: options.maxStallMs,
     reuse: {
       prefixes: options.prefixCache,
       featureBytes: Math.round(options.featureCacheMb * 1024 * 1024),

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import { ACCESS_FLAG_ROWS, accessFlagsShape } from './access-flags.ts';
+import { ENGINE_FLAG_ROWS, engineFlagsShape } from './engine-flags.ts';
 import { LIMIT_FLAG_ROWS, limitFlagsShape } from './limit-flags.ts';
 import type { OptionRow } from './option-row.ts';
 import { PICTURE_FLAG_ROWS, pictureFlagsShape } from './picture-flags.ts';
@@ -21,6 +22,7 @@ export const serveOptionsSchema = z.strictObject({
   prefixCache: z.boolean(),
   featureCacheMb: z.coerce.number().min(0),
   maxTokens: z.coerce.number().int().min(1).optional(),
+  ...engineFlagsShape,
   ...thinkingFlagsShape,
   ...accessFlagsShape,
   ...limitFlagsShape,
@@ -101,6 +103,7 @@ export const SERVE_OPTION_ROWS: readonly OptionRow[] = [
     env: 'THINKGATE_MAX_TOKENS',
     description: 'max_tokens of requests that name none (default: the rest of the slot)',
   },
+  ...ENGINE_FLAG_ROWS,
   ...THINKING_FLAG_ROWS,
   ...ACCESS_FLAG_ROWS,
   ...LIMIT_FLAG_ROWS,

@@ -1,6 +1,8 @@
 import type { Protocol } from '../model-package/protocol.ts';
 import { ThinkingController } from '../thinking/controller.ts';
 import type { ProtocolTokens } from '../thinking/protocol-tokens.ts';
+import { deadlineOf } from './deadline.ts';
+import { Decoding } from './decoding.ts';
 import type { Entry } from './entry.ts';
 import { FeatureCache } from './feature-cache.ts';
 import type {
@@ -12,13 +14,15 @@ import type {
 } from './generation.ts';
 import type { ModelRunner } from './model-runner.ts';
 import { type AddressedEvent, Outbox } from './outbox.ts';
+import { PrefillPace, type PrefillPaceOptions } from './prefill-pace.ts';
 import { PromptProcessor } from './prompt-processor.ts';
 import { requestProblem } from './request-problem.ts';
-import { planStep, type SchedulerLimits, type StepPlan } from './scheduler.ts';
+import { Roster } from './roster.ts';
+import { planAdmission, planStep, type StepLimits, type StepPlan } from './scheduler.ts';
 import { Sequence } from './sequence.ts';
 import { SequenceClock } from './sequence-clock.ts';
 import { SequenceEvents } from './sequence-events.ts';
-import { viewOf } from './sequence-view.ts';
+import { viewOf, waitingViewOf } from './sequence-view.ts';
 import { SlotPool } from './slot-pool.ts';
 import { StepMeter } from './step-meter.ts';
 
@@ -30,12 +34,18 @@ export interface EngineOptions {
   readonly tokenBytes: (tokenId: number) => Uint8Array;
   readonly eos: ReadonlySet<number>;
   readonly imageTokenId: number | null;
-  readonly limits: Omit<SchedulerLimits, 'numSlots'>;
+  readonly limits: EngineLimits;
   readonly reuse: ReuseOptions;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** All events of one step, in order; none where only `counts` has changed. */
   readonly emit: (events: readonly AddressedEvent[]) => void;
+}
+
+/** How much of the machine a step, a prompt and thinking may take. */
+export interface EngineLimits extends StepLimits, PrefillPaceOptions {
+  /** Slots that thinkers may hold while others wait. */
+  readonly maxThinkers: number;
 }
 
 /** What of earlier work serves later requests. */
@@ -52,10 +62,10 @@ export interface ReuseOptions {
  */
 export class Engine {
   readonly #options: EngineOptions;
-  readonly #waiting: Entry[] = [];
-  readonly #running: Entry[] = [];
-  readonly #slots: SlotPool;
+  readonly #roster: Roster;
   readonly #prompts: PromptProcessor;
+  readonly #decoding: Decoding;
+  readonly #pace: PrefillPace;
   readonly #meter = new StepMeter();
   readonly #outbox: Outbox;
   #stepping = false;
@@ -63,10 +73,20 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#outbox = new Outbox(options.emit);
-    const { runner, reuse, now } = options;
-    this.#slots = new SlotPool(runner.limits.numSlots, { reusesPrefixes: reuse.prefixes });
+    const { runner, reuse, limits, eos, now } = options;
+    const slots = new SlotPool(runner.limits.numSlots, { reusesPrefixes: reuse.prefixes });
     const features = new FeatureCache(reuse.featureBytes);
-    this.#prompts = new PromptProcessor({ runner, slots: this.#slots, features, now });
+    this.#pace = new PrefillPace(limits);
+    this.#roster = new Roster(slots);
+    this.#prompts = new PromptProcessor({ runner, slots, features, now, pace: this.#pace });
+    this.#decoding = new Decoding({
+      runner,
+      slots,
+      eos,
+      say: (entry, events) => this.#say(entry, events),
+      finish: (entry, reason, end) => this.#finish(entry, reason, end),
+      fail: (entry, error) => this.#fail(entry, error),
+    });
   }
 
   /** Takes a request; one that cannot be run ends with an error event instead. */
@@ -94,7 +114,7 @@ export class Engine {
       clock,
       abort: new AbortController(),
     };
-    this.#waiting.push(entry);
+    this.#roster.add(entry);
     const problem = requestProblem(request, runner.limits, imageTokenId);
     if (problem !== null) this.#finish(entry, 'error', { message: problem });
     else this.#say(entry, entry.events.decision());
@@ -103,7 +123,7 @@ export class Engine {
 
   /** Ends a request within the current step, or within its current chunk while its prompt is processed. */
   abort(id: string): void {
-    const entry = [...this.#waiting, ...this.#running].find(({ sequence }) => sequence.id === id);
+    const entry = this.#roster.find(id);
     if (entry === undefined || entry.abort.signal.aborted) return;
     entry.abort.abort();
     if (entry.sequence.status === 'waiting') {
@@ -114,16 +134,18 @@ export class Engine {
 
   /** Ends a request's thinking with its next token. @returns false when there is none to end */
   answerNow(id: string): boolean {
-    const entry = [...this.#waiting, ...this.#running].find(({ sequence }) => sequence.id === id);
+    const entry = this.#roster.find(id);
     return entry?.sequence.thinking.answerNow() ?? false;
   }
 
   counts(): EngineCounts {
     const { numSlots, slotCapacity } = this.#options.runner.limits;
-    const held = this.#running.reduce((sum, { sequence }) => sum + sequence.numCached, 0);
+    const { running, waiting } = this.#roster;
+    const held = running.reduce((sum, { sequence }) => sum + sequence.numCached, 0);
     return {
-      numRunning: this.#running.length,
-      numWaiting: this.#waiting.length,
+      numRunning: running.length,
+      numWaiting: waiting.length,
+      numThinking: running.filter(({ sequence }) => sequence.thinks).length,
       kvCacheUsage: held / (numSlots * slotCapacity),
       totals: { ...this.#prompts.totals, ...this.#meter.totals },
     };
@@ -135,7 +157,7 @@ export class Engine {
       // Requests that arrive together start together.
       await Promise.resolve();
       this.#outbox.flush();
-      while (this.#waiting.length + this.#running.length > 0) await this.#stepOrFailAll();
+      while (!this.#roster.isEmpty) await this.#stepOrFailAll();
     } finally {
       this.#stepping = false;
     }
@@ -151,116 +173,103 @@ export class Engine {
       await this.#step();
       this.#outbox.flush();
     } catch (error) {
-      for (const entry of [...this.#waiting, ...this.#running]) this.#fail(entry, error);
+      for (const entry of this.#roster.all) this.#fail(entry, error);
       this.#outbox.flush();
     }
   }
 
   async #step(): Promise<void> {
-    const { now } = this.#options;
+    const { limits, now } = this.#options;
     const started = now();
     this.#dropAborted();
-    await this.#preparePrompt();
-    const plan = planStep(
-      this.#waiting.map(({ sequence }) => ({ id: sequence.id })),
-      this.#running.map(({ sequence }) => viewOf(sequence)),
-      { ...this.#options.limits, numSlots: this.#options.runner.limits.numSlots },
-    );
-    for (const id of plan.admit) this.#admit(id);
-    await this.#decode(this.#entries(plan.decode));
+    this.#keepDeadlines();
+    this.#admit();
     this.#outbox.flush();
-    await this.#advancePrompt(plan);
-    this.#meter.step(now() - started, plan.decode.length);
+    await this.#prepareOldest();
+    const { running } = this.#roster;
+    const hasStreams = running.some(({ sequence }) => sequence.isDecoding);
+    const prefillChunk = this.#pace.budget(hasStreams);
+    const plan = planStep(running.map(viewOf), { ...limits, prefillChunk });
+    // What is decoded is settled before the prompts move on: a new stream's first token does not wait for others'.
+    const streams = this.#entries(plan.decode);
+    await this.#advancePrompts(plan);
+    this.#outbox.flush();
+    await this.#decoding.step(streams.filter(({ sequence }) => sequence.status === 'running'));
+    this.#meter.step(now() - started, streams.length);
     // Else the counts travel with the next step's events.
-    const { length } = this.#running;
-    if (length === 0 || plan.decode.length < length) this.#outbox.countsChanged();
+    const { length } = running;
+    if (length === 0 || streams.length < length) this.#outbox.countsChanged();
   }
 
-  #admit(id: string): void {
-    const index = this.#waiting.findIndex(({ sequence }) => sequence.id === id);
-    const [entry] = this.#waiting.splice(index, 1);
-    if (entry === undefined) return;
-    entry.sequence.slot = this.#slots.claim(entry.sequence.prefix);
-    entry.sequence.status = 'running';
-    entry.clock.admit();
-    this.#running.push(entry);
-    this.#outbox.countsChanged();
+  #admit(): void {
+    const { runner, limits } = this.#options;
+    const { waiting, running } = this.#roster;
+    const { park, admit } = planAdmission(waiting.map(waitingViewOf), running.map(viewOf), {
+      numSlots: runner.limits.numSlots,
+      maxThinkers: limits.maxThinkers,
+    });
+    if (park !== null) {
+      this.#roster.park(park);
+      this.#meter.park();
+    }
+    for (const id of admit) this.#roster.admit(id);
+    if (admit.length > 0) this.#outbox.countsChanged();
   }
 
-  async #preparePrompt(): Promise<void> {
-    const entry = this.#running.find(({ sequence }) => !sequence.isDecoding);
-    if (entry === undefined) return;
-    try {
-      await this.#prompts.prepare(entry);
-    } catch (error) {
-      this.#fail(entry, error);
+  /** Requests whose time is over end; those that think and have just enough left for an answer turn to it. */
+  #keepDeadlines(): void {
+    for (const entry of this.#roster.all) {
+      const { sequence, clock } = entry;
+      const { timeoutMs, thinking } = sequence.request;
+      const deadline = deadlineOf({
+        timeoutMs,
+        elapsedMs: clock.elapsedMs,
+        answerTokens: this.#options.tokens.exit.length + thinking.answerFloor,
+        msPerToken: clock.msPerToken(sequence.numGenerated),
+      });
+      if (deadline === 'passed') this.#finish(entry, 'timeout', {});
+      else if (deadline === 'near') sequence.thinking.answerNow('deadline');
     }
   }
 
-  async #decode(entries: readonly Entry[]): Promise<void> {
-    if (entries.length === 0) return;
-    const rows = entries.map(({ sequence }) => ({
-      slot: sequence.slot,
-      position: sequence.numCached,
-      tokenId: sequence.lastTokenId,
-    }));
-    try {
-      const logits = await this.#options.runner.decode(rows);
-      for (const { slot, tokenId } of rows) this.#slots.append(slot, [tokenId]);
-      for (const [row, entry] of entries.entries()) this.#appendToken(entry, logits[row]);
-    } catch (error) {
-      for (const entry of entries) this.#fail(entry, error);
+  async #prepareOldest(): Promise<void> {
+    const entry = this.#roster.running.find(({ sequence }) => !sequence.isDecoding);
+    if (entry !== undefined) await this.#guarded(entry, () => this.#prompts.prepare(entry));
+  }
+
+  /** The step's pieces of prompts: some tiles of a picture, chunks of tokens. */
+  async #advancePrompts({ vision, prefill }: StepPlan): Promise<void> {
+    for (const entry of this.#entries(vision === null ? [] : [vision.id])) {
+      await this.#guarded(entry, () => this.#prompts.encode(entry, vision?.numTiles ?? 0));
+    }
+    for (const { id, numTokens } of prefill) {
+      for (const entry of this.#entries([id])) {
+        await this.#guarded(entry, () => this.#prefill(entry, numTokens));
+      }
     }
   }
 
-  /** The step's piece of a prompt: some tiles of a picture, or a chunk of tokens. */
-  async #advancePrompt(plan: StepPlan): Promise<void> {
-    const work = plan.vision ?? plan.prefill;
-    if (work === null) return;
-    const [entry] = this.#entries([work.id]);
-    if (entry === undefined || entry.abort.signal.aborted) return;
+  /** Does a piece of one sequence's work; its failure is that sequence's alone. */
+  async #guarded(entry: Entry, work: () => Promise<void>): Promise<void> {
+    if (entry.abort.signal.aborted) return;
     try {
-      if (plan.vision !== null) await this.#prompts.encode(entry, plan.vision.numTiles);
-      else if (plan.prefill !== null) await this.#prefill(entry, plan.prefill.numTokens);
+      await work();
     } catch (error) {
       this.#fail(entry, error);
     }
   }
 
   async #prefill(entry: Entry, count: number): Promise<void> {
+    const { sequence } = entry;
+    // What came before in this step may be what this prompt begins with.
+    await this.#prompts.prepare(entry);
     const logits = await this.#prompts.prefill(entry, count);
-    const { numPrefilled, numPromptTokens } = entry.sequence;
-    if (numPrefilled === numPromptTokens) this.#appendToken(entry, logits);
-  }
-
-  /** Chooses the next token from a step's logits. A fault here is this sequence's alone. */
-  #appendToken(entry: Entry, logits: Float32Array | undefined): void {
-    // Its token came too late: the sequence ends with the next step.
-    if (entry.abort.signal.aborted) return;
-    try {
-      if (logits === undefined) throw new Error('The step returned no logits for this sequence.');
-      this.#chooseToken(entry, logits);
-    } catch (error) {
-      this.#fail(entry, error);
-    }
-  }
-
-  #chooseToken(entry: Entry, logits: Float32Array): void {
-    const { sequence, events } = entry;
-    const endsTurn = (id: number): boolean => this.#options.eos.has(id);
-    const choice = sequence.choose(logits, endsTurn);
-    const { tokenId, forced, report } = choice;
-    sequence.append(tokenId);
-    const stops = sequence.thinking.stopsAt(tokenId);
-    const accepted = sequence.thinking.accept(tokenId);
-    this.#say(entry, events.token({ tokenId, forced, ...report }, accepted));
-    if (accepted.stop !== null) this.#finish(entry, 'stop', { stopString: accepted.stop });
-    else if (stops || endsTurn(tokenId)) this.#finish(entry, 'stop', {});
-    else if (sequence.numGenerated >= sequence.request.maxTokens) this.#finish(entry, 'length', {});
+    const isWhole = sequence.numCached === sequence.numToPrefill;
+    if (isWhole && sequence.numGenerated === 0) this.#decoding.append(entry, logits);
   }
 
   #dropAborted(): void {
-    for (const entry of this.#running.filter(({ abort }) => abort.signal.aborted)) {
+    for (const entry of this.#roster.running.filter(({ abort }) => abort.signal.aborted)) {
       this.#finish(entry, 'abort', {});
     }
   }
@@ -277,19 +286,14 @@ export class Engine {
     const { sequence } = entry;
     if (sequence.status === 'finished') return;
     // What a failed sequence computed is not trusted; what an aborted one did, is.
-    if (sequence.status === 'running')
-      this.#slots.release(sequence.slot, { keep: reason !== 'error' });
-    sequence.status = 'finished';
+    this.#roster.end(entry, { keep: reason !== 'error' });
     if (reason === 'abort') this.#meter.abort();
-    for (const list of [this.#waiting, this.#running]) {
-      const index = list.indexOf(entry);
-      if (index >= 0) list.splice(index, 1);
-    }
+    this.#outbox.countsChanged();
     this.#say(entry, entry.events.finish(sequence, reason, end));
   }
 
   #entries(ids: readonly string[]): Entry[] {
-    return this.#running.filter(({ sequence }) => ids.includes(sequence.id));
+    return this.#roster.running.filter(({ sequence }) => ids.includes(sequence.id));
   }
 
   #say({ sequence }: Entry, events: readonly GenerationEvent[]): void {

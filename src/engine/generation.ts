@@ -20,6 +20,10 @@ export interface GenerationRequest {
   readonly stopTokenIds: readonly number[];
   /** Tokens of the answer before which nothing of the model's may end it; the thinking does not count. */
   readonly minTokens: number;
+  /** Lower goes first among those that wait; 0 unless asked otherwise. */
+  readonly priority: number;
+  /** Most milliseconds from the arrival at the engine to the last token; null for no limit. */
+  readonly timeoutMs: number | null;
   /** Number of alternatives to report per token; null reports no log-probabilities. */
   readonly topLogprobs: number | null;
   readonly thinking: ThinkingRequest;
@@ -30,7 +34,9 @@ export interface TokenLogprob {
   readonly logprob: number;
 }
 
-export type FinishReason = 'stop' | 'length' | 'abort' | 'error';
+/** `timeout`: the request's time was over; what was generated until then stands. */
+export type FinishReason = 'stop' | 'length' | 'timeout' | 'abort' | 'error';
+
 export interface GenerationUsage {
   readonly promptTokens: number;
   readonly cachedTokens: number;
@@ -109,6 +115,8 @@ export interface EngineTotals {
   readonly prefilledTokens: number;
   readonly encodedTiles: number;
   readonly visionMs: number;
+  /** Thinkers that gave their slot back to a request that might be short. */
+  readonly parked: number;
   /** Requests that were ended from outside before their own end. */
   readonly aborted: number;
 }
@@ -124,6 +132,7 @@ export const NO_TOTALS: EngineTotals = {
   prefilledTokens: 0,
   encodedTiles: 0,
   visionMs: 0,
+  parked: 0,
   aborted: 0,
 };
 
@@ -131,6 +140,8 @@ export const NO_TOTALS: EngineTotals = {
 export interface EngineCounts {
   readonly numRunning: number;
   readonly numWaiting: number;
+  /** Running sequences that think, or were asked to, and are not at their answer yet. */
+  readonly numThinking: number;
   /** Tokens held in the cache ÷ tokens it can hold. */
   readonly kvCacheUsage: number;
   readonly totals: EngineTotals;
@@ -158,13 +169,22 @@ export interface EngineClient {
   readonly limits: { readonly slotCapacity: number; readonly vocabSize: number };
 }
 
+/** `timed_out`: its time was over before it had a token. */
+export type RefusalReason = 'queue_full' | 'not_ready' | 'timed_out';
+
+const REFUSALS: Readonly<Record<RefusalReason, string>> = {
+  queue_full: 'The waiting queue is full.',
+  not_ready: 'The engine is not ready.',
+  timed_out: 'The time of the request was over before its first token.',
+};
+
 /** Refusal at the engine's door. */
 export class EngineUnavailableError extends Error {
   override readonly name = 'EngineUnavailableError';
-  readonly reason: 'queue_full' | 'not_ready';
+  readonly reason: RefusalReason;
   readonly retryAfterSeconds: number;
-  constructor(reason: 'queue_full' | 'not_ready', retryAfterSeconds: number) {
-    super(reason === 'queue_full' ? 'The waiting queue is full.' : 'The engine is not ready.');
+  constructor(reason: RefusalReason, retryAfterSeconds: number) {
+    super(REFUSALS[reason]);
     this.reason = reason;
     this.retryAfterSeconds = retryAfterSeconds;
   }

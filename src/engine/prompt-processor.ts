@@ -3,9 +3,19 @@ import type { FeatureCache } from './feature-cache.ts';
 import type { EngineTotals } from './generation.ts';
 import { encodeTiles } from './image-encoding.ts';
 import type { ModelRunner } from './model-runner.ts';
+import type { PrefillPace } from './prefill-pace.ts';
 import type { SlotPool } from './slot-pool.ts';
 
-type PromptTotals = Omit<EngineTotals, 'steps' | 'stepMs' | 'decodedTokens' | 'aborted'>;
+type PromptTotals = Pick<
+  EngineTotals,
+  | 'prefixQueries'
+  | 'prefixHits'
+  | 'pictureQueries'
+  | 'pictureHits'
+  | 'prefilledTokens'
+  | 'encodedTiles'
+  | 'visionMs'
+>;
 
 export interface PromptProcessorOptions {
   readonly runner: ModelRunner;
@@ -13,15 +23,16 @@ export interface PromptProcessorOptions {
   readonly features: FeatureCache;
   /** Monotonic milliseconds. */
   readonly now: () => number;
+  readonly pace: PrefillPace;
 }
 
 /**
  * Brings a prompt into its slot's cache: what another sequence has computed is taken over, the rest is encoded and
  * prefilled piece by piece.
  *
- * Prompts are processed one at a time, in order of admission, and what can be taken over is looked up when a prompt's
- * turn comes, not before. So whoever shares a prefix, or a picture, with a prompt that is still being processed waits
- * behind it anyway and finds it done: nothing is computed twice, and nobody waits longer than for the prompts before.
+ * Prompts are processed in order of admission, and what can be taken over is looked up when a prompt's turn comes, not
+ * before. So whoever shares a prefix, or a picture, with a prompt that is still being processed waits behind it anyway
+ * and finds it done, and nobody waits longer than for the prompts before. Only what is short passes what is long.
  */
 export class PromptProcessor {
   readonly #options: PromptProcessorOptions;
@@ -47,16 +58,17 @@ export class PromptProcessor {
   /** Takes over what is there for a prompt whose turn it is. To be called before each of its pieces. */
   async prepare({ sequence }: Entry): Promise<void> {
     const { runner, slots, features } = this.#options;
-    const isFirst = sequence.numReused === null;
+    const isFirst = !sequence.isLookedUp;
     if (isFirst) {
       const prefix = slots.findPrefix(sequence.slot);
       if (prefix.fromSlot !== sequence.slot) {
         await runner.copyPrefix({ ...prefix, toSlot: sequence.slot });
         slots.copied(sequence.slot, prefix);
       }
-      sequence.numReused = prefix.numTokens;
-      sequence.numPrefilled = prefix.numTokens;
-      this.#totals.prefixQueries += sequence.numPromptTokens;
+      if (!sequence.wasParked) sequence.numReused = prefix.numTokens;
+      sequence.isLookedUp = true;
+      sequence.numCached = prefix.numTokens;
+      this.#totals.prefixQueries += sequence.numToPrefill;
       this.#totals.prefixHits += prefix.numTokens;
     }
     for (const image of sequence.imagesToEncode) {
@@ -81,30 +93,36 @@ export class PromptProcessor {
     if (image.packed !== null) features.set(image.source.hash, image.packed);
   }
 
-  /** @returns the logits after the prompt with its last chunk, undefined with the others */
+  /**
+   * @param count tokens of the piece; at the end of what is to be prefilled, what is left of it
+   * @returns the logits after the prompt with its last chunk; undefined with the others, and where the sequence goes on
+   *   after it was parked
+   */
   async prefill(
     { sequence, clock, abort }: Entry,
     count: number,
   ): Promise<Float32Array | undefined> {
-    const { runner, slots, now } = this.#options;
-    const start = sequence.numPrefilled;
-    const end = start + count;
-    const tokenIds = sequence.request.promptTokenIds.subarray(start, end);
+    const { runner, slots, now, pace } = this.#options;
+    const start = sequence.numCached;
+    const end = Math.min(start + count, sequence.numToPrefill);
+    const tokenIds = sequence.tokensAt(start, end);
     const started = now();
     const logits = await runner.prefill(
       {
         slot: sequence.slot,
         start,
         tokenIds,
-        features: sequence.featuresWithin(start, count),
-        needsLogits: end === sequence.numPromptTokens,
+        features: sequence.featuresWithin(start, end - start),
+        needsLogits: end === sequence.numPromptTokens && sequence.numGenerated === 0,
       },
       abort.signal,
     );
-    clock.prefillMs += now() - started;
+    const elapsedMs = now() - started;
+    clock.prefillMs += elapsedMs;
+    pace.observe(tokenIds.length, elapsedMs);
     slots.append(sequence.slot, tokenIds);
-    sequence.numPrefilled = end;
-    this.#totals.prefilledTokens += count;
+    sequence.numCached = end;
+    this.#totals.prefilledTokens += tokenIds.length;
     return logits;
   }
 }

@@ -15,8 +15,22 @@ export class SequenceClock {
     this.#arrived = now();
   }
 
+  get arrivedMs(): number {
+    return this.#arrived;
+  }
+
+  get elapsedMs(): number {
+    return this.#now() - this.#arrived;
+  }
+
+  /** Mean time of a token after the first; null before there is a second. */
+  msPerToken(numGenerated: number): number | null {
+    if (this.#firstToken === null || numGenerated < 2) return null;
+    return (this.#now() - this.#firstToken) / (numGenerated - 1);
+  }
+
   admit(): void {
-    this.#admitted = this.#now();
+    this.#admitted ??= this.#now();
   }
 
   token(): void {

@@ -1,9 +1,19 @@
 import type { AcceptedToken, Side, ThinkingController } from '../thinking/controller.ts';
+import type { ThinkingEnd } from '../thinking/decision.ts';
 import type { FinishEvent, FinishReason, GenerationEvent, TokenEvent } from './generation.ts';
 import type { Sequence } from './sequence.ts';
 import type { SequenceClock } from './sequence-clock.ts';
 
 const NOTHING_HELD = { pieces: [], stop: null };
+
+/** Why thinking ended that nobody closed. */
+const UNCLOSED: Readonly<Record<FinishReason, ThinkingEnd>> = {
+  stop: 'stop',
+  length: 'max_tokens',
+  timeout: 'deadline',
+  abort: 'abort',
+  error: 'error',
+};
 
 /** A token that was just appended, with what is to be reported of it. */
 export type NewToken = Pick<TokenEvent, 'tokenId' | 'forced' | 'logprob' | 'topLogprobs'>;
@@ -55,7 +65,6 @@ export class SequenceEvents {
     const decided = numGenerated > 0 || this.#decisionSent;
     const isThinking = decided && this.#thinking.decision?.mode === 'think';
     const { effectiveBudget, numReasoning, numPreamble, thinkingEnd } = this.#thinking;
-    const unclosed = reason === 'stop' ? 'stop' : reason === 'length' ? 'max_tokens' : reason;
     return [
       ...(decided ? this.decision() : []),
       // A token stays undetermined only while no tag has been seen: without one, the text was an answer.
@@ -65,7 +74,7 @@ export class SequenceEvents {
         // Text held back until now may have been the stop string.
         reason: stop !== null && reason === 'length' ? 'stop' : reason,
         stopString: stop,
-        thinkingEnd: thinkingEnd ?? (isThinking ? unclosed : null),
+        thinkingEnd: thinkingEnd ?? (isThinking ? UNCLOSED[reason] : null),
         budget: {
           asked: request.thinking.budget,
           effective: Number.isFinite(effectiveBudget) ? effectiveBudget : null,
@@ -73,7 +82,7 @@ export class SequenceEvents {
         pieces,
         usage: {
           promptTokens: numPromptTokens,
-          cachedTokens: sequence.numReused ?? 0,
+          cachedTokens: sequence.numReused,
           imageTokens: numImageTokens,
           completionTokens: numGenerated,
           reasoningTokens: numReasoning,

@@ -4,6 +4,7 @@ import type { Adjustment, ThinkingController } from '../thinking/controller.ts';
 import { sideOf } from '../thinking/steering.ts';
 import type { GenerationRequest, TokenLogprob } from './generation.ts';
 import type { FeatureSpan, TiledImage } from './model-runner.ts';
+import type { Outlook } from './scheduler.ts';
 import type { TokenPrefix } from './token-prefix.ts';
 
 export type SequenceStatus = 'waiting' | 'running' | 'finished';
@@ -34,13 +35,16 @@ export class Sequence {
   readonly #sampler: Sampler;
   status: SequenceStatus = 'waiting';
   slot = -1;
-  /** Prompt tokens taken over from earlier work; null until they were looked up. */
-  numReused: number | null = null;
-  /** Prompt tokens already in the slot's cache. */
-  numPrefilled = 0;
-  /** The token sampled last; not in the cache before the next decode step. */
-  lastTokenId = -1;
-  numGenerated = 0;
+  /** Prompt tokens taken over from earlier work. */
+  numReused = 0;
+  /** What earlier work has of it was looked up for the slot at hand. */
+  isLookedUp = false;
+  /** Tokens in the slot's cache, by what is known: before the look-up, those that were there when it was claimed. */
+  numCached = 0;
+  /** It gave its slot back once, to get another later. */
+  wasParked = false;
+  /** The last one is not in the cache before the next decode step. */
+  readonly generated: number[] = [];
 
   constructor(
     request: GenerationRequest,
@@ -65,27 +69,56 @@ export class Sequence {
     return this.images.reduce((sum, image) => sum + image.source.numTokens, 0);
   }
 
-  /** Tokens in the slot's cache. */
-  get numCached(): number {
-    return this.numPrefilled + Math.max(0, this.numGenerated - 1);
+  get numGenerated(): number {
+    return this.generated.length;
+  }
+
+  /** The token sampled last. */
+  get lastTokenId(): number {
+    return this.generated.at(-1) ?? -1;
+  }
+
+  /** Tokens that must be in the cache before the next can be decoded: the prompt, and what was generated before. */
+  get numToPrefill(): number {
+    return this.numPromptTokens + Math.max(0, this.numGenerated - 1);
   }
 
   get isDecoding(): boolean {
-    return this.numGenerated > 0;
+    return this.numGenerated > 0 && this.numCached >= this.numToPrefill;
+  }
+
+  /** It thinks, or will; an open choice is neither. */
+  get thinks(): boolean {
+    const { decision, inAnswer } = this.thinking;
+    return !inAnswer && (decision?.mode ?? this.request.thinking.requested) === 'think';
+  }
+
+  get outlook(): Outlook {
+    if (this.thinks) return 'think';
+    const isDirect = this.thinking.inAnswer || this.thinking.decision?.mode === 'fast';
+    return isDirect || this.request.thinking.requested === 'fast' ? 'direct' : 'open';
+  }
+
+  /** Tokens of prompt and output at positions [start, end). */
+  tokensAt(start: number, end: number): Int32Array {
+    const { promptTokenIds } = this.request;
+    const count = promptTokenIds.length;
+    if (end <= count) return promptTokenIds.subarray(start, end);
+    const generated = this.generated.slice(Math.max(0, start - count), end - count);
+    return Int32Array.of(...promptTokenIds.subarray(start), ...generated);
   }
 
   /** Pictures whose features are not complete and that are not in the cache as a whole. */
   get imagesToEncode(): PromptImage[] {
     return this.images.filter(
-      ({ packed, start, source }) =>
-        packed === null && start + source.numTokens > this.numPrefilled,
+      ({ packed, start, source }) => packed === null && start + source.numTokens > this.numCached,
     );
   }
 
-  /** The prompt as the cache knows it. */
+  /** What its slot is to hold before it decodes, as the cache knows it. */
   get prefix(): TokenPrefix {
     return {
-      tokenIds: this.request.promptTokenIds,
+      tokenIds: this.tokensAt(0, this.numToPrefill),
       pictures: this.images.map(({ source: { hash, numTokens }, start }) => ({
         hash,
         start,
@@ -124,8 +157,7 @@ export class Sequence {
   }
 
   append(tokenId: number): void {
-    this.lastTokenId = tokenId;
-    this.numGenerated++;
+    this.generated.push(tokenId);
     this.#sampler.accept(tokenId);
   }
 

@@ -92,7 +92,7 @@ export function toThinkingReport(
 }
 
 /**
- * The wire's finish reason. Calls that were cut off are `length`, like any other text.
+ * The wire's finish reason. Whatever was cut off, by a limit of tokens or of time, is `length`.
  * @throws ApiError when the generation did not come to an end of its own
  */
 export function toFinishReason(
@@ -103,6 +103,7 @@ export function toFinishReason(
     case 'stop':
       return hasToolCalls ? 'tool_calls' : 'stop';
     case 'length':
+    case 'timeout':
       return 'length';
     case 'abort':
       throw new ApiError('generation_aborted', 'The generation was stopped before its end.', {

@@ -44,6 +44,7 @@ export const CATALOGUE = {
   internal_error: { status: 500, type: 'server_error' },
   engine_error: { status: 500, type: 'server_error' },
   queue_full: { status: 503, type: 'unavailable_error' },
+  deadline_exceeded: { status: 503, type: 'unavailable_error' },
   engine_not_ready: { status: 503, type: 'unavailable_error' },
   shutting_down: { status: 503, type: 'unavailable_error' },
   generation_aborted: { status: 503, type: 'unavailable_error' },
@@ -172,15 +173,16 @@ function bodyTooLarge({ bodyLimitBytes, announcedBytes }: RequestLimits): string
   return `The body ${found} this server's limit of ${bodyLimitBytes} bytes.`;
 }
 
+const UNAVAILABLE = {
+  queue_full: ['queue_full', 'The waiting queue is full.'],
+  not_ready: ['engine_not_ready', 'The model is not ready to answer.'],
+  timed_out: ['deadline_exceeded', "The request's time was over before its first token."],
+} as const;
+
 function fromUnavailable(error: EngineUnavailableError): ApiError {
   const { retryAfterSeconds } = error;
-  return error.reason === 'queue_full'
-    ? new ApiError('queue_full', 'The waiting queue is full. Try again later.', {
-        retryAfterSeconds,
-      })
-    : new ApiError('engine_not_ready', 'The model is not ready to answer. Try again later.', {
-        retryAfterSeconds,
-      });
+  const [code, message] = UNAVAILABLE[error.reason];
+  return new ApiError(code, `${message} Try again later.`, { retryAfterSeconds });
 }
 
 function propertyOf(error: unknown, name: string): unknown {

@@ -83,6 +83,8 @@ export async function prepareGeneration(
     stop: typeof body.stop === 'string' ? [body.stop] : (body.stop ?? []),
     stopTokenIds: resolveStopTokens(body, model.engine.limits.vocabSize),
     minTokens: resolveMinTokens(body, maxTokens),
+    priority: body.priority ?? 0,
+    timeoutMs: typeof body.timeout === 'number' ? body.timeout * 1000 : settings.defaultTimeoutMs,
     topLogprobs: body.logprobs === true ? (body.top_logprobs ?? 0) : null,
     thinking: {
       requested: plan.mode,

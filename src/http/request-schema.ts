@@ -79,6 +79,23 @@ export const chatCompletionRequestSchema = z
       .describe('Token id to the value added to its logit.'),
     seed: z.int().nullish().describe('Without one, every request is sampled afresh.'),
 
+    priority: z
+      .int()
+      .min(-100)
+      .max(100)
+      .nullish()
+      .describe(
+        'Lower goes first among the requests that wait, as in vLLM; a step is worth one second of waiting.',
+      ),
+    timeout: z
+      .number()
+      .positive()
+      .max(86_400)
+      .nullish()
+      .describe(
+        'Seconds until the last token. A request that has none of its tokens by then is refused with 503; thinking is closed in time for an answer; what is cut off has the finish reason length.',
+      ),
+
     logprobs: z.boolean().nullish(),
     top_logprobs: z.int().min(0).max(MAX_TOP_LOGPROBS).nullish(),
 

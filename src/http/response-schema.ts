@@ -46,7 +46,17 @@ export const thinkingDecisionSchema = decision.meta({ id: 'ThinkingDecision' });
 export const thinkingReportSchema = decision
   .extend({
     ended_by: z
-      .enum(['natural', 'budget', 'loop', 'client', 'max_tokens', 'stop', 'abort', 'error'])
+      .enum([
+        'natural',
+        'budget',
+        'loop',
+        'client',
+        'deadline',
+        'max_tokens',
+        'stop',
+        'abort',
+        'error',
+      ])
       .nullable()
       .describe('null where there was no thinking.'),
     budget: z.object({ asked: z.int().nullable(), effective: z.int().nullable() }),

@@ -31,6 +31,8 @@ export interface HttpSettings {
   readonly maxChoices: number;
   /** max_tokens of requests that name none; null gives them the rest of the slot. */
   readonly defaultMaxTokens: number | null;
+  /** Time of requests that name none, from waiting to the last token; null for no limit. */
+  readonly defaultTimeoutMs: number | null;
   /** Tokens of max_tokens that thinking cannot eat: the smaller of a count and a share. */
   readonly answerFloor: { readonly tokens: number; readonly share: number };
   readonly thinking: ThinkingPolicy;
@@ -55,6 +57,7 @@ export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
   corsOrigins: [],
   maxChoices: 8,
   defaultMaxTokens: null,
+  defaultTimeoutMs: null,
   answerFloor: { tokens: 64, share: 0.25 },
   thinking: DEFAULT_THINKING_POLICY,
   load: null,

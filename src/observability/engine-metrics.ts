@@ -21,6 +21,11 @@ export function addEngineMetrics(registry: MetricRegistry, read: ReadEngines): v
   gauge('num_requests_running', 'Generations in a slot.', ({ numRunning }) => numRunning);
   gauge('num_requests_waiting', 'Generations in the queue.', ({ numWaiting }) => numWaiting);
   gauge(
+    'num_requests_thinking',
+    'Generations in a slot that think and are not at their answer yet.',
+    ({ numThinking }) => numThinking,
+  );
+  gauge(
     'kv_cache_usage_perc',
     'Tokens held in the KV cache, of those it can hold; 1 is full.',
     ({ kvCacheUsage }) => kvCacheUsage,
@@ -61,6 +66,10 @@ const TOTALS: Readonly<
   mm_cache_hits_total: {
     help: 'Pictures found among those encoded before.',
     value: ({ pictureHits }) => pictureHits,
+  },
+  num_requests_parked_total: {
+    help: 'Thinkers that gave their slot back to a request that might be short.',
+    value: ({ parked }) => parked,
   },
   num_aborted_requests_total: {
     help: 'Generations ended from outside: clients that left, deadlines.',

@@ -18,7 +18,7 @@ export function recordFinish(metrics: Metrics, generation: FinishedGeneration): 
     metrics.thinking.thinkingEnded.inc({ ended_by: finish.thinkingEnd });
     if (finish.thinkingEnd === 'loop') metrics.thinking.loopBreaks.inc();
   }
-  if (finish.reason !== 'stop' && finish.reason !== 'length') return;
+  if (finish.reason === 'abort' || finish.reason === 'error') return;
   metrics.requests.success.inc({ finished_reason: finish.reason });
   metrics.latency.endToEnd.observe(generation.totalMs / 1000);
   recordSizes(metrics, generation);

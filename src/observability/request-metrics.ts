@@ -52,6 +52,7 @@ export class RequestMetrics {
       'request_params_max_tokens',
       'Most tokens a generation was allowed.',
     );
-    for (const reason of ['stop', 'length']) this.success.inc({ finished_reason: reason }, 0);
+    for (const reason of ['stop', 'length', 'timeout'])
+      this.success.inc({ finished_reason: reason }, 0);
   }
 }

@@ -7,6 +7,7 @@ const ENDS: Readonly<Record<ThinkingEnd, true>> = {
   budget: true,
   loop: true,
   client: true,
+  deadline: true,
   max_tokens: true,
   stop: true,
   abort: true,

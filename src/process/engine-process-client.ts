@@ -34,6 +34,7 @@ const HEALTHY_AFTER_MS = 60_000;
 const NO_COUNTS: EngineCounts = {
   numRunning: 0,
   numWaiting: 0,
+  numThinking: 0,
   kvCacheUsage: 0,
   totals: NO_TOTALS,
 };
@@ -122,7 +123,10 @@ export class EngineProcessClient implements EngineClient {
     if (signal.aborted) abort();
     signal.addEventListener('abort', abort, { once: true });
     try {
-      yield* queue;
+      for await (const event of queue) {
+        if (isTooLate(event)) throw this.#refusal('timed_out');
+        yield event;
+      }
     } finally {
       signal.removeEventListener('abort', abort);
       // A consumer that stopped reading early wants no more work done.
@@ -153,8 +157,12 @@ export class EngineProcessClient implements EngineClient {
     if (this.#state !== 'ready') throw new EngineUnavailableError('not_ready', 5);
     const { numSlots } = this.limits;
     if (this.#pending.size >= numSlots + this.#options.maxWaiting) {
-      throw new EngineUnavailableError('queue_full', this.#rate.secondsUntilFree());
+      throw this.#refusal('queue_full');
     }
+  }
+
+  #refusal(reason: 'queue_full' | 'timed_out'): EngineUnavailableError {
+    return new EngineUnavailableError(reason, this.#rate.secondsUntilFree());
   }
 
   async #spawn(): Promise<void> {
@@ -209,8 +217,9 @@ export class EngineProcessClient implements EngineClient {
         if (pending.queue.length > MAX_UNREAD_EVENTS) this.#drop(id, pending.queue);
         continue;
       }
-      this.#rate.finished(performance.now());
       this.#pending.delete(id);
+      const isFull = this.#pending.size >= this.limits.numSlots;
+      this.#rate.finished(performance.now(), isFull);
       pending.queue.end();
     }
   }
@@ -250,6 +259,13 @@ export class EngineProcessClient implements EngineClient {
   #send(message: ToEngine): void {
     if (this.#child?.connected) this.#child.send(message);
   }
+}
+
+/** Its time was over before it had anything to show: nothing is lost by trying again. */
+function isTooLate(event: GenerationEvent): boolean {
+  return (
+    event.type === 'finish' && event.reason === 'timeout' && event.usage.completionTokens === 0
+  );
 }
 
 /** What a client of a process that died is told. */

@@ -40,7 +40,7 @@ async function load(message: LoadMessage): Promise<void> {
     tokenBytes: tokenReader(message),
     eos: new Set(manifest.tokens.eos),
     imageTokenId: manifest.tokens.image,
-    limits: { prefillChunk: settings.prefillChunk, tilesPerStep: settings.tilesPerStep },
+    limits: settings,
     reuse: settings.reuse,
     now: () => performance.now(),
     emit: (events) => send({ type: 'events', events, counts: created.counts(), residentBytes }),

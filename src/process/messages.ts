@@ -16,6 +16,10 @@ export interface EngineSettings {
   readonly prefillChunk: number;
   /** Most tiles encoded in one step. */
   readonly tilesPerStep: number;
+  /** Slots that thinkers may hold while others wait. */
+  readonly maxThinkers: number;
+  /** Longest that prompts hold up running streams in one step, in milliseconds. */
+  readonly stallMs: number;
   readonly reuse: ReuseOptions;
 }
 

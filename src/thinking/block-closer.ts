@@ -25,7 +25,7 @@ export class BlockCloser {
   /** The block whose exit text is written, or was; 0 for none. */
   #closedBlock = 0;
   #preambleEnded = false;
-  #asked = false;
+  #askedBy: 'client' | 'deadline' | null = null;
   #numExtensions: number;
   #numGenerated = 0;
   #numBefore = 0;
@@ -49,9 +49,9 @@ export class BlockCloser {
     return Math.min(request.budget ?? Number.POSITIVE_INFINITY, Math.max(0, room));
   }
 
-  /** The caller wants the answer: the thinking ends with the next token, or as soon as it begins. */
-  answerNow(): void {
-    this.#asked = true;
+  /** The answer is wanted: the thinking ends with the next token, or as soon as it begins. */
+  answerNow(by: 'client' | 'deadline'): void {
+    this.#askedBy ??= by;
   }
 
   /** Next token to write instead of a sampled one, if there is one. */
@@ -124,7 +124,7 @@ export class BlockCloser {
     if (parser.region === 'preamble') {
       const left = this.#options.maxTokens - this.#numGenerated;
       const spent = left <= request.answerFloor + tokens.preambleExit.length;
-      if ((spent || this.#asked) && !utf8.insideCharacter) this.#endPreamble();
+      if ((spent || this.#askedBy !== null) && !utf8.insideCharacter) this.#endPreamble();
       return;
     }
     if (!parser.inBlock || this.#isClosed) return;
@@ -137,7 +137,7 @@ export class BlockCloser {
     if (this.#closedBy !== null) return this.#closedBy;
     if (Math.min(this.#askedLeft, this.#roomLeft) <= 0) return this.#limit;
     if (this.#options.utf8.insideCharacter) return null;
-    if (this.#asked) return 'client';
+    if (this.#askedBy !== null) return this.#askedBy;
     return this.#loops?.found === true ? 'loop' : null;
   }
 
@@ -174,7 +174,8 @@ export class BlockCloser {
     return this.#preambleEnded;
   }
 
+  /** The caller wanted the answer. */
   get wasAsked(): boolean {
-    return this.#asked;
+    return this.#askedBy === 'client';
   }
 }

@@ -115,10 +115,10 @@ export class ThinkingController {
     return this.#parser.inAnswer;
   }
 
-  /** The caller wants the answer now. @returns false when the model is at it already */
-  answerNow(): boolean {
+  /** The caller wants the answer now, or its time is short. @returns false when the model is at it already */
+  answerNow(by: 'client' | 'deadline' = 'client'): boolean {
     if (this.#parser.inAnswer) return false;
-    this.#closer.answerNow();
+    this.#closer.answerNow(by);
     return true;
   }
 
@@ -267,7 +267,11 @@ export class ThinkingController {
     const { closedBy, endedPreamble, wasAsked } = this.#closer;
     // Closed before the model showed a choice: whatever the exit text makes of the block is the closer's doing.
     if (closedBy === 'client' || (endedPreamble && wasAsked)) return 'request';
-    if (closedBy === 'budget' || closedBy === 'max_tokens' || endedPreamble) return 'budget';
+    if (isLimit(closedBy) || endedPreamble) return 'budget';
     return this.#steeredBy ?? 'model';
   }
+}
+
+function isLimit(closedBy: ThinkingEnd | null): boolean {
+  return closedBy === 'budget' || closedBy === 'max_tokens' || closedBy === 'deadline';
 }

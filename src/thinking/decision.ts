@@ -73,6 +73,7 @@ export type ThinkingEnd =
   | 'budget'
   | 'loop'
   | 'client'
+  | 'deadline'
   | 'max_tokens'
   | 'stop'
   | 'abort'

@@ -19,6 +19,10 @@ export interface BenchOptions {
   readonly slotCapacity?: number;
   readonly prefillChunk?: number;
   readonly tilesPerStep?: number;
+  readonly maxThinkers?: number;
+  readonly stallMs?: number;
+  /** Monotonic milliseconds; one more with every look at it unless given. */
+  readonly now?: () => number;
   readonly reuse?: ReuseOptions;
   readonly tokens?: ProtocolTokens;
   readonly protocol?: Protocol;
@@ -68,9 +72,14 @@ export class EngineBench {
       tokenBytes: options.vocabulary?.tokenBytes ?? tokenBytes,
       eos: new Set([EOS]),
       imageTokenId: IMAGE,
-      limits: { prefillChunk, tilesPerStep },
+      limits: {
+        prefillChunk,
+        tilesPerStep,
+        maxThinkers: options.maxThinkers ?? numSlots,
+        stallMs: options.stallMs ?? 1e9,
+      },
       reuse: options.reuse ?? { prefixes: true, featureBytes: 2 ** 20 },
-      now: () => this.#time++,
+      now: options.now ?? (() => this.#time++),
       emit: (addressed) => {
         options.onEmit?.(addressed.map(({ id }) => id));
         for (const { id, event } of addressed) this.#receive(id, event);
@@ -82,7 +91,8 @@ export class EngineBench {
   submit({ request, script }: Job): Promise<FinishEvent> {
     const key = request.promptTokenIds[0] ?? -1;
     const isFinished = (): boolean => this.isFinished(request.id);
-    this.runner.add(key, { script, images: request.images, isFinished });
+    const { length: promptLength } = request.promptTokenIds;
+    this.runner.add(key, { script, images: request.images, promptLength, isFinished });
     this.events.set(request.id, []);
     const finished = new Promise<FinishEvent>((resolve) => this.#waiting.set(request.id, resolve));
     this.engine.submit(request);
@@ -153,6 +163,8 @@ export function requestOf(
     stop: [],
     stopTokenIds: [],
     minTokens: 0,
+    priority: 0,
+    timeoutMs: null,
     topLogprobs: null,
     thinking: { requested: 'auto', source: 'policy', start: 'block', budget: null, answerFloor: 0 },
     ...parts,

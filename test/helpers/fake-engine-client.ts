@@ -63,6 +63,7 @@ export class FakeEngineClient implements EngineClient {
       state: this.state,
       numRunning: 2,
       numWaiting: 1,
+      numThinking: 1,
       kvCacheUsage: 0.25,
       totals: {
         prefixQueries: 90,
@@ -75,6 +76,7 @@ export class FakeEngineClient implements EngineClient {
         prefilledTokens: 30,
         encodedTiles: 12,
         visionMs: 600,
+        parked: 2,
         aborted: 4,
       },
       restarts: 3,

@@ -58,7 +58,12 @@ export class RuntimeEngine {
       tokenBytes: () => letter,
       eos: new Set(),
       imageTokenId: options.manifest.tokens.image,
-      limits: { prefillChunk: options.prefillChunk ?? 256, tilesPerStep: 1 },
+      limits: {
+        prefillChunk: options.prefillChunk ?? 256,
+        tilesPerStep: 1,
+        maxThinkers: options.numSlots,
+        stallMs: 1e9,
+      },
       reuse: { prefixes: true, featureBytes: 2 ** 24, ...options.reuse },
       now: () => performance.now(),
       emit: (events) => {

@@ -21,6 +21,8 @@ export interface NextToken {
 export interface ScriptedSequence {
   readonly script: Script;
   readonly images?: readonly TiledImage[];
+  /** Given where a sequence may be prefilled again with what it wrote. */
+  readonly promptLength?: number;
   /** Whether it has ended, so that its slot may be taken. */
   readonly isFinished?: () => boolean;
 }
@@ -125,6 +127,8 @@ export class ScriptedRunner implements ModelRunner {
     return this.#call({ kind: 'prefill', key, chunk }, signal, () => {
       const slot = this.#occupy(chunk.slot, key, chunk.start);
       this.#write(slot, chunk);
+      const { promptLength = Infinity } = slot.sequence;
+      if (slot.cached.length >= promptLength) slot.promptLength = promptLength;
       if (!chunk.needsLogits) return undefined;
       slot.promptLength = slot.cached.length;
       return this.#lend(slot);

@@ -216,9 +216,9 @@ describe('Engine: failures', () => {
       bench.submit(jobOf(1, 3)),
       bench.submit({
         request: requestOf(promptOf(2, 3)),
-        // Its prompt ends a step later, so this is the step in which the first one ends its turn.
+        // This is the step in which the first one ends its turn.
         script: (generated) =>
-          generated.length < 4
+          generated.length < 5
             ? BLANK_LINE
             : { tokenId: 0, probabilities: new Map([[0, Number.NaN]]), margin: 0 },
       }),

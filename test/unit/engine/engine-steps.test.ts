@@ -67,17 +67,17 @@ describe('Engine: prompts', () => {
     }
   });
 
-  it('advance one piece a step, while the others decode', async () => {
+  it('advance one chunk a step, while the others decode', async () => {
     const bench = new EngineBench({ prefillChunk: 8 });
     await Promise.all([bench.submit(jobOf(1, 4)), bench.submit(jobOf(2, 20))]);
     assert.deepEqual(outline(bench.runner.calls).slice(0, 7), [
       'prefill 1 0+4',
-      'decode 1',
       'prefill 2 0+8',
       'decode 1',
       'prefill 2 8+8',
       'decode 1',
       'prefill 2 16+4',
+      'decode 1',
     ]);
     assert.equal(outline(bench.runner.calls)[7], 'decode 1,2');
   });
@@ -127,13 +127,13 @@ describe('Engine: pictures', () => {
     ]);
     assert.deepEqual(outline(bench.runner.calls).slice(0, 8), [
       'prefill 1 0+2',
-      'decode 1',
       'encode a 0+2',
       'decode 1',
       'encode a 2+2',
       'decode 1',
       'encode a 4+1',
       'decode 1',
+      'prefill 2 0+7',
     ]);
   });
 

@@ -1,65 +1,209 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { planStep, type RunningView, type StepPlan } from '../../../src/engine/scheduler.ts';
+import {
+  type Admission,
+  defaultMaxThinkers,
+  planAdmission,
+  planStep,
+  type RunningView,
+  type StepPlan,
+  type WaitingView,
+} from '../../../src/engine/scheduler.ts';
 
-const LIMITS = { numSlots: 4, prefillChunk: 512, tilesPerStep: 2 };
+const LIMITS = { prefillChunk: 512, tilesPerStep: 2 };
+const SLOTS = { numSlots: 4, maxThinkers: 3 };
 
 function decoding(id: string): RunningView {
-  return { id, phase: 'decode', numTilesLeft: 0, numPromptTokensLeft: 0 };
+  const phase = 'decode';
+  return { id, phase, numTilesLeft: 0, numPromptTokensLeft: 0, thinks: false, parkingCost: 9 };
+}
+function thinking(id: string, parkingCost: number | null = 9): RunningView {
+  return { ...decoding(id), thinks: true, parkingCost };
 }
 function prefilling(id: string, numPromptTokensLeft: number): RunningView {
-  return { id, phase: 'prefill', numTilesLeft: 0, numPromptTokensLeft };
+  return { ...decoding(id), phase: 'prefill', numPromptTokensLeft };
 }
 function seeing(id: string, numTilesLeft: number): RunningView {
-  return { id, phase: 'vision', numTilesLeft, numPromptTokensLeft: 700 };
+  return { ...decoding(id), phase: 'vision', numTilesLeft, numPromptTokensLeft: 700 };
 }
+function waiting(id: string, parts: Partial<WaitingView> = {}): WaitingView {
+  return { id, outlook: 'open', arrivedMs: id.charCodeAt(0), priority: 0, ...parts };
+}
+function thinker(id: string, parts: Partial<WaitingView> = {}): WaitingView {
+  return waiting(id, { outlook: 'think', ...parts });
+}
+
+interface AdmissionCase {
+  readonly name: string;
+  readonly waiting?: readonly WaitingView[];
+  readonly running?: readonly RunningView[];
+  readonly admission: Partial<Admission>;
+}
+
+const FOUR_STREAMS = ['a', 'b', 'c', 'd'].map(decoding);
+const FOUR_THINKERS = [thinking('a', 30), thinking('b', 20), thinking('c', 40), thinking('d', 50)];
+
+const ADMISSIONS: readonly AdmissionCase[] = [
+  { name: 'admits nobody when nobody waits', admission: {} },
+  { name: 'admits one that waits', waiting: [waiting('a')], admission: { admit: ['a'] } },
+  {
+    name: 'admits first come, first served, as many as there are slots',
+    waiting: ['b', 'a', 'c', 'e', 'd', 'f'].map((id) => waiting(id)),
+    admission: { admit: ['a', 'b', 'c', 'd'] },
+  },
+  {
+    name: 'admits into the slots that are free',
+    waiting: [waiting('d'), waiting('e')],
+    running: FOUR_STREAMS.slice(0, 3),
+    admission: { admit: ['d'] },
+  },
+  {
+    name: 'admits nobody when all slots are taken',
+    waiting: [waiting('e')],
+    running: FOUR_STREAMS,
+    admission: {},
+  },
+  {
+    name: 'keeps the last slot from a request that is known to think',
+    waiting: [thinker('d')],
+    running: FOUR_THINKERS.slice(0, 3),
+    admission: {},
+  },
+  {
+    name: 'lets one that may be short pass a thinker that has to wait',
+    waiting: [thinker('d'), waiting('e')],
+    running: FOUR_THINKERS.slice(0, 3),
+    admission: { admit: ['e'] },
+  },
+  {
+    name: 'counts the thinkers it admits',
+    waiting: ['a', 'b', 'c', 'd'].map((id) => thinker(id)),
+    admission: { admit: ['a', 'b', 'c'] },
+  },
+  {
+    name: 'does not count those that are at their answer',
+    waiting: [thinker('d')],
+    running: [thinking('a'), thinking('b'), decoding('c')],
+    admission: { admit: ['d'] },
+  },
+  {
+    name: 'parks the thinker beyond the number that is cheapest to go on with, for one that may be short',
+    waiting: [waiting('e')],
+    running: FOUR_THINKERS,
+    admission: { park: 'b', admit: ['e'] },
+  },
+  {
+    name: 'parks nobody for another thinker',
+    waiting: [thinker('e')],
+    running: FOUR_THINKERS,
+    admission: {},
+  },
+  {
+    name: 'parks nobody twice',
+    waiting: [waiting('e')],
+    running: FOUR_THINKERS.map((view) => ({ ...view, parkingCost: null })),
+    admission: {},
+  },
+  {
+    name: 'parks nobody within the number, however many wait',
+    waiting: [waiting('e'), waiting('f')],
+    running: [...FOUR_THINKERS.slice(0, 3), decoding('d')],
+    admission: {},
+  },
+  {
+    name: 'lets an urgent request pass earlier ones',
+    waiting: [waiting('a'), waiting('b', { priority: -1 }), waiting('c', { priority: 1 })],
+    running: FOUR_STREAMS.slice(0, 2),
+    admission: { admit: ['b', 'a'] },
+  },
+  {
+    name: 'lets no urgent request pass one that has waited long enough',
+    waiting: [
+      waiting('a', { arrivedMs: 0, priority: 5 }),
+      waiting('b', { arrivedMs: 15_001, priority: -10 }),
+    ],
+    running: FOUR_STREAMS.slice(0, 3),
+    admission: { admit: ['a'] },
+  },
+  {
+    name: 'lets a direct answer pass what came shortly before it',
+    waiting: [waiting('a'), waiting('b', { outlook: 'direct' })],
+    running: FOUR_STREAMS.slice(0, 3),
+    admission: { admit: ['b'] },
+  },
+  {
+    name: 'lets no direct answer pass what came long before it',
+    waiting: [
+      thinker('a', { arrivedMs: 0 }),
+      waiting('b', { outlook: 'direct', arrivedMs: 2_001 }),
+    ],
+    running: FOUR_STREAMS.slice(0, 3),
+    admission: { admit: ['a'] },
+  },
+];
+
+describe('planAdmission', () => {
+  for (const { name, waiting: queue = [], running = [], admission } of ADMISSIONS) {
+    it(name, () => {
+      const found = planAdmission(queue, running, SLOTS);
+      assert.deepEqual(found, { park: null, admit: [], ...admission });
+    });
+  }
+
+  it('keeps one slot in four from thinkers unless told otherwise', () => {
+    assert.deepEqual([1, 2, 3, 4, 7, 8, 16].map(defaultMaxThinkers), [1, 2, 3, 3, 6, 6, 12]);
+  });
+});
 
 interface Case {
   readonly name: string;
-  readonly waiting?: readonly string[];
   readonly running?: readonly RunningView[];
   readonly plan: Partial<StepPlan>;
 }
 
 const CASES: readonly Case[] = [
   { name: 'does nothing when there is nothing', plan: {} },
-  { name: 'admits one that waits', waiting: ['a'], plan: { admit: ['a'] } },
-  {
-    name: 'admits first come, first served, as many as there are slots',
-    waiting: ['a', 'b', 'c', 'd', 'e', 'f'],
-    plan: { admit: ['a', 'b', 'c', 'd'] },
-  },
-  {
-    name: 'admits into the slots that are free and decodes the others meanwhile',
-    waiting: ['d', 'e'],
-    running: [decoding('a'), decoding('b'), decoding('c')],
-    plan: { admit: ['d'], decode: ['a', 'b', 'c'] },
-  },
-  {
-    name: 'admits nobody when all slots are taken',
-    waiting: ['e'],
-    running: ['a', 'b', 'c', 'd'].map(decoding),
-    plan: { decode: ['a', 'b', 'c', 'd'] },
-  },
   {
     name: 'cuts a prompt to one chunk a step',
     running: [prefilling('a', 1300)],
-    plan: { prefill: { id: 'a', numTokens: 512 } },
+    plan: { prefill: [{ id: 'a', numTokens: 512 }] },
   },
   {
     name: 'takes the rest of a prompt when it is less than a chunk',
     running: [prefilling('a', 276)],
-    plan: { prefill: { id: 'a', numTokens: 276 } },
+    plan: { prefill: [{ id: 'a', numTokens: 276 }] },
   },
   {
-    name: 'lets one piece of one prompt ride along with every decoding sequence, the oldest first',
-    running: [decoding('a'), prefilling('b', 600), decoding('c'), prefilling('d', 10)],
-    plan: { decode: ['a', 'c'], prefill: { id: 'b', numTokens: 512 } },
+    name: 'lets one chunk of prompts ride along with every decoding sequence, the oldest first',
+    running: [decoding('a'), prefilling('b', 600), decoding('c'), prefilling('d', 400)],
+    plan: { decode: ['a', 'c'], prefill: [{ id: 'b', numTokens: 512 }] },
   },
   {
-    name: 'encodes some tiles a step, instead of a chunk',
-    running: [seeing('a', 5), prefilling('b', 10)],
-    plan: { vision: { id: 'a', numTiles: 2 } },
+    name: 'takes younger prompts that fit half of the chunk before a piece of a long one',
+    running: [prefilling('a', 900), prefilling('b', 200), prefilling('c', 56), prefilling('d', 1)],
+    plan: {
+      prefill: [
+        { id: 'b', numTokens: 200 },
+        { id: 'c', numTokens: 56 },
+        { id: 'a', numTokens: 256 },
+      ],
+    },
+  },
+  {
+    name: 'takes short prompts in their order',
+    running: [prefilling('a', 20), prefilling('b', 10), prefilling('c', 30)],
+    plan: {
+      prefill: [
+        { id: 'a', numTokens: 20 },
+        { id: 'b', numTokens: 10 },
+        { id: 'c', numTokens: 30 },
+      ],
+    },
+  },
+  {
+    name: 'encodes some tiles a step, and a short prompt meanwhile',
+    running: [seeing('a', 5), prefilling('b', 10), prefilling('c', 300), seeing('d', 1)],
+    plan: { vision: { id: 'a', numTiles: 2 }, prefill: [{ id: 'b', numTokens: 10 }] },
   },
   {
     name: 'encodes the last tile alone',
@@ -69,19 +213,17 @@ const CASES: readonly Case[] = [
   {
     name: 'keeps a younger picture waiting behind an older prompt',
     running: [prefilling('a', 10), seeing('b', 5)],
-    plan: { prefill: { id: 'a', numTokens: 10 } },
+    plan: { prefill: [{ id: 'a', numTokens: 10 }] },
   },
 ];
 
 describe('planStep', () => {
-  for (const { name, waiting = [], running = [], plan } of CASES) {
+  for (const { name, running = [], plan } of CASES) {
     it(name, () => {
-      const views = waiting.map((id) => ({ id }));
-      assert.deepEqual(planStep(views, running, LIMITS), {
-        admit: [],
-        decode: [],
+      assert.deepEqual(planStep(running, LIMITS), {
         vision: null,
-        prefill: null,
+        prefill: [],
+        decode: [],
         ...plan,
       });
     });

@@ -1,0 +1,43 @@
+import { z } from 'zod';
+import { defaultMaxThinkers } from '../engine/scheduler.ts';
+import type { OptionRow } from './option-row.ts';
+
+/** How the engine shares the machine between requests, as `thinkgate serve` takes it. */
+export const engineFlagsShape = {
+  maxThinkers: z.coerce.number().int().min(1).max(256).optional(),
+  maxStallMs: z.coerce.number().positive().max(60_000),
+  deadline: z.coerce.number().positive().max(86_400).optional(),
+} as const;
+
+export const ENGINE_FLAG_ROWS: readonly OptionRow[] = [
+  {
+    flags: '--max-thinkers <count>',
+    env: 'THINKGATE_MAX_THINKERS',
+    description:
+      'slots that thinking may hold while others wait (default: all but one in four, which direct answers keep)',
+  },
+  {
+    flags: '--max-stall-ms <time>',
+    env: 'THINKGATE_MAX_STALL_MS',
+    description: 'longest that prompts hold up running streams between two tokens',
+    default: '500',
+  },
+  {
+    flags: '--deadline <seconds>',
+    env: 'THINKGATE_DEADLINE',
+    description:
+      'time of requests without `timeout`, from waiting to the last token (default: no limit)',
+  },
+];
+
+/** @throws Error when thinkers are to hold more slots than there are */
+export function maxThinkersOf(flags: {
+  readonly slots: number;
+  readonly maxThinkers?: number | undefined;
+}): number {
+  const { slots, maxThinkers = defaultMaxThinkers(slots) } = flags;
+  if (maxThinkers > slots) {
+    throw new Error(`--max-thinkers ${maxThinkers} is more than the ${slots} slots.`);
+  }
+  return maxThinkers;
+}

@@ -1,0 +1,69 @@
+import type { Entry } from './entry.ts';
+import type { FinishEvent, FinishReason, GenerationEvent } from './generation.ts';
+import type { ModelRunner } from './model-runner.ts';
+import type { SlotPool } from './slot-pool.ts';
+
+export interface DecodingOptions {
+  readonly runner: ModelRunner;
+  readonly slots: SlotPool;
+  readonly eos: ReadonlySet<number>;
+  readonly say: (entry: Entry, events: readonly GenerationEvent[]) => void;
+  readonly finish: (entry: Entry, reason: FinishReason, end: Partial<FinishEvent>) => void;
+  readonly fail: (entry: Entry, error: unknown) => void;
+}
+
+/** Turns logits into tokens: one step for all streams, and each stream's own choice. */
+export class Decoding {
+  readonly #options: DecodingOptions;
+
+  constructor(options: DecodingOptions) {
+    this.#options = options;
+  }
+
+  /** One token for each. */
+  async step(entries: readonly Entry[]): Promise<void> {
+    if (entries.length === 0) return;
+    const { runner, slots, fail } = this.#options;
+    const rows = entries.map(({ sequence }) => ({
+      slot: sequence.slot,
+      position: sequence.numCached,
+      tokenId: sequence.lastTokenId,
+    }));
+    try {
+      const logits = await runner.decode(rows);
+      for (const [row, entry] of entries.entries()) {
+        slots.append(entry.sequence.slot, [entry.sequence.lastTokenId]);
+        entry.sequence.numCached++;
+        this.append(entry, logits[row]);
+      }
+    } catch (error) {
+      for (const entry of entries) fail(entry, error);
+    }
+  }
+
+  /** Chooses a sequence's next token from a step's logits. A fault here is this sequence's alone. */
+  append(entry: Entry, logits: Float32Array | undefined): void {
+    // Its token came too late: the sequence ends with the next step.
+    if (entry.abort.signal.aborted) return;
+    try {
+      if (logits === undefined) throw new Error('The step returned no logits for this sequence.');
+      this.#choose(entry, logits);
+    } catch (error) {
+      this.#options.fail(entry, error);
+    }
+  }
+
+  #choose(entry: Entry, logits: Float32Array): void {
+    const { eos, say, finish } = this.#options;
+    const { sequence, events } = entry;
+    const endsTurn = (id: number): boolean => eos.has(id);
+    const { tokenId, forced, report } = sequence.choose(logits, endsTurn);
+    sequence.append(tokenId);
+    const stops = sequence.thinking.stopsAt(tokenId);
+    const accepted = sequence.thinking.accept(tokenId);
+    say(entry, events.token({ tokenId, forced, ...report }, accepted));
+    if (accepted.stop !== null) finish(entry, 'stop', { stopString: accepted.stop });
+    else if (stops || endsTurn(tokenId)) finish(entry, 'stop', {});
+    else if (sequence.numGenerated >= sequence.request.maxTokens) finish(entry, 'length', {});
+  }
+}
