@@ -3,7 +3,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { toAnthropicError } from './anthropic/error-body.ts';
-import { ApiError, toApiError } from './errors.ts';
+import { ApiError, CATALOGUE, toApiError } from './errors.ts';
 import type { RouteContext } from './route-context.ts';
 import { RouteTable } from './route-table.ts';
 import type { HttpSettings } from './settings.ts';
@@ -30,11 +30,9 @@ export function answerError(error: unknown, { request, reply, context }: Exchang
         announcedBytes: request.headers['content-length'],
       });
   if (failure.status === 500) context.requestLog.failure(request.id, failure.cause ?? failure);
-  // What fastify refuses before any hook has no such property.
-  request.observation?.end(failure.status, failure.code);
-  if (!request.observation && AT_THE_GATE.has(failure.status)) {
-    noteTurnedAway(failure, request.id, context);
-  }
+  // Nobody follows what was refused at the gate, by fastify itself, or on other routes.
+  if (request.observation) request.observation.end(failure.status, failure.code);
+  else noteUnfollowed(failure, request.id, context);
   if (failure.retryAfterSeconds !== null) {
     reply.header('retry-after', String(Math.ceil(failure.retryAfterSeconds)));
     reply.header('retry-after-ms', String(Math.round(failure.retryAfterSeconds * 1000)));
@@ -56,18 +54,23 @@ function bodyOf(failure: ApiError, request: FastifyRequest, reply: FastifyReply)
 
 const AT_THE_GATE: ReadonlySet<number> = new Set([401, 403, 429]);
 
-/** Turned away before anybody followed the request; operators want to see who knocks. */
-function noteTurnedAway(
-  { code }: ApiError,
+/** Counts what nobody followed; operators want to see who knocks. */
+function noteUnfollowed(
+  { code, status }: ApiError,
   requestId: string,
   { metrics, requestLog }: Exchange['context'],
 ): void {
   metrics.requests.failure.inc({ code });
+  if (!AT_THE_GATE.has(status)) return;
   requestLog.note('warn', `turned away a request with ${code}, request id ${requestId}`);
 }
 
 /** Everything that goes wrong on a route, and what has none. */
 export function addErrorHandlers(app: FastifyInstance, context: Exchange['context']): void {
+  // Rates and alerts of what goes wrong here need a first value to count from.
+  for (const [code, { status }] of Object.entries(CATALOGUE)) {
+    if (status >= 500) context.metrics.requests.failure.inc({ code }, 0);
+  }
   const routes = new RouteTable();
   app.addHook('onRoute', ({ url, method }) => {
     routes.add(url, Array.isArray(method) ? method : [method]);

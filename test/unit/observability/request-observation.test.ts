@@ -91,6 +91,16 @@ test('refusals and failures are counted by code and not as success', async () =>
   assert.equal(seen.get('request_success_total{finished_reason="stop"}'), 0);
 });
 
+test('what is refused before anybody looks at it is counted too', async () => {
+  const { app, metrics } = await buildTestApp();
+  await app.inject({ method: 'GET', url: '/nowhere' });
+  await app.inject({ method: 'GET', url: '/v1/chat/completions' });
+  const seen = await samples(metrics);
+  assert.equal(seen.get('request_failure_total{code="route_not_found"}'), 1);
+  assert.equal(seen.get('request_failure_total{code="method_not_allowed"}'), 1);
+  assert.equal(seen.get('request_failure_total{code="engine_error"}'), 0);
+});
+
 test('a request is logged in one entry that explains it, without its text', async () => {
   const { app, log } = await buildTestApp();
   await postChat(app, {
