@@ -1,7 +1,6 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import { calibrate } from '../evaluation/calibration/calibrate.ts';
+import { calibrationPage } from '../evaluation/calibration/calibration-page.ts';
 import { calibrationTable } from '../evaluation/calibration/calibration-table.ts';
 import { DEFAULT_GOALS } from '../evaluation/calibration/goal.ts';
 import { readDataset } from '../evaluation/dataset/read-dataset.ts';
@@ -10,6 +9,7 @@ import { PROFILE_NAME, type ThresholdGoal } from '../model-package/profile.ts';
 import { writeProfiles } from '../model-package/write-profiles.ts';
 import { addEvaluationOptions, decimal, type EvaluationFlags } from './evaluation-options.ts';
 import { evaluate, reportFailures, untilInterrupted } from './evaluation-session.ts';
+import { writeReports } from './write-reports.ts';
 
 export interface GoalFlags {
   readonly profile?: string;
@@ -76,9 +76,7 @@ async function runCalibrate(path: string, flags: CalibrateFlags): Promise<void> 
   const { split: splitShare, splitSeed: seed } = flags;
   const report = calibrate({ dataset, settings, scores, goals, splitShare, seed });
   process.stdout.write(calibrationTable(report));
-  const file = join(flags.out, 'calibration.json');
-  await writeFile(file, `${JSON.stringify(report, null, 2)}\n`);
-  process.stdout.write(`\nwrote ${file}\n`);
+  await writeReports(flags.out, 'calibration', { json: report, html: calibrationPage(report) });
   if (reportFailures(failures)) process.exitCode = 1;
   if (!flags.write) return;
   const profiles = Object.fromEntries(report.profiles.map(({ name, profile }) => [name, profile]));

@@ -1,16 +1,24 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename } from 'node:path';
 import type { Command } from 'commander';
+import type { Dataset } from '../evaluation/dataset/question.ts';
 import { readDataset } from '../evaluation/dataset/read-dataset.ts';
+import { EvaluationError } from '../evaluation/evaluation-error.ts';
+import { type Candidate, fidelityReport } from '../evaluation/fidelity/fidelity.ts';
+import { fidelityPage } from '../evaluation/fidelity/fidelity-page.ts';
+import { fidelityTable } from '../evaluation/fidelity/fidelity-table.ts';
+import { evaluationPage } from '../evaluation/report/evaluation-page.ts';
 import { evaluationReport } from '../evaluation/report/evaluation-report.ts';
 import { evaluationTable } from '../evaluation/report/evaluation-table.ts';
+import type { Failure } from '../evaluation/run/runner.ts';
 import { addEvaluationOptions, DEFAULT_URL, type EvaluationFlags } from './evaluation-options.ts';
 import { evaluate, reportFailures, untilInterrupted } from './evaluation-session.ts';
+import { writeReports } from './write-reports.ts';
 
 interface EvalFlags extends EvaluationFlags {
   readonly url: string;
   readonly package?: string;
   readonly modes?: string;
+  readonly compare?: readonly string[];
 }
 
 /** Adds `thinkgate eval <dataset>`. */
@@ -25,21 +33,66 @@ export function registerEval(program: Command): void {
       '--modes <list>',
       'of fast, auto, think, auto@PROFILE; plain for other servers (default: what the server can do)',
     )
+    .option(
+      '--compare <packages...>',
+      'two or more packages (or addresses of servers): what changes against the first',
+    )
     .action(runEval);
 }
 
 async function runEval(path: string, flags: EvalFlags): Promise<void> {
   const { categoryField, limit } = flags;
   const dataset = await readDataset(path, { categoryField, limit });
-  const target = { packageDir: flags.package, url: flags.url };
   const modes = flags.modes?.split(',').map((mode) => mode.trim());
+  if (flags.compare !== undefined) return await runCompare(dataset, flags, flags.compare, modes);
+  const target = { packageDir: flags.package, url: flags.url };
   const evaluated = await untilInterrupted((signal) =>
     evaluate({ dataset, flags, target, modes, signal }),
   );
   const report = evaluationReport(dataset, evaluated, flags.match);
   process.stdout.write(evaluationTable(report));
-  const file = join(flags.out, 'report.json');
-  await writeFile(file, `${JSON.stringify(report, null, 2)}\n`);
-  process.stdout.write(`\nwrote ${file}\n`);
+  await writeReports(flags.out, 'report', { json: report, html: evaluationPage(report) });
   if (reportFailures(evaluated.failures)) process.exitCode = 1;
+}
+
+/** Likeliest tokens listed at every position: what servers give at most. */
+const LISTED_TOKENS = 20;
+
+async function runCompare(
+  dataset: Dataset,
+  flags: EvalFlags,
+  targets: readonly string[],
+  modes: readonly string[] = ['auto'],
+): Promise<void> {
+  if (targets.length < 2) {
+    throw new EvaluationError('--compare needs two packages or more: the first is the reference.');
+  }
+  const body = { ...flags.body, logprobs: true, top_logprobs: LISTED_TOKENS };
+  const names = distinctNames(targets);
+  const candidates: Candidate[] = [];
+  const failures: Failure[] = [];
+  await untilInterrupted(async (signal) => {
+    for (const [index, target] of targets.entries()) {
+      process.stderr.write(`${target}\n`);
+      const evaluated = await evaluate({
+        dataset,
+        flags: { ...flags, body },
+        target: /^https?:/.test(target) ? { url: target } : { packageDir: target, url: '' },
+        modes,
+        signal,
+      });
+      candidates.push({ name: names[index] ?? target, ...evaluated });
+      failures.push(...evaluated.failures);
+    }
+  });
+  const report = fidelityReport(dataset, candidates);
+  process.stdout.write(fidelityTable(report));
+  await writeReports(flags.out, 'fidelity', { json: report, html: fidelityPage(report) });
+  if (reportFailures(failures)) process.exitCode = 1;
+}
+
+/** Folders by their last part, as long as that tells them apart. */
+function distinctNames(targets: readonly string[]): string[] {
+  const short = targets.map((target) => (/^https?:/.test(target) ? target : basename(target)));
+  return new Set(short).size === short.length ? short : [...targets];
 }

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { promisify } from 'node:util';
 import type { Dataset } from '../../src/evaluation/dataset/question.ts';
 import { type ModeScores, scoreResults } from '../../src/evaluation/report/scores.ts';
 import { defaultModes, resolveModes } from '../../src/evaluation/run/mode.ts';
@@ -190,6 +193,36 @@ describe('an evaluation of another server', () => {
     });
     await assert.rejects(evaluate(test, url), /Status 401: wrong key/);
     await assert.rejects(evaluate(test, await deserted()), /did not answer/);
+  });
+});
+
+describe('a comparison', () => {
+  it('holds two servers against each other: answers, log-probabilities and decisions', async (test) => {
+    const first = await listeningApp(test);
+    const leaning = new FakeEngineClient((request) =>
+      scriptedEvents(request, {
+        decision: { mode: 'fast', pThink: 0.3 },
+        reasoning: [],
+        answer: ['For', 'ty-', 'three'],
+      }),
+    );
+    const second = await listeningApp(test, { engine: leaning });
+    const dir = scratchDir(test);
+    const dataset = join(dir, 'q.jsonl');
+    writeFileSync(dataset, '{"id":"a","question":"How many?","answer":"Forty-two"}\n');
+    const cli = join(import.meta.dirname, '../../src/cli.js');
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      ...[cli, 'eval', dataset, '--compare', first.url, second.url],
+      ...['--out', join(dir, 'out')],
+    ]);
+    assert.equal(leaning.lastRequest.topLogprobs, 20);
+    assert.match(stdout, /flipped question/);
+    const report = JSON.parse(readFileSync(join(dir, 'out', 'fidelity.json'), 'utf8'));
+    const [found] = report.comparisons;
+    assert.deepEqual(found.answers, { changed: 1, lost: 1, gained: 0, identical: 0 });
+    assert.deepEqual(found.decisions.flipped, [{ id: 'a', reference: 0.75, other: 0.3 }]);
+    assert.equal(found.logprobs.numPositions, 1);
+    assert.match(readFileSync(join(dir, 'out', 'fidelity.html'), 'utf8'), /^<!doctype html>/);
   });
 });
 

@@ -4,8 +4,11 @@ import type { OperatingPoint } from './curve.ts';
 
 /** The chosen thresholds beside the ends and the model's own choice, on held-out questions, for the terminal. */
 export function calibrationTable(report: CalibrationReport): string {
-  const { profiles, references, split, reliability } = report;
-  const rows = [
+  return [textTable(calibrationRows(report)), ...calibrationNotes(report), ''].join('\n');
+}
+
+export function calibrationRows({ profiles, references }: CalibrationReport): readonly string[][] {
+  return [
     HEADER,
     referenceRow('never thinking', references.never),
     referenceRow("the model's own choice", references.own),
@@ -25,16 +28,19 @@ export function calibrationTable(report: CalibrationReport): string {
       ];
     }),
   ];
+}
+
+/** How to read the figures, and what p(think) is worth. */
+export function calibrationNotes({ split, reliability }: CalibrationReport): string[] {
+  const { auroc, calibrationError } = reliability;
   const order =
-    reliability.auroc === null
+    auroc === null
       ? 'Thinking pays on all questions or on none'
-      : `p(think) puts a question on which thinking pays above another ${percent(reliability.auroc)} of the time`;
+      : `p(think) puts a question on which thinking pays above another ${percent(auroc)} of the time`;
   return [
-    textTable(rows),
     `Thresholds chosen on ${split.numChosenOn} questions, figures from ${split.numHeldOut} others, 95 % intervals by bootstrap.`,
-    `${order}; calibration error ${reliability.calibrationError.toFixed(3)}.`,
-    '',
-  ].join('\n');
+    `${order}; calibration error ${calibrationError.toFixed(3)}.`,
+  ];
 }
 
 const HEADER = ['', 'threshold', 'right', '95 %', 'tokens', '95 %', 'of always', 'thinks'];

@@ -1,16 +1,23 @@
 import type { Difference, ModeSummary, Summary } from './summary.ts';
 import { percent, seconds, signed, textTable } from './text-table.ts';
 
+export type Rows = readonly (readonly string[])[];
+
 /** The modes side by side, their differences, and accuracy by category, for the terminal. */
-export function evaluationTable({ modes, differences }: Summary): string {
-  const sections = [
-    textTable([MODE_HEADER, ...modes.map(modeRow)]),
-    ...(differences.length === 0
-      ? []
-      : [textTable([DIFFERENCE_HEADER, ...differences.map(differenceRow)])]),
-    ...categorySection(modes),
-  ];
-  return sections.join('\n');
+export function evaluationTable(summary: Summary): string {
+  const tables = [modeRows(summary), differenceRows(summary), categoryRows(summary)];
+  return tables
+    .filter((rows) => rows.length > 1)
+    .map(textTable)
+    .join('\n');
+}
+
+export function modeRows({ modes }: Summary): Rows {
+  return [MODE_HEADER, ...modes.map(modeRow)];
+}
+
+export function differenceRows({ differences }: Summary): Rows {
+  return [DIFFERENCE_HEADER, ...differences.map(differenceRow)];
 }
 
 const MODE_HEADER = [
@@ -65,8 +72,9 @@ function differenceRow(difference: Difference): string[] {
   ];
 }
 
-function categorySection(modes: readonly ModeSummary[]): string[] {
-  const categories = [...new Set(modes.flatMap((mode) => Object.keys(mode.categories)))];
+/** Empty where there is but one category. */
+export function categoryRows({ modes }: Summary): Rows {
+  const categories = categoriesOf(modes);
   if (categories.length < 2) return [];
   const header = [
     'category',
@@ -83,5 +91,10 @@ function categorySection(modes: readonly ModeSummary[]): string[] {
     });
     return [category, String(count), ...cells];
   });
-  return [textTable([header, ...rows])];
+  return [header, ...rows];
+}
+
+/** In the order of the questions. */
+export function categoriesOf(modes: readonly ModeSummary[]): string[] {
+  return [...new Set(modes.flatMap((mode) => Object.keys(mode.categories)))];
 }

@@ -1,7 +1,19 @@
 import { z } from 'zod';
 
-const logprob = z.object({ token: z.string(), logprob: z.number().nullable() });
-const entry = logprob.extend({ top_logprobs: z.array(logprob).default([]) });
+const logprob = z
+  .object({
+    token: z.string(),
+    logprob: z.number().nullable(),
+    bytes: z.array(z.number()).nullish(),
+  })
+  // Parts of a character all read as U+FFFD: only their bytes tell them apart.
+  .transform(({ token, logprob, bytes }) => ({
+    token: bytes && token.includes('\ufffd') ? `bytes ${bytes.join(' ')}` : token,
+    logprob,
+  }));
+const entry = z
+  .looseObject({ top_logprobs: z.array(logprob).default([]) })
+  .transform(({ top_logprobs, ...rest }) => ({ ...logprob.parse(rest), top_logprobs }));
 const entries = z.array(entry).nullish();
 
 const thinking = z

@@ -1,0 +1,99 @@
+/** A calibration as one HTML file. */
+import type { Estimate } from '../../model-package/profile.ts';
+import { pThinkHistogram } from '../plots/histogram.ts';
+import { htmlList, htmlTable, legend, page, type Section } from '../plots/page.ts';
+import { reliabilityPlot } from '../plots/reliability-plot.ts';
+import { type MarkedPoint, type Trace, tradeOffPlot } from '../plots/scatter.ts';
+import { settingsList } from '../report/settings-list.ts';
+import type { CalibrationReport } from './calibrate.ts';
+import { calibrationNotes, calibrationRows } from './calibration-table.ts';
+import type { OperatingPoint } from './curve.ts';
+
+export function calibrationPage(report: CalibrationReport): string {
+  const { dataset, settings, split } = report;
+  return page({
+    title: `Thresholds of ${settings.model} on ${dataset.name}`,
+    summary: calibrationNotes(report).join(' '),
+    plots: [curve(report), reliability(report), histogram(report)],
+    sections: [
+      { title: 'On held-out questions', body: htmlTable(calibrationRows(report)) },
+      {
+        title: 'How it was measured',
+        body: htmlList(
+          settingsList(dataset, settings, [
+            [
+              'split',
+              `${split.numChosenOn} to choose on, ${split.numHeldOut} held out, seed ${split.seed}`,
+            ],
+            [
+              'cost of deciding',
+              `${report.decisionCost.fast} tokens before a direct answer, ${report.decisionCost.think} before thinking`,
+            ],
+            ['left out', `${dataset.numIncomplete} questions without p(think) or an outcome`],
+          ]),
+        ),
+      },
+    ],
+  });
+}
+
+function curve({ curves, references, profiles }: CalibrationReport): Section {
+  const { never, always, own, oracle } = references;
+  const traces: Trace[] = [
+    { style: 'plain', points: curves.chosenOn.map(placeOf) },
+    { style: 'auto', points: curves.heldOut.map(placeOf) },
+  ];
+  const points: MarkedPoint[] = [
+    exact('never', 'fast', never),
+    exact("the model's own", 'auto', own),
+    exact('always', 'think', always),
+    exact('perfect choice', 'plain', oracle),
+    ...profiles.map(({ name, profile: { heldOut } }) => ({
+      name,
+      style: 'other',
+      x: heldOut.meanTokens,
+      y: heldOut.accuracy,
+    })),
+  ];
+  const names = legend([
+    ['auto', 'held-out questions'],
+    ['plain', 'questions chosen on (dashed)'],
+    ['other', 'profiles, with 95 % intervals'],
+  ]);
+  return {
+    title: 'Accuracy against tokens over every threshold',
+    note: 'From never thinking to always. Where the dashed line runs above the other, the choice was lucky.',
+    body: names + tradeOffPlot({ title: 'Accuracy against tokens by threshold', points, traces }),
+  };
+}
+
+function placeOf({ meanTokens, accuracy }: OperatingPoint): readonly [number, number] {
+  return [meanTokens, accuracy];
+}
+
+function exact(name: string, style: string, point: Omit<OperatingPoint, 'threshold'>): MarkedPoint {
+  const only = (value: number): Estimate => ({ value, low: value, high: value });
+  return { name, style, x: only(point.meanTokens), y: only(point.accuracy) };
+}
+
+function reliability({ reliability: found }: CalibrationReport): Section {
+  const points = found.bins.map(({ meanP, thinkingPays, numQuestions }) => ({
+    meanP,
+    share: thinkingPays,
+    numQuestions,
+  }));
+  return {
+    title: 'What p(think) is worth',
+    note: 'Thinking pays on a question that only thinking gets right. Rising dots: p(think) tells such questions apart; on the line: it is their probability.',
+    body: reliabilityPlot(points),
+  };
+}
+
+function histogram({ pThink, profiles }: CalibrationReport): Section {
+  const marks = profiles.map(({ name, profile }) => ({ name, value: profile.threshold }));
+  return {
+    title: 'p(think) and the thresholds',
+    note: 'Questions to the right of a threshold are thought about.',
+    body: pThinkHistogram(pThink, marks),
+  };
+}

@@ -1,0 +1,106 @@
+import { percent, signed, textTable } from '../report/text-table.ts';
+import type { Fidelity, FidelityReport } from './fidelity.ts';
+
+type Rows = readonly (readonly string[])[];
+
+/** Answers, log-probabilities and decisions of every candidate against the reference, for the terminal. */
+export function fidelityTable(report: FidelityReport): string {
+  return [answerRows(report), logprobRows(report), decisionRows(report), flippedRows(report)]
+    .filter((rows) => rows.length > 1)
+    .map(textTable)
+    .join('\n');
+}
+
+export function answerRows({ reference, references, comparisons }: FidelityReport): Rows {
+  const header = [
+    ...['package', 'mode', 'right', '95 %', 'change, points', '95 %', 'tokens'],
+    ...['same reply', 'other answer', 'right before', 'right now'],
+  ];
+  return [
+    header,
+    ...references.map(({ mode, accuracy, meanTokens }) => [
+      ...[reference.name, mode, percent(accuracy.value)],
+      `${percent(accuracy.low)} … ${percent(accuracy.high)}`,
+      ...['', '', meanTokens.toFixed(1), '', '', '', ''],
+    ]),
+    ...comparisons.map(({ name, mode, accuracy, accuracyChange, answers, ...rest }) => [
+      ...[name, mode, percent(accuracy.value)],
+      `${percent(accuracy.low)} … ${percent(accuracy.high)}`,
+      signed(100 * accuracyChange.value),
+      `${signed(100 * accuracyChange.low)} … ${signed(100 * accuracyChange.high)}`,
+      rest.meanTokens.toFixed(1),
+      percent(answers.identical / rest.numQuestions),
+      String(answers.changed),
+      String(answers.lost),
+      String(answers.gained),
+    ]),
+  ];
+}
+
+export function logprobRows({ comparisons }: FidelityReport): Rows {
+  const header = [
+    'package',
+    'mode',
+    'positions',
+    'mean |Δ log p|',
+    'largest',
+    'KL, nats',
+    'same first choice',
+  ];
+  const rows = comparisons.flatMap(({ name, mode, logprobs }) =>
+    logprobs === null
+      ? []
+      : [
+          [
+            ...[name, mode, String(logprobs.numPositions)],
+            logprobs.meanAbsolute.toFixed(4),
+            logprobs.largest.toFixed(3),
+            logprobs.divergence.toExponential(2),
+            percent(logprobs.sameFirst),
+          ],
+        ],
+  );
+  return [header, ...rows];
+}
+
+export function decisionRows({ comparisons }: FidelityReport): Rows {
+  const header = [
+    ...['package', 'mode', 'decisions', 'flipped', 'mean |Δ log odds|', 'p90', 'largest'],
+    ...['margin: smallest', 'p10', 'median', 'within largest shift'],
+  ];
+  const rows = comparisons.flatMap(({ name, mode, decisions }) =>
+    decisions === null
+      ? []
+      : [
+          [
+            ...[name, mode, String(decisions.numMeasured), String(decisions.flipped.length)],
+            ...[decisions.shift.mean, decisions.shift.p90, decisions.shift.largest].map(short),
+            ...[decisions.margin.smallest, decisions.margin.p10, decisions.margin.median].map(
+              short,
+            ),
+            String(decisions.numAtRisk),
+          ],
+        ],
+  );
+  return [header, ...rows];
+}
+
+/** Every decision that differs, by both probabilities. */
+export function flippedRows({ comparisons, reference }: FidelityReport): Rows {
+  const header = [
+    'flipped question',
+    'package',
+    `p(think), ${reference.name}`,
+    'p(think), package',
+  ];
+  const rows = comparisons.flatMap(({ name, decisions }: Fidelity) =>
+    (decisions?.flipped ?? []).map(({ id, reference: p, other }) => [
+      ...[id, name, p.toFixed(4), other.toFixed(4)],
+    ]),
+  );
+  return [header, ...rows];
+}
+
+function short(value: number): string {
+  return value.toFixed(3);
+}

@@ -1,0 +1,131 @@
+/** An evaluation as one HTML file: plots that can be read at a glance, and the tables of the terminal. */
+import type { Estimate } from '../../model-package/profile.ts';
+import { type CategoryRow, categoryPlot } from '../plots/category-plot.ts';
+import { pThinkHistogram } from '../plots/histogram.ts';
+import { htmlList, htmlTable, legend, modeStyle, page, type Section } from '../plots/page.ts';
+import { type Trace, tradeOffPlot } from '../plots/scatter.ts';
+import type { EvaluationReport } from './evaluation-report.ts';
+import { categoriesOf, categoryRows, differenceRows, modeRows } from './evaluation-table.ts';
+import { settingsList } from './settings-list.ts';
+import type { ModeSummary, Summary } from './summary.ts';
+
+export function evaluationPage(report: EvaluationReport): string {
+  const { dataset, settings, matcher, failures } = report;
+  const failed = failures.length === 0 ? '' : `, ${failures.length} requests failed`;
+  return page({
+    title: `${settings.model} on ${dataset.name}`,
+    summary: `${dataset.numQuestions} questions, asked in ${report.modes.length} modes${failed}. Bars and ranges are 95 % intervals.`,
+    plots: [tradeOff(report), ...histogram(report), ...byCategory(report)],
+    sections: [
+      { title: 'Modes side by side', body: htmlTable(modeRows(report)) },
+      ...(report.differences.length === 0
+        ? []
+        : [
+            {
+              title: 'Differences on the same questions',
+              note: 'The second mode less the first; intervals by paired bootstrap.',
+              body: htmlTable(differenceRows(report)),
+            },
+          ]),
+      ...categoryTable(report),
+      {
+        title: 'How it was asked',
+        body: htmlList(settingsList(dataset, settings, [['matcher', matcher]])),
+      },
+    ],
+  });
+}
+
+function tradeOff({ modes }: Summary): Section {
+  const [fast, think] = ['fast', 'think'].map((name) => modes.find(({ mode }) => mode === name));
+  const line: Trace[] =
+    fast && think ? [{ style: 'plain', points: [placeOf(fast), placeOf(think)] }] : [];
+  return {
+    title: 'Accuracy against tokens',
+    note: 'Up is better, left is cheaper. A mode above the dashed line does better than mixing fast and think at random.',
+    body: tradeOffPlot({
+      title: 'Accuracy against mean tokens by mode',
+      traces: line,
+      points: modes.map(({ mode, accuracy, tokens }) => ({
+        name: mode,
+        style: modeStyle(mode),
+        x: tokens.all.interval,
+        y: accuracy,
+      })),
+    }),
+  };
+}
+
+function placeOf({ meanTokens, accuracy }: ModeSummary): readonly [number, number] {
+  return [meanTokens, accuracy.value];
+}
+
+function histogram({ pThink }: Summary): Section[] {
+  if (pThink.length === 0) return [];
+  return [
+    {
+      title: 'How sure the model is of its choice',
+      note: 'p(think) where the model decides, before anyone leans on it. At temperature 0 it thinks from 50 % on.',
+      body: pThinkHistogram(pThink),
+    },
+  ];
+}
+
+function byCategory({ modes }: Summary): Section[] {
+  if (categoriesOf(modes).length < 2) return [];
+  const choosing = modes.filter(({ mode }) => mode !== 'fast' && mode !== 'think');
+  const categories = byThinkingRate(categoriesOf(modes), choosing[0]);
+  const names = (shown: readonly ModeSummary[]): string =>
+    legend(shown.map(({ mode }) => [modeStyle(mode), mode] as const));
+  const rates = rowsOf(
+    choosing,
+    categories,
+    (mode, category) => mode.categories[category]?.thinkingRate,
+  );
+  const accuracies = rowsOf(
+    modes,
+    categories,
+    (mode, category) => mode.categories[category]?.accuracy,
+  );
+  return [
+    ...(rates.length === 0
+      ? []
+      : [
+          {
+            title: 'Thinking rate by category',
+            note: 'Where the choice is the model’s: how often it thinks.',
+            body: names(choosing) + categoryPlot('Thinking rate by category', rates),
+          },
+        ]),
+    {
+      title: 'Accuracy by category',
+      body: names(modes) + categoryPlot('Accuracy by category', accuracies),
+    },
+  ];
+}
+
+/** Most thinking first, so that the parting line is seen at once. */
+function byThinkingRate(categories: readonly string[], mode: ModeSummary | undefined): string[] {
+  const rate = (name: string): number => mode?.categories[name]?.thinkingRate?.value ?? 0;
+  return [...categories].sort((a, b) => rate(b) - rate(a));
+}
+
+function rowsOf(
+  modes: readonly ModeSummary[],
+  categories: readonly string[],
+  read: (mode: ModeSummary, category: string) => Estimate | null | undefined,
+): CategoryRow[] {
+  return categories.flatMap((name): CategoryRow[] => {
+    const values = modes.flatMap((mode) => {
+      const share = read(mode, name);
+      return share ? [{ series: mode.mode, style: modeStyle(mode.mode), share }] : [];
+    });
+    const counts = modes.map((mode) => mode.categories[name]?.numQuestions ?? 0);
+    return values.length === 0 ? [] : [{ name, numQuestions: Math.max(...counts), values }];
+  });
+}
+
+function categoryTable(report: Summary): Section[] {
+  const rows = categoryRows(report);
+  return rows.length === 0 ? [] : [{ title: 'By category', body: htmlTable(rows) }];
+}
