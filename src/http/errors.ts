@@ -28,6 +28,7 @@ export const CATALOGUE = {
   permission_denied: { status: 403, type: 'permission_error' },
   host_not_allowed: { status: 403, type: 'permission_error' },
   completion_not_found: { status: 404, type: 'invalid_request_error' },
+  response_not_found: { status: 404, type: 'invalid_request_error' },
   model_not_found: { status: 404, type: 'invalid_request_error' },
   route_not_found: { status: 404, type: 'invalid_request_error' },
   method_not_allowed: { status: 405, type: 'invalid_request_error' },

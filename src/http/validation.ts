@@ -81,12 +81,36 @@ function describeUnion(
     // The path of this issue already ends at the discriminator.
     return notOneOf(fieldName(path), Array.isArray(options) ? options : [], value);
   }
-  const branches = issue.errors.flatMap((branch) => branch.slice(0, 1));
+  const kinds = issue.errors.flatMap((branch) => branch.filter(isOtherKind).slice(0, 1));
+  const [kind] = kinds;
+  if (kind !== undefined && kinds.length === issue.errors.length)
+    return describeKinds(kinds, kind, { data, path });
+  const candidates = issue.errors.filter((branch) => !branch.some(isOtherKind));
+  const branches = candidates.flatMap((branch) => branch.slice(0, 1));
   const matching = branches.filter((branch) => !isTypeMismatch(branch));
   const best = matching.sort((left, right) => depth(right) - depth(left))[0];
   if (best !== undefined) return describeIssue(best, data, path);
   const expected = branches.map((branch) => expectedOf(branch)).filter((name) => name !== 'null');
   return wrongType(fieldName(path), [...new Set(expected)].map(article).join(' or '), value);
+}
+
+/** The data names another kind of object than the branch is for. */
+function isOtherKind(issue: Issue): issue is Extract<Issue, { code: 'invalid_value' }> {
+  const [field, ...below] = issue.path;
+  return (
+    issue.code === 'invalid_value' && (field === 'type' || field === 'role') && below.length === 0
+  );
+}
+
+/** No branch is for what the data names: the values that some is for. */
+function describeKinds(
+  kinds: readonly Extract<Issue, { code: 'invalid_value' }>[],
+  { path: [field = 'type'] }: Issue,
+  { data, path }: { readonly data: unknown; readonly path: Path },
+): ApiError {
+  const place = [...path, field];
+  const values = kinds.filter((kind) => kind.path[0] === field).flatMap((kind) => kind.values);
+  return notOneOf(fieldName(place), [...new Set(values)], valueAt(data, place));
 }
 
 function isTypeMismatch(issue: Issue): boolean {

@@ -1,19 +1,15 @@
 import type { ChatCompletionRequest } from '../request-schema.ts';
 import type { EffortBudgets } from '../thinking-policy.ts';
-import { type Turn, toTurns } from './conversation.ts';
+import type { TranslatedRequest } from '../translated-request.ts';
+import { nameBelowTurn, type Turn } from '../turns.ts';
+import { toTurns } from './conversation.ts';
 import type { CountTokensRequest, MessagesRequest } from './messages-schema.ts';
-
-export interface TranslatedMessages {
-  readonly body: ChatCompletionRequest;
-  /** The caller's own name of a field of `body`. */
-  fieldName(field: string): string;
-}
 
 /** The same request in the terms of a chat. */
 export function toChatRequest(
   request: MessagesRequest | CountTokensRequest,
   effortBudgets: EffortBudgets,
-): TranslatedMessages {
+): TranslatedRequest {
   const turns = toTurns(request.system, request.messages);
   const continues = turns.at(-1)?.message.role === 'assistant';
   const body: ChatCompletionRequest = {
@@ -94,16 +90,10 @@ const NAMES: Readonly<Record<string, string>> = {
 };
 
 function nameInMessages(field: string, turns: readonly Turn[]): string {
-  const known = NAMES[field];
-  if (known !== undefined) return known;
-  const [, index, part, rest = ''] =
-    /^messages\[(\d+)\](?:\.content\[(\d+)\])?(.*)$/.exec(field) ?? [];
-  const turn = turns[Number(index)];
-  if (index === undefined || turn === undefined) {
-    return field
-      .replace(/^(tools\[\d+\])\.function\.parameters/, '$1.input_schema')
-      .replace(/^(tools\[\d+\])\.function/, '$1');
-  }
-  if (part !== undefined) return turn.parts[Number(part)] ?? turn.origin;
-  return `${turn.origin}${rest.replace('.tool_call_id', '.tool_use_id')}`;
+  const renameRest = (rest: string): string => rest.replace('.tool_call_id', '.tool_use_id');
+  const known = NAMES[field] ?? nameBelowTurn(field, turns, renameRest);
+  if (known !== null) return known;
+  return field
+    .replace(/^(tools\[\d+\])\.function\.parameters/, '$1.input_schema')
+    .replace(/^(tools\[\d+\])\.function/, '$1');
 }

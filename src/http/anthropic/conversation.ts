@@ -1,17 +1,9 @@
 import type { WireMessage } from '../message-schema.ts';
+import { assistantMessage, mergeAssistants, type Turn } from '../turns.ts';
 import type { AnthropicMessage, AssistantBlock, TextBlock, UserBlock } from './content-schema.ts';
 
 type UserMessage = Extract<WireMessage, { role: 'user' }>;
 type UserPart = Exclude<UserMessage['content'], string>[number];
-
-/** A message of the chat, and where its parts came from. */
-export interface Turn {
-  readonly message: WireMessage;
-  /** The caller's own name of the message. */
-  readonly origin: string;
-  /** The caller's own names of the content's parts. */
-  readonly parts: readonly string[];
-}
 
 /**
  * The messages of a chat. Turns of one side in a row become one, as Anthropic's documentation has it; results of tools
@@ -76,47 +68,31 @@ function assistantTurn(content: string | readonly AssistantBlock[], origin: stri
     .map((block) => (block.type === 'thinking' ? block.thinking : ''))
     .join('');
   const text = blocks.map((block) => (block.type === 'text' ? block.text : '')).join('');
-  const message: WireMessage = {
-    role: 'assistant',
-    content: text === '' && calls.length > 0 ? null : text,
-    ...(thinking !== '' && { reasoning_content: thinking }),
-    ...(calls.length > 0 && {
-      tool_calls: calls.map(({ id, name, input }) => ({
-        id,
-        type: 'function' as const,
-        function: { name, arguments: JSON.stringify(input) },
-      })),
-    }),
-  };
+  const message = assistantMessage({
+    text,
+    thinking,
+    calls: calls.map(({ id, name, input }) => ({
+      id,
+      type: 'function' as const,
+      function: { name, arguments: JSON.stringify(input) },
+    })),
+  });
   return { message, origin, parts: [] };
 }
 
 function appendTurn(turns: Turn[], turn: Turn): Turn[] {
   const last = turns.at(-1);
-  const merged = last === undefined ? null : merge(last, turn);
+  const merged =
+    last === undefined ? null : (mergeUsers(last, turn) ?? mergeAssistants(last, turn));
   return merged === null ? [...turns, turn] : [...turns.slice(0, -1), merged];
 }
 
-/** @returns null for turns of two sides, and for results, which stay apart */
-function merge(first: Turn, second: Turn): Turn | null {
-  const { origin } = first;
-  const [a, b] = [first.message, second.message];
-  if (a.role === 'user' && b.role === 'user') {
-    const content = [...partsOf(a), ...partsOf(b)];
-    const parts = [...first.parts, ...second.parts];
-    return { message: { role: 'user', content }, origin, parts };
-  }
-  if (a.role !== 'assistant' || b.role !== 'assistant') return null;
-  const calls = [...(a.tool_calls ?? []), ...(b.tool_calls ?? [])];
-  const thinking = `${a.reasoning_content ?? ''}${b.reasoning_content ?? ''}`;
-  const content = `${String(a.content ?? '')}${String(b.content ?? '')}`;
-  const message: WireMessage = {
-    role: 'assistant',
-    content: content === '' && calls.length > 0 ? null : content,
-    ...(thinking !== '' && { reasoning_content: thinking }),
-    ...(calls.length > 0 && { tool_calls: calls }),
-  };
-  return { message, origin, parts: [] };
+/** @returns null where one of the turns is another's */
+function mergeUsers(first: Turn, second: Turn): Turn | null {
+  if (first.message.role !== 'user' || second.message.role !== 'user') return null;
+  const content = [...partsOf(first.message), ...partsOf(second.message)];
+  const parts = [...first.parts, ...second.parts];
+  return { message: { role: 'user', content }, origin: first.origin, parts };
 }
 
 function partsOf({ content }: UserMessage): UserPart[] {

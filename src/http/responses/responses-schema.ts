@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import { MAX_TOP_LOGPROBS } from '../request-schema.ts';
+import { thinkingFields } from '../thinking-fields.ts';
+import { functionName, MAX_TOOLS } from '../tool-fields.ts';
+import { inputItemSchema } from './input-schema.ts';
+
+const inert = ' Accepted and of no effect on this server.';
+const stateless = 'Only null: this server keeps nothing between requests.';
+
+const toolSchema = z
+  .strictObject({
+    type: z.literal('function'),
+    name: functionName,
+    description: z.string().nullish(),
+    parameters: z.record(z.string(), z.unknown()).nullish(),
+    strict: z.literal(false).nullish(),
+  })
+  .meta({ id: 'ResponseTool' });
+
+const reasoningSchema = z.strictObject({
+  effort: z
+    .enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'])
+    .nullish()
+    .describe('none answers without thinking; every other level thinks, within a budget.'),
+  summary: z
+    .enum(['auto', 'detailed'])
+    .nullish()
+    .describe(
+      'Puts the thinking into the summary of its item, whole: nothing is summarised. Without it the thinking is the content.',
+    ),
+});
+
+/** The body of POST /v1/responses. Every field is honoured or marked as having no effect; others are refused by name. */
+export const responsesRequestSchema = z
+  .strictObject({
+    model: z.string(),
+    input: z.union([z.string(), z.array(inputItemSchema).min(1)]),
+    instructions: z.string().nullish(),
+    stream: z.boolean().nullish(),
+    stream_options: z.strictObject({ include_obfuscation: z.literal(false).optional() }).nullish(),
+    max_output_tokens: z
+      .int()
+      .min(1)
+      .nullish()
+      .describe('Most tokens to generate, thinking included.'),
+    temperature: z.number().min(0).max(2).nullish(),
+    top_p: z.number().gt(0).max(1).nullish(),
+    include: z.array(z.enum(['message.output_text.logprobs'])).nullish(),
+    top_logprobs: z
+      .int()
+      .min(0)
+      .max(MAX_TOP_LOGPROBS)
+      .nullish()
+      .describe('Needs message.output_text.logprobs in include.'),
+    reasoning: reasoningSchema.nullish(),
+    thinking_mode: thinkingFields.thinking_mode,
+    thinking_budget: thinkingFields.thinking_budget,
+    text: z
+      .strictObject({
+        format: z.strictObject({ type: z.literal('text') }).nullish(),
+        verbosity: z.literal('medium').nullish(),
+      })
+      .nullish(),
+    tools: z.array(toolSchema).max(MAX_TOOLS).nullish().describe('Functions the model may call.'),
+    tool_choice: z.enum(['none', 'auto']).nullish(),
+    parallel_tool_calls: z.literal(true).nullish(),
+    truncation: z.literal('disabled').nullish(),
+
+    store: z.literal(false).nullish().describe('Nothing is ever stored.'),
+    background: z.literal(false).nullish(),
+    previous_response_id: z.literal(null).optional().describe(stateless),
+    conversation: z.literal(null).optional().describe(stateless),
+    prompt: z.literal(null).optional().describe(stateless),
+
+    user: z.string().nullish().describe(`Who asks.${inert}`),
+    safety_identifier: z.string().nullish().describe(`Who asks, hashed.${inert}`),
+    prompt_cache_key: z.string().nullish().describe(`A cache hint.${inert}`),
+    metadata: z.record(z.string(), z.string()).nullish().describe('Labels; they come back.'),
+    service_tier: z.enum(['auto', 'default']).nullish().describe(`There is one tier.${inert}`),
+  })
+  .superRefine(({ include, top_logprobs: top }, context) => {
+    if (typeof top !== 'number' || include?.includes('message.output_text.logprobs')) return;
+    context.addIssue({
+      code: 'custom',
+      path: ['top_logprobs'],
+      params: { code: 'conflicting_parameters' },
+      message: '`top_logprobs` needs `message.output_text.logprobs` in `include`.',
+    });
+  })
+  .meta({ id: 'ResponsesRequest' });
+
+export type ResponsesRequest = z.output<typeof responsesRequestSchema>;

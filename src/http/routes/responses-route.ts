@@ -1,0 +1,103 @@
+import type { Readable } from 'node:stream';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { collectCompletion } from '../collect-completion.ts';
+import { thinkingHeaders } from '../completion-parts.ts';
+import { ApiError } from '../errors.ts';
+import { eventStreamSchema } from '../event-stream-schema.ts';
+import { observationOf, observeRequests } from '../observed-request.ts';
+import { errorSchema } from '../response-schema.ts';
+import { toChatRequest } from '../responses/chat-request.ts';
+import { toResponse } from '../responses/reply-parts.ts';
+import { type ResponseObject, responseSchema } from '../responses/reply-schema.ts';
+import { ResponseStream } from '../responses/response-stream.ts';
+import { type ResponsesRequest, responsesRequestSchema } from '../responses/responses-schema.ts';
+import type { RouteContext } from '../route-context.ts';
+import { sendEventStream } from '../send-event-stream.ts';
+import type { Exchange } from '../start-generation.ts';
+import { type ModeWord, thinkingHeadersSchema } from '../thinking-fields.ts';
+import { startTranslated } from '../translated-request.ts';
+
+const createSchema = {
+  operationId: 'createResponse',
+  summary: "Answer a conversation, in the shapes of OpenAI's Responses API; nothing is kept.",
+  tags: ['responses'],
+  headers: thinkingHeadersSchema,
+  body: responsesRequestSchema,
+  response: {
+    200: {
+      description: 'The response; with `stream`, server-sent events (ResponseEvent).',
+      content: {
+        'application/json': { schema: responseSchema },
+        'text/event-stream': {
+          schema: eventStreamSchema('ResponseEvent', 'One ResponseEvent per event.'),
+        },
+      },
+    },
+    '4xx': errorSchema,
+    '5xx': errorSchema,
+  },
+};
+
+/** POST /v1/responses; what needs a kept response is a 404 that says why. */
+export function responsesRoute(context: RouteContext): FastifyPluginAsyncZod {
+  return async (app) => {
+    observeRequests(app, context);
+    app.post('/v1/responses', { schema: createSchema }, (request, reply) => {
+      const { body, headers } = request;
+      const asked = { body, header: headers['x-thinking-mode'] ?? null };
+      return createResponse(asked, { reply, observation: observationOf(request) }, context);
+    });
+  };
+}
+
+const KEPT = [
+  { method: 'GET', path: '' },
+  { method: 'DELETE', path: '' },
+  { method: 'GET', path: '/input_items' },
+  { method: 'POST', path: '/cancel' },
+] as const;
+
+const keptSchema = { hide: true, params: z.object({ id: z.string() }) };
+
+/** The routes of responses that were kept: there are none, so they are not described. */
+export const keptResponsesRoute: FastifyPluginAsyncZod = async (app) => {
+  for (const { method, path } of KEPT) {
+    app.route({
+      method,
+      url: `/v1/responses/:id${path}`,
+      schema: keptSchema,
+      handler: ({ params }) => {
+        const shown = JSON.stringify(params.id.slice(0, 100));
+        throw new ApiError(
+          'response_not_found',
+          `There is no response ${shown}: this server keeps nothing. Send the conversation as \`input\` instead.`,
+          { param: 'id' },
+        );
+      },
+    });
+  }
+};
+
+interface Asked {
+  readonly body: ResponsesRequest;
+  readonly header: ModeWord | null;
+}
+
+async function createResponse(
+  { body, header }: Asked,
+  exchange: Exchange,
+  context: RouteContext,
+): Promise<ResponseObject | Readable> {
+  const call = { request: toChatRequest(body), header, idPrefix: 'resp' };
+  const started = await startTranslated(call, exchange, context);
+  const { completion, events } = started;
+  if (body.stream === true) {
+    const writer = new ResponseStream({ asked: body, completion });
+    return sendEventStream(started, { ...exchange, writer }, context);
+  }
+  const collected = await collectCompletion(events, completion);
+  exchange.observation.end(200);
+  exchange.reply.headers(thinkingHeaders(collected.decision, completion));
+  return toResponse(collected.completion, { asked: body, completion });
+}
