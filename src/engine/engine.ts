@@ -1,9 +1,8 @@
 import type { Protocol } from '../model-package/protocol.ts';
-import { ThinkingController } from '../thinking/controller.ts';
 import type { ProtocolTokens } from '../thinking/protocol-tokens.ts';
 import { deadlineOf } from './deadline.ts';
 import { Decoding } from './decoding.ts';
-import type { Entry } from './entry.ts';
+import { createEntry, type Entry, hasMask } from './entry.ts';
 import { FeatureCache } from './feature-cache.ts';
 import type {
   EngineCounts,
@@ -19,12 +18,10 @@ import { PromptProcessor } from './prompt-processor.ts';
 import { requestProblem } from './request-problem.ts';
 import { Roster } from './roster.ts';
 import { planAdmission, planStep, type StepLimits, type StepPlan } from './scheduler.ts';
-import { Sequence } from './sequence.ts';
-import { SequenceClock } from './sequence-clock.ts';
-import { SequenceEvents } from './sequence-events.ts';
 import { viewOf, waitingViewOf } from './sequence-view.ts';
 import { SlotPool } from './slot-pool.ts';
 import { StepMeter } from './step-meter.ts';
+import { type OpenConstraint, waitForConstraints } from './token-constraint.ts';
 
 export interface EngineOptions {
   readonly runner: ModelRunner;
@@ -36,6 +33,8 @@ export interface EngineOptions {
   readonly imageTokenId: number | null;
   readonly limits: EngineLimits;
   readonly reuse: ReuseOptions;
+  /** Opens what a request's answer is held to. */
+  readonly openConstraint: OpenConstraint;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** All events of one step, in order; none where only `counts` has changed. */
@@ -91,29 +90,8 @@ export class Engine {
 
   /** Takes a request; one that cannot be run ends with an error event instead. */
   submit(request: GenerationRequest): void {
-    const { runner, protocol, tokens, tokenBytes, imageTokenId, now } = this.#options;
-    const { thinking, maxTokens, minTokens, stop } = request;
-    const controller = new ThinkingController({
-      protocol,
-      tokens,
-      request: thinking,
-      maxTokens,
-      stop,
-      ending: {
-        endOfTurn: this.#options.eos,
-        stopTokenIds: new Set(request.stopTokenIds),
-        minTokens,
-      },
-      greedy: request.sampling.temperature === 0,
-      tokenBytes,
-    });
-    const clock = new SequenceClock(now);
-    const entry = {
-      sequence: new Sequence(request, controller, imageTokenId),
-      events: new SequenceEvents(controller, clock),
-      clock,
-      abort: new AbortController(),
-    };
+    const { runner, imageTokenId } = this.#options;
+    const entry = createEntry(request, this.#options);
     this.#roster.add(entry);
     const problem = requestProblem(request, runner.limits, imageTokenId);
     if (problem !== null) this.#finish(entry, 'error', { message: problem });
@@ -182,6 +160,7 @@ export class Engine {
     const { limits, now } = this.#options;
     const started = now();
     this.#dropAborted();
+    await this.#waitForConstraints();
     this.#keepDeadlines();
     this.#admit();
     this.#outbox.flush();
@@ -191,7 +170,7 @@ export class Engine {
     const prefillChunk = this.#pace.budget(hasStreams);
     const plan = planStep(running.map(viewOf), { ...limits, prefillChunk });
     // What is decoded is settled before the prompts move on: a new stream's first token does not wait for others'.
-    const streams = this.#entries(plan.decode);
+    const streams = this.#entries(plan.decode).filter(hasMask);
     await this.#advancePrompts(plan);
     this.#outbox.flush();
     await this.#decoding.step(streams.filter(({ sequence }) => sequence.status === 'running'));
@@ -201,10 +180,18 @@ export class Engine {
     if (length === 0 || streams.length < length) this.#outbox.countsChanged();
   }
 
+  /** One whose constraint is not ready in time goes without a token, or without a slot, in this step. */
+  async #waitForConstraints(): Promise<void> {
+    const { running, waiting } = this.#roster;
+    const entries = running.length > 0 ? running : waiting;
+    await waitForConstraints(entries.map(({ sequence: { guard } }) => guard?.constraint ?? null));
+  }
+
   #admit(): void {
     const { runner, limits } = this.#options;
     const { waiting, running } = this.#roster;
-    const { park, admit } = planAdmission(waiting.map(waitingViewOf), running.map(viewOf), {
+    const startable = waiting.filter(hasMask).map(waitingViewOf);
+    const { park, admit } = planAdmission(startable, running.map(viewOf), {
       numSlots: runner.limits.numSlots,
       maxThinkers: limits.maxThinkers,
     });
@@ -287,6 +274,7 @@ export class Engine {
     if (sequence.status === 'finished') return;
     // What a failed sequence computed is not trusted; what an aborted one did, is.
     this.#roster.end(entry, { keep: reason !== 'error' });
+    sequence.guard?.close();
     if (reason === 'abort') this.#meter.abort();
     this.#outbox.countsChanged();
     this.#say(entry, entry.events.finish(sequence, reason, end));

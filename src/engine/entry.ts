@@ -1,6 +1,10 @@
-import type { Sequence } from './sequence.ts';
-import type { SequenceClock } from './sequence-clock.ts';
-import type { SequenceEvents } from './sequence-events.ts';
+import { ThinkingController } from '../thinking/controller.ts';
+import type { EngineOptions } from './engine.ts';
+import type { GenerationRequest } from './generation.ts';
+import { Sequence } from './sequence.ts';
+import { SequenceClock } from './sequence-clock.ts';
+import { SequenceEvents } from './sequence-events.ts';
+import { isReady, type TokenConstraint } from './token-constraint.ts';
 
 /** A sequence with what accompanies it through the engine. */
 export interface Entry {
@@ -8,4 +12,40 @@ export interface Entry {
   readonly events: SequenceEvents;
   readonly clock: SequenceClock;
   readonly abort: AbortController;
+}
+
+export function createEntry(request: GenerationRequest, options: EngineOptions): Entry {
+  const { protocol, tokens, tokenBytes, imageTokenId, now, eos } = options;
+  const { thinking, maxTokens, minTokens, stop } = request;
+  const controller = new ThinkingController({
+    protocol,
+    tokens,
+    request: thinking,
+    maxTokens,
+    stop,
+    ending: { endOfTurn: eos, stopTokenIds: new Set(request.stopTokenIds), minTokens },
+    greedy: request.sampling.temperature === 0,
+    tokenBytes,
+  });
+  const clock = new SequenceClock(now);
+  const constraint = constraintOf(request, options);
+  return {
+    sequence: new Sequence(request, controller, { imageTokenId, constraint }),
+    events: new SequenceEvents(controller, clock),
+    clock,
+    abort: new AbortController(),
+  };
+}
+
+/** Whether it is known what may be written next. */
+export function hasMask({ sequence }: Entry): boolean {
+  return isReady(sequence.guard?.constraint ?? null);
+}
+
+function constraintOf(
+  { grammar, stopTokenIds }: GenerationRequest,
+  { openConstraint, eos }: EngineOptions,
+): TokenConstraint | null {
+  if (grammar === null) return null;
+  return openConstraint({ grammar, endTokens: [...eos, ...stopTokenIds] });
 }

@@ -24,6 +24,8 @@ export interface GenerationRequest {
   readonly priority: number;
   /** Most milliseconds from the arrival at the engine to the last token; null for no limit. */
   readonly timeoutMs: number | null;
+  /** What the answer is held to, opaque to the engine; null for a free one. */
+  readonly grammar: string | null;
   /** Number of alternatives to report per token; null reports no log-probabilities. */
   readonly topLogprobs: number | null;
   readonly thinking: ThinkingRequest;

@@ -1,10 +1,12 @@
-import { logSumExp, topIds } from '../sampling/logprobs.ts';
+import { argmax, logSumExp, topIds } from '../sampling/logprobs.ts';
 import { Sampler } from '../sampling/sampler.ts';
 import type { Adjustment, ThinkingController } from '../thinking/controller.ts';
 import { sideOf } from '../thinking/steering.ts';
+import { AnswerGuard } from './answer-guard.ts';
 import type { GenerationRequest, TokenLogprob } from './generation.ts';
 import type { FeatureSpan, TiledImage } from './model-runner.ts';
 import type { Outlook } from './scheduler.ts';
+import type { TokenConstraint } from './token-constraint.ts';
 import type { TokenPrefix } from './token-prefix.ts';
 
 export type SequenceStatus = 'waiting' | 'running' | 'finished';
@@ -27,11 +29,19 @@ export interface TokenReport {
   readonly topLogprobs: readonly TokenLogprob[] | null;
 }
 
+export interface SequenceOptions {
+  readonly imageTokenId: number | null;
+  /** What the answer is held to; null for a free one. */
+  readonly constraint: TokenConstraint | null;
+}
+
 /** The engine's state of one generation: tokens, counters, slot. Everything derived is a getter. */
 export class Sequence {
   readonly request: GenerationRequest;
   readonly thinking: ThinkingController;
   readonly images: readonly PromptImage[];
+  /** Holds the answer to a constraint; null for a free one. */
+  readonly guard: AnswerGuard | null;
   readonly #sampler: Sampler;
   status: SequenceStatus = 'waiting';
   slot = -1;
@@ -49,10 +59,11 @@ export class Sequence {
   constructor(
     request: GenerationRequest,
     thinking: ThinkingController,
-    imageTokenId: number | null,
+    { imageTokenId, constraint }: SequenceOptions,
   ) {
     this.request = request;
     this.thinking = thinking;
+    this.guard = constraint === null ? null : new AnswerGuard(constraint, thinking);
     this.images = locateImages(request, imageTokenId);
     this.#sampler = new Sampler(request.sampling, request.promptTokenIds);
   }
@@ -138,7 +149,7 @@ export class Sequence {
     const { thinking } = this;
     const adjustment = thinking.observe(logits);
     let forced = thinking.takeForced();
-    let tokenId = forced ?? this.#sample(logits, adjustment);
+    let tokenId = forced ?? this.#choose(logits, adjustment, endsTurn);
     if (forced === undefined && thinking.refuses(tokenId, endsTurn(tokenId))) {
       forced = thinking.takeForced();
       tokenId = forced ?? tokenId;
@@ -146,10 +157,20 @@ export class Sequence {
     return { tokenId, forced: forced !== undefined, report: this.#report(logits, tokenId) };
   }
 
+  #choose(
+    logits: Float32Array,
+    adjustment: Adjustment | null,
+    endsTurn: (tokenId: number) => boolean,
+  ): number {
+    if (this.guard === null) return this.#sample(logits, adjustment);
+    const ends = (id: number): boolean => endsTurn(id) || this.thinking.stopsAt(id);
+    return this.guard.choose(logits, (left) => this.#sample(left, adjustment), ends);
+  }
+
   #sample(logits: Float32Array, adjustment: Adjustment | null): number {
     if (adjustment === null) return this.#sampler.sample(logits);
     const { banned, steered } = adjustment;
-    if (steered === null) return this.#sampler.sample(without(logits, banned));
+    if (steered === null) return this.#sampler.sample(unless(logits, banned));
     const variants = steered.variants.map((variant) => without(variant, banned));
     const ids = this.#sampler.sampleTogether(variants, (id) => sideOf(steered.branch, id));
     this.thinking.sampled(ids);
@@ -189,6 +210,12 @@ export class Sequence {
       })),
     };
   }
+}
+
+/** The same, unless nothing else is left: an end that a constraint asks for comes before a least number of tokens. */
+function unless(logits: Float32Array, banned: readonly number[]): Float32Array {
+  const kept = without(logits, banned);
+  return kept === logits || Number.isFinite(kept[argmax(kept)]) ? kept : logits;
 }
 
 /** The logits with some tokens made impossible: a copy, if there are any. */

@@ -10,6 +10,7 @@ export const CATALOGUE = {
   invalid_value: BAD_REQUEST,
   unsupported_value: BAD_REQUEST,
   unsupported_parameter: BAD_REQUEST,
+  unsupported_schema: BAD_REQUEST,
   missing_required_parameter: BAD_REQUEST,
   conflicting_parameters: BAD_REQUEST,
   thinking_conflict: BAD_REQUEST,

@@ -6,6 +6,7 @@ import type { GenerationRequest } from '../engine/generation.ts';
 import type { ThinkingMode } from '../model-package/protocol.ts';
 import type { OfferedTools } from '../tool-calls/open-answer-reader.ts';
 import type { Quotas } from './access/quotas.ts';
+import { resolveGrammar } from './answer-grammar.ts';
 import { conflict } from './errors.ts';
 import { drawArm, type HoldoutArm } from './holdout.ts';
 import { toChatMessage } from './message-schema.ts';
@@ -63,6 +64,7 @@ export async function prepareGeneration(
   });
   const display = resolveDisplay(body);
   const tools = resolveTools(body, model.manifest);
+  const grammar = resolveGrammar(body, tools);
   const continuation = resolveContinuation(body, asked, context);
   const { prompt, plan, maxTokens, holdoutArm } = await writePrompt(
     { body, asked, continuation, tools },
@@ -85,6 +87,7 @@ export async function prepareGeneration(
     minTokens: resolveMinTokens(body, maxTokens),
     priority: body.priority ?? 0,
     timeoutMs: typeof body.timeout === 'number' ? body.timeout * 1000 : settings.defaultTimeoutMs,
+    grammar,
     topLogprobs: body.logprobs === true ? (body.top_logprobs ?? 0) : null,
     thinking: {
       requested: plan.mode,

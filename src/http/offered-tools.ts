@@ -1,6 +1,6 @@
 import type { Manifest } from '../model-package/manifest.ts';
 import type { OfferedTools } from '../tool-calls/open-answer-reader.ts';
-import type { Tool } from '../tool-calls/tool.ts';
+import type { RequestedTool } from '../tool-calls/tool.ts';
 import { ApiError } from './errors.ts';
 import type { ToolFields } from './tool-fields.ts';
 
@@ -14,29 +14,59 @@ export function resolveTools(
 ): OfferedTools | null {
   const tools = (body.tools ?? []).map(toTool);
   checkNames(tools);
+  const choice = body.tool_choice ?? null;
   if (tools.length === 0) {
-    if (body.tool_choice === 'auto') throw needsTools('tool_choice');
+    if (choice !== null && choice !== 'none') throw needsTools('tool_choice');
+    if (typeof body.parallel_tool_calls === 'boolean') throw needsTools('parallel_tool_calls');
     return null;
   }
-  if (body.tool_choice === 'none') return null;
+  if (choice === 'none') return null;
   if (chat.toolCalls === null) {
     const message = `\`tools\` cannot be used: how ${name} writes calls is not known to this server.`;
     throw new ApiError('unsupported_parameter', message, { param: 'tools' });
   }
-  return { format: chat.toolCalls, tools };
+  return { format: chat.toolCalls, tools, ...chosen(choice, tools) };
+}
+
+/** What may be called of what is shown, and whether something must be. */
+function chosen(
+  choice: Exclude<ToolFields['tool_choice'], 'none' | undefined>,
+  tools: readonly RequestedTool[],
+): Pick<OfferedTools, 'callable' | 'required'> {
+  if (choice === null || choice === 'auto') return { callable: tools, required: false };
+  if (choice === 'required') return { callable: tools, required: true };
+  if (choice.type === 'function') {
+    const at = 'tool_choice.function.name';
+    return { callable: [toolNamed(choice.function.name, tools, at)], required: true };
+  }
+  const { mode, tools: allowed } = choice.allowed_tools;
+  const callable = allowed.map(({ function: { name } }, index) =>
+    toolNamed(name, tools, `tool_choice.allowed_tools.tools[${index}].function.name`),
+  );
+  return { callable: [...new Set(callable)], required: mode === 'required' };
+}
+
+function toolNamed(name: string, tools: readonly RequestedTool[], param: string): RequestedTool {
+  const tool = tools.find((known) => known.name === name);
+  if (tool !== undefined) return tool;
+  const message = `\`${param}\` is ${JSON.stringify(name)}, which is not among \`tools\`.`;
+  throw new ApiError('invalid_value', message, { param });
 }
 
 type WireTool = NonNullable<ToolFields['tools']>[number];
 
-function toTool({ function: { name, description, parameters } }: WireTool): Tool {
+function toTool({ function: tool }: WireTool, index: number): RequestedTool {
+  const { name, description, parameters, strict } = tool;
   return {
     name,
     description: description ?? undefined,
     parameters: parameters ?? undefined,
+    strict: strict === true,
+    index,
   };
 }
 
-function checkNames(tools: readonly Tool[]): void {
+function checkNames(tools: readonly RequestedTool[]): void {
   for (const [index, { name }] of tools.entries()) {
     const first = tools.findIndex((tool) => tool.name === name);
     if (first === index) continue;

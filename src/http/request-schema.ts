@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { messageSchema } from './message-schema.ts';
+import { responseFormatField } from './response-format.ts';
 import { thinkingFields } from './thinking-fields.ts';
 import { toolFields } from './tool-fields.ts';
 import { checkToolTurns } from './tool-turns.ts';
@@ -103,7 +104,7 @@ export const chatCompletionRequestSchema = z
 
     ...toolFields,
 
-    response_format: z.strictObject({ type: z.literal('text') }).nullish(),
+    response_format: responseFormatField,
     user: z.string().nullish().describe(`Who asks.${inert}`),
     safety_identifier: z.string().nullish().describe(`Who asks, hashed.${inert}`),
     prompt_cache_key: z.string().nullish().describe(`A cache hint.${inert}`),

@@ -199,7 +199,7 @@ function article(type: string): string {
 }
 
 /** `messages[0].content`, the form OpenAI's own errors use. */
-function fieldName(path: Path): string {
+export function fieldName(path: Path): string {
   return path.reduce<string>(
     (name, key) =>
       typeof key === 'number'

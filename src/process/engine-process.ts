@@ -1,4 +1,5 @@
 import { Engine } from '../engine/engine.ts';
+import { GrammarService } from '../grammar/grammar-service.ts';
 import { openBackend } from '../runtime/backend.ts';
 import { openModelRunner } from '../runtime/onnx-model-runner.ts';
 import type { FromEngine, LoadMessage, ToEngine } from './messages.ts';
@@ -33,6 +34,8 @@ async function load(message: LoadMessage): Promise<void> {
     numSlots: settings.numSlots,
     slotCapacity: settings.slotCapacity,
   });
+  const { tokenTable, silentIds } = message;
+  const grammars = new GrammarService({ tokenTable, silentIds, eos: manifest.tokens.eos });
   const created = new Engine({
     runner,
     protocol: manifest.thinking,
@@ -42,6 +45,7 @@ async function load(message: LoadMessage): Promise<void> {
     imageTokenId: manifest.tokens.image,
     limits: settings,
     reuse: settings.reuse,
+    openConstraint: (request) => grammars.open(request),
     now: () => performance.now(),
     emit: (events) => send({ type: 'events', events, counts: created.counts(), residentBytes }),
   });

@@ -3,7 +3,8 @@ import { BlockCloser } from './block-closer.ts';
 import type { Decision, ThinkingEnd, ThinkingRequest } from './decision.ts';
 import { DecisionProbe } from './probe.ts';
 import type { ProtocolTokens } from './protocol-tokens.ts';
-import { type Region, SectionParser } from './section-parser.ts';
+import { SectionParser } from './section-parser.ts';
+import type { Region } from './section-place.ts';
 import {
   leanProbability,
   type SteeredLogits,
@@ -113,6 +114,21 @@ export class ThinkingController {
 
   get inAnswer(): boolean {
     return this.#parser.inAnswer;
+  }
+
+  /** Where the text stands. */
+  get region(): Region {
+    return this.#parser.region;
+  }
+
+  /** Text is held back that may be the beginning of a tag. */
+  get holdsText(): boolean {
+    return this.#parser.holdsText;
+  }
+
+  /** What a token would do where the text stands. */
+  preview(tokenId: number): { readonly region: Region; readonly beginsAnswer: boolean } {
+    return this.#parser.preview(new TextDecoder().decode(this.#options.tokenBytes(tokenId)));
   }
 
   /** The caller wants the answer now, or its time is short. @returns false when the model is at it already */

@@ -1,6 +1,7 @@
 import type { StartSection } from './decision.ts';
 import { protocolStrings } from './protocol-grammar.ts';
-import { type ParsedProtocol, type Place, SectionParser } from './section-parser.ts';
+import { type ParsedProtocol, SectionParser } from './section-parser.ts';
+import type { Place } from './section-place.ts';
 
 const STARTS: Readonly<Record<Place, StartSection>> = {
   outside: 'outside',

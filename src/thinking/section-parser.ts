@@ -2,6 +2,7 @@ import type { Protocol } from '../model-package/protocol.ts';
 import type { StartSection } from './decision.ts';
 import { findFirst, heldSuffixLength } from './hold-back.ts';
 import { type Gate, type Grammar, grammarOf, type Verdict } from './protocol-grammar.ts';
+import { PLACES, type Place, REGIONS, type Region } from './section-place.ts';
 
 /**
  * `frame` is protocol text: tags, control strings and the white space that belongs to them. `preamble` is what a model
@@ -14,44 +15,8 @@ export interface TextPiece {
   readonly text: string;
 }
 
-/** Where the text stands: at a place where a tag may still come, or inside a section. */
-export type Region = 'open' | 'preamble' | 'block' | 'answer';
-
 /** The parts of a protocol that cut its text. */
 export type ParsedProtocol = Pick<Protocol, 'tags' | 'preamble' | 'decide' | 'answer'>;
-
-/** Gates are the places where a tag is looked for behind white space; the others hold text. */
-export type Place =
-  | Gate
-  | 'preamble'
-  | 'reasoning'
-  | 'answer'
-  | 'tagged-start'
-  | 'tagged'
-  | 'after-tagged';
-
-const REGIONS: Readonly<Record<Place, Region>> = {
-  outside: 'open',
-  judged: 'open',
-  'answer-start': 'open',
-  preamble: 'preamble',
-  'block-start': 'block',
-  reasoning: 'block',
-  answer: 'answer',
-  'tagged-start': 'answer',
-  tagged: 'answer',
-  'after-tagged': 'answer',
-};
-
-const PLACES: Readonly<Record<StartSection, Place>> = {
-  outside: 'outside',
-  preamble: 'preamble',
-  'after-preamble': 'judged',
-  block: 'block-start',
-  answer: 'answer-start',
-  'answer-tagged': 'tagged-start',
-  'answer-text': 'answer',
-};
 
 /**
  * Cuts the text a model writes into preamble, reasoning, answer and frame, as it streams. Text is given out once no
@@ -62,6 +27,7 @@ const PLACES: Readonly<Record<StartSection, Place>> = {
  * that was never opened is frame). In the midst of an answer they are the answer's own text.
  */
 export class SectionParser {
+  readonly #protocol: ParsedProtocol;
   readonly #grammar: Grammar;
   #place: Place;
   #answerClose: string;
@@ -74,6 +40,7 @@ export class SectionParser {
 
   /** @param start where the prompt's own tags leave the text. */
   constructor(protocol: ParsedProtocol, start: StartSection) {
+    this.#protocol = protocol;
     this.#grammar = grammarOf(protocol);
     this.#place = PLACES[start];
     this.#answerClose = this.#grammar.directAnswerClose;
@@ -127,6 +94,19 @@ export class SectionParser {
   get atMarker(): boolean {
     const here = this.#grammar.hasPreamble ? 'judged' : 'outside';
     return this.#place === here && this.#held.trim() === '';
+  }
+
+  /** Text is held back that may be the beginning of a tag. */
+  get holdsText(): boolean {
+    return this.#held.trim() !== '';
+  }
+
+  /** Where a text would lead, and whether it would begin the answer with more than white space. */
+  preview(text: string): { readonly region: Region; readonly beginsAnswer: boolean } {
+    const copy = this.#copy();
+    const written = copy.push(text).some((piece) => piece.section === 'answer' && isWords(piece));
+    const { region, holdsText } = copy;
+    return { region, beginsAnswer: written || (region === 'answer' && holdsText) };
   }
 
   push(text: string): TextPiece[] {
@@ -284,9 +264,25 @@ export class SectionParser {
     else this.#pieces.push({ section, text });
   }
 
+  #copy(): SectionParser {
+    const copy = new SectionParser(this.#protocol, 'outside');
+    copy.#place = this.#place;
+    copy.#answerClose = this.#answerClose;
+    copy.#held = this.#held;
+    copy.#preamble = this.#preamble;
+    copy.#signal = this.#signal;
+    copy.#thought = this.#thought;
+    copy.#numBlocks = this.#numBlocks;
+    return copy;
+  }
+
   #take(): TextPiece[] {
     const pieces = this.#pieces;
     this.#pieces = [];
     return pieces;
   }
+}
+
+function isWords({ text }: TextPiece): boolean {
+  return text.trim() !== '';
 }

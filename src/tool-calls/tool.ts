@@ -5,3 +5,10 @@ export interface Tool {
   /** JSON schema of the arguments; none takes any object. */
   readonly parameters?: Readonly<Record<string, unknown>> | undefined;
 }
+
+export interface RequestedTool extends Tool {
+  /** The arguments are held to the schema in full. */
+  readonly strict: boolean;
+  /** Its place in the request. */
+  readonly index: number;
+}

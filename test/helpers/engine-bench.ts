@@ -8,6 +8,7 @@ import type {
   TokenEvent,
 } from '../../src/engine/generation.ts';
 import type { TiledImage } from '../../src/engine/model-runner.ts';
+import type { OpenConstraint } from '../../src/engine/token-constraint.ts';
 import type { Protocol } from '../../src/model-package/protocol.ts';
 import type { ProtocolTokens } from '../../src/thinking/protocol-tokens.ts';
 import type { Section } from '../../src/thinking/section-parser.ts';
@@ -32,6 +33,8 @@ export interface BenchOptions {
     readonly tokenBytes: (tokenId: number) => Uint8Array;
   };
   readonly onCall?: (call: RunnerCall, index: number) => Promise<void> | void;
+  /** Without one, no request may have a grammar. */
+  readonly openConstraint?: OpenConstraint;
   readonly onEmit?: (ids: readonly string[]) => void;
 }
 
@@ -79,6 +82,7 @@ export class EngineBench {
         stallMs: options.stallMs ?? 1e9,
       },
       reuse: options.reuse ?? { prefixes: true, featureBytes: 2 ** 20 },
+      openConstraint: options.openConstraint ?? noConstraint,
       now: options.now ?? (() => this.#time++),
       emit: (addressed) => {
         options.onEmit?.(addressed.map(({ id }) => id));
@@ -131,6 +135,11 @@ export class EngineBench {
   }
 }
 
+/** For engines whose requests have no grammar. */
+export function noConstraint(): never {
+  throw new Error('This engine opens no constraints.');
+}
+
 /** What of the engine is in use at the moment. */
 export function occupancy(
   engine: Engine,
@@ -165,6 +174,7 @@ export function requestOf(
     minTokens: 0,
     priority: 0,
     timeoutMs: null,
+    grammar: null,
     topLogprobs: null,
     thinking: { requested: 'auto', source: 'policy', start: 'block', budget: null, answerFloor: 0 },
     ...parts,

@@ -5,7 +5,7 @@ import type { Manifest } from '../../src/model-package/manifest.ts';
 import { openBackend } from '../../src/runtime/backend.ts';
 import { openModelRunner } from '../../src/runtime/onnx-model-runner.ts';
 import { PROTOCOL, PROTOCOL_TOKENS } from './byte-tokens.ts';
-import { requestOf } from './engine-bench.ts';
+import { noConstraint, requestOf } from './engine-bench.ts';
 
 export interface RuntimeEngineOptions {
   readonly packageDir: string;
@@ -65,6 +65,7 @@ export class RuntimeEngine {
         stallMs: 1e9,
       },
       reuse: { prefixes: true, featureBytes: 2 ** 24, ...options.reuse },
+      openConstraint: noConstraint,
       now: () => performance.now(),
       emit: (events) => {
         for (const { id, event } of events) {

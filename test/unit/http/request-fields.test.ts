@@ -28,6 +28,9 @@ const thinking =
 
 const TOOL = { type: 'function', function: { name: 'weather', parameters: { type: 'object' } } };
 
+const grammarOf = ({ lastRequest }: TestApp['engine']) =>
+  lastRequest.grammar === null ? undefined : JSON.parse(lastRequest.grammar);
+
 /** One row or more per field of the schema that is honoured. */
 const HONOURED: Record<string, Honoured> = {
   'messages as text': {
@@ -60,10 +63,30 @@ const HONOURED: Record<string, Honoured> = {
     read: ({ formatter }) => formatter.calls[0]?.tools?.length,
     expected: 1,
   },
-  'parallel_tool_calls (the default)': {
-    fields: { tools: [TOOL], parallel_tool_calls: true },
-    read: ({ formatter }) => formatter.calls[0]?.tools?.length,
-    expected: 1,
+  'tool_choice required': {
+    fields: { tools: [TOOL], tool_choice: 'required' },
+    read: ({ engine }) => grammarOf(engine)?.otherwise,
+    expected: 'nothing',
+  },
+  parallel_tool_calls: {
+    fields: { tools: [TOOL], parallel_tool_calls: false },
+    read: ({ engine }) => grammarOf(engine)?.single,
+    expected: true,
+  },
+  'response_format json_object': {
+    fields: { response_format: { type: 'json_object' } },
+    read: ({ engine }) => grammarOf(engine),
+    expected: { kind: 'json', schema: { type: 'object' } },
+  },
+  'response_format json_schema': {
+    fields: {
+      response_format: {
+        type: 'json_schema',
+        json_schema: { name: 'n', schema: { type: 'integer', title: 'T' }, strict: true },
+      },
+    },
+    read: ({ engine }) => grammarOf(engine),
+    expected: { kind: 'json', schema: { type: 'integer' } },
   },
   temperature: { fields: { temperature: 0 }, read: sampling('temperature'), expected: 0 },
   top_p: { fields: { top_p: 0.5 }, read: sampling('topP'), expected: 0.5 },
@@ -276,7 +299,6 @@ test('stream and stream_options.include_usage change the reply', async () => {
 
 const INERT: Body = {
   n: 1,
-  response_format: { type: 'text' },
   user: 'someone',
   safety_identifier: 'hash',
   prompt_cache_key: 'key',
@@ -422,7 +444,35 @@ const REFUSED: readonly (readonly [Body, string, RegExp])[] = [
     'chat_template_kwargs.tools',
     /not supported by this server/,
   ],
-  [{ response_format: { type: 'json_object' } }, 'response_format.type', /"text".*"json_object"/],
+  [
+    {
+      response_format: {
+        type: 'json_schema',
+        json_schema: { name: 'n', schema: { properties: { a: { type: 'number', minimum: 0 } } } },
+      },
+    },
+    'response_format.json_schema.schema.properties.a.minimum',
+    /cannot be enforced/,
+  ],
+  [
+    { response_format: { type: 'json_schema', json_schema: {} } },
+    'response_format.json_schema.name',
+    /required/,
+  ],
+  [
+    {
+      response_format: { type: 'json_object' },
+      continue_final_message: true,
+      messages: [{ role: 'assistant', content: 'x' }],
+    },
+    'response_format',
+    /`continue_final_message`/,
+  ],
+  [
+    { response_format: { type: 'xml' } },
+    'response_format.type',
+    /one of .*"json_schema"; got "xml"/,
+  ],
   [{ service_tier: 'flex' }, 'service_tier', /one of "auto", "default"; got "flex"/],
   [{ model: 5 }, 'model', /a string; got 5/],
   [{ model: undefined }, 'model', /required/],

@@ -155,6 +155,47 @@ const REFUSED: [Record<string, unknown>, string, RegExp][] = [
   [{ tools: [TOOLS[1], TOOLS[1]] }, 'tools[1].function.name', /tools\[0\]/],
   [{ tools: Array.from({ length: 129 }, () => TOOLS[1]) }, 'tools', /at most 128 items; got 129/],
   [{ tool_choice: 'auto' }, 'tool_choice', /needs `tools`/],
+  [{ parallel_tool_calls: false }, 'parallel_tool_calls', /needs `tools`/],
+  [
+    { tools: TOOLS, tool_choice: { type: 'function', function: { name: 'fly' } } },
+    'tool_choice.function.name',
+    /"fly", which is not among/,
+  ],
+  [
+    {
+      tools: [
+        {
+          type: 'function',
+          function: {
+            name: 'f',
+            strict: true,
+            parameters: { properties: { a: { type: 'number', minimum: 1 } } },
+          },
+        },
+      ],
+    },
+    'tools[0].function.parameters.properties.a.minimum',
+    /cannot be enforced/,
+  ],
+  [
+    {
+      tools: [
+        { type: 'function', function: { name: 'f', strict: true, parameters: { type: 'array' } } },
+      ],
+    },
+    'tools[0].function.parameters.type',
+    /must be "object"/,
+  ],
+  [
+    {
+      tools: TOOLS,
+      tool_choice: 'required',
+      continue_final_message: true,
+      messages: [{ role: 'assistant', content: 'x' }],
+    },
+    'tool_choice',
+    /`continue_final_message`/,
+  ],
   [{ messages: [{ role: 'assistant' }] }, 'messages[0].content', /required/],
   [
     { messages: [{ role: 'tool', content: 'x', tool_call_id: 'c1' }] },
@@ -196,4 +237,59 @@ test('a model whose way of calling is not known takes no tools', async () => {
   const reply = await postChat(app, { tools: TOOLS });
   assert.equal(reply.json().error.code, 'unsupported_parameter');
   assert.equal((await postChat(app, { tools: TOOLS, tool_choice: 'none' })).statusCode, 200);
+});
+
+interface Calls {
+  readonly tools: readonly { readonly name: string; readonly schema: unknown }[];
+  readonly otherwise: unknown;
+  readonly single: boolean;
+}
+
+async function grammarFor(fields: Record<string, unknown>): Promise<Calls> {
+  const { app, engine } = await buildTestApp();
+  const reply = await postChat(app, { tools: TOOLS, ...fields });
+  assert.equal(reply.statusCode, 200, reply.body);
+  return JSON.parse(engine.lastRequest.grammar ?? 'null');
+}
+
+test('what must and may be called follows tool_choice', async () => {
+  const named = { type: 'function', function: { name: 'time' } };
+  for (const [choice, names, otherwise] of [
+    ['auto', ['weather', 'time'], 'text'],
+    [undefined, ['weather', 'time'], 'text'],
+    ['required', ['weather', 'time'], 'nothing'],
+    [named, ['time'], 'nothing'],
+    [{ type: 'allowed_tools', allowed_tools: { mode: 'auto', tools: [named] } }, ['time'], 'text'],
+    [
+      { type: 'allowed_tools', allowed_tools: { mode: 'required', tools: [named] } },
+      ['time'],
+      'nothing',
+    ],
+  ] as const) {
+    const grammar = await grammarFor({ tool_choice: choice });
+    assert.deepEqual(
+      grammar.tools.map(({ name }) => name),
+      names,
+    );
+    assert.equal(grammar.otherwise, otherwise);
+  }
+});
+
+test('the answer may be JSON instead of calls where both were asked for', async () => {
+  const grammar = await grammarFor({ response_format: { type: 'json_object' } });
+  assert.deepEqual(grammar.otherwise, { type: 'object' });
+});
+
+test('arguments follow their schema, or are any object where a tool that is not strict has more in it', async () => {
+  const tool = (parameters: object) => ({ type: 'function', function: { name: 'f', parameters } });
+  const schema = async (parameters: object) =>
+    (await grammarFor({ tools: [tool(parameters)] })).tools[0]?.schema;
+  assert.deepEqual(await schema({ type: 'object', properties: { a: { const: 1 } } }), {
+    type: 'object',
+    properties: { a: { enum: [1] } },
+    required: [],
+    additionalProperties: false,
+  });
+  assert.deepEqual(await schema({ type: 'object', minProperties: 1 }), { type: 'object' });
+  assert.deepEqual(await schema({ type: 'array' }), { type: 'object' });
 });

@@ -1,0 +1,107 @@
+import { allows, maskLogits } from '../sampling/token-mask.ts';
+import type { ThinkingController } from '../thinking/controller.ts';
+import type { TokenConstraint } from './token-constraint.ts';
+
+/** White space that may stand where an answer could begin, before it has to. */
+const MAX_BLANK_TOKENS = 4;
+/** Ways to end a block that are tried before giving up. */
+const MAX_TRIES = 32;
+
+/**
+ * Holds the answer of one sequence, and nothing but the answer, to a constraint. While the model thinks it is not asked;
+ * where the text may become thinking or an answer, the model's own choice stands, and only an answer that begins in a
+ * way the constraint rules out is begun otherwise: the mode is what it would have been without.
+ */
+export class AnswerGuard {
+  readonly constraint: TokenConstraint;
+  readonly #thinking: ThinkingController;
+  #numBlank = 0;
+  /** Text was written that may be a tag or an answer, and the constraint rules it out: it has to be a tag. */
+  #mustBeTag = false;
+  /** The constraint took some of that text. */
+  #isFed = false;
+
+  constructor(constraint: TokenConstraint, thinking: ThinkingController) {
+    this.constraint = constraint;
+    this.#thinking = thinking;
+  }
+
+  /**
+   * Samples a token that may stand where the text is.
+   * @param sample draws from logits
+   * @param ends whether a token would end the generation
+   */
+  choose(
+    logits: Float32Array,
+    sample: (logits: Float32Array) => number,
+    ends: (tokenId: number) => boolean,
+  ): number {
+    const { region } = this.#thinking;
+    const mustBegin = region === 'open' && this.#numBlank >= MAX_BLANK_TOKENS;
+    if (region === 'answer' || mustBegin) return sample(this.#masked(logits));
+    const tokenId = sample(logits);
+    if (region !== 'open' || this.#mustBeTag) {
+      return this.#without(logits, sample, tokenId);
+    }
+    return this.#mayStand(tokenId, ends(tokenId)) ? tokenId : sample(this.#masked(logits));
+  }
+
+  /** Follows a token that was written; `before` is where the text stood. */
+  accept(tokenId: number, before: ThinkingController['region']): void {
+    const { region, holdsText } = this.#thinking;
+    if (before === 'answer') this.constraint.accept(tokenId);
+    else if (before === 'open' && (region === 'answer' || holdsText)) this.#begin(tokenId);
+    else if (region !== 'answer') this.#startOver(before === 'open' && region === 'open');
+  }
+
+  close(): void {
+    this.constraint.close();
+  }
+
+  /** Tags, some white space, what may become a tag, and an answer that begins well. */
+  #mayStand(tokenId: number, ends: boolean): boolean {
+    const { beginsAnswer } = this.#thinking.preview(tokenId);
+    return (!ends && !beginsAnswer) || allows(this.#mask, tokenId);
+  }
+
+  /** Where an answer cannot begin with this token, since what stands before it would be part of it: others are tried. */
+  #without(logits: Float32Array, sample: (logits: Float32Array) => number, first: number): number {
+    let tokenId = first;
+    let left: Float32Array | null = null;
+    for (let tries = 0; this.#thinking.preview(tokenId).beginsAnswer; tries++) {
+      if (tries === MAX_TRIES) throw new Error('No token was found that ends the thinking alone.');
+      left ??= logits.slice();
+      left[tokenId] = Number.NEGATIVE_INFINITY;
+      tokenId = sample(left);
+    }
+    return tokenId;
+  }
+
+  #begin(tokenId: number): void {
+    if (this.#mustBeTag || !allows(this.#mask, tokenId)) {
+      this.#mustBeTag = true;
+      return;
+    }
+    this.constraint.accept(tokenId);
+    this.#isFed = true;
+  }
+
+  /** What was written turned out to be thinking, a tag or white space. */
+  #startOver(isSamePlace: boolean): void {
+    const isBlank = isSamePlace && !this.#isFed && !this.#mustBeTag;
+    if (this.#isFed) this.constraint.reset();
+    this.#numBlank = isBlank ? this.#numBlank + 1 : 0;
+    this.#isFed = false;
+    this.#mustBeTag = false;
+  }
+
+  #masked(logits: Float32Array): Float32Array {
+    return maskLogits(logits, this.#mask);
+  }
+
+  get #mask(): Int32Array {
+    const { mask } = this.constraint;
+    if (mask === null) throw new Error('The mask of a constraint was asked for too early.');
+    return mask;
+  }
+}

@@ -1,0 +1,172 @@
+import { SchemaError } from './schema-error.ts';
+import { stringSchema } from './schema-strings.ts';
+import {
+  countAt,
+  objectAt,
+  onlyKeywords,
+  type Path,
+  type SchemaLimits,
+  type SchemaObject,
+  shown,
+} from './schema-walk.ts';
+
+export interface CheckContext {
+  readonly path: Path;
+  readonly limits: SchemaLimits;
+  readonly check: (schema: unknown, path: Path) => SchemaObject;
+}
+
+const MAX_ITEMS = 1_000;
+const BOUNDS = ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum'] as const;
+const OBJECT = ['properties', 'required', 'additionalProperties'] as const;
+const ARRAY = ['items', 'minItems', 'maxItems'] as const;
+
+/** Checks a schema that is neither a reference nor a choice. */
+export function checkTyped(schema: SchemaObject, context: CheckContext): SchemaObject {
+  const { path } = context;
+  const type = schema['type'] ?? impliedType(schema, path);
+  if (type === undefined) return {};
+  if (!Array.isArray(type)) return checkOne({ ...schema, type }, context);
+  if (type.length === 0) throw new SchemaError([...path, 'type'], 'names no type');
+  const kept = type.map((name) => ({ ...keywordsOf(String(name), schema), type: name }));
+  const used = new Set(kept.flatMap((branch) => Object.keys(branch)));
+  onlyKeywords(schema, [...used], path);
+  return { anyOf: kept.map((branch) => checkOne(branch, context)) };
+}
+
+function checkOne(schema: SchemaObject, context: CheckContext): SchemaObject {
+  const { path } = context;
+  switch (schema['type']) {
+    case 'object':
+      return objectSchema(schema, context);
+    case 'array':
+      return arraySchema(schema, context);
+    case 'string':
+      return stringSchema(schema, context);
+    case 'integer':
+      return integerSchema(schema, path);
+    case 'number':
+    case 'boolean':
+    case 'null':
+      onlyKeywords(schema, ['type'], path);
+      return { type: schema['type'] };
+    default:
+      throw new SchemaError(
+        [...path, 'type'],
+        `must be object, array, string, integer, number, boolean or null; got ${shown(schema['type'])}`,
+      );
+  }
+}
+
+/** The type that keywords are for, where none is named. */
+function impliedType(schema: SchemaObject, path: Path): string | undefined {
+  const [first] = Object.keys(schema);
+  if (first === undefined) return undefined;
+  if (OBJECT.some((key) => key in schema)) return 'object';
+  if (ARRAY.some((key) => key in schema)) return 'array';
+  throw new SchemaError([...path, first], 'cannot be enforced without `type`');
+}
+
+function keywordsOf(type: string, schema: SchemaObject): SchemaObject {
+  const own: Readonly<Record<string, readonly string[]>> = {
+    object: OBJECT,
+    array: ARRAY,
+    string: ['minLength', 'maxLength', 'pattern', 'format'],
+    integer: BOUNDS,
+  };
+  const entries = Object.entries(schema).filter(([key]) => own[type]?.includes(key) === true);
+  return Object.fromEntries([...entries, ['type', type]]);
+}
+
+function objectSchema(schema: SchemaObject, { path, check }: CheckContext): SchemaObject {
+  onlyKeywords(schema, ['type', ...OBJECT], path);
+  const more = schema['additionalProperties'];
+  const given = objectAt(schema['properties'] ?? {}, [...path, 'properties']);
+  const names = Object.keys(given);
+  const required = requiredOf(schema, names, path);
+  if (names.length === 0 && schema['properties'] === undefined) {
+    if (more === false) return { type: 'object', properties: {}, additionalProperties: false };
+    const at = [...path, 'additionalProperties'];
+    const rest = more === undefined || more === true ? {} : check(more, at);
+    return { type: 'object', additionalProperties: isFree(rest) ? true : rest };
+  }
+  if (more !== undefined && more !== false) {
+    throw new SchemaError(
+      [...path, 'additionalProperties'],
+      'can be enforced beside `properties` only where it is false',
+    );
+  }
+  const properties = Object.fromEntries(
+    names.map((name) => [name, check(given[name], [...path, 'properties', name])]),
+  );
+  return { type: 'object', properties, required, additionalProperties: false };
+}
+
+function requiredOf(schema: SchemaObject, names: readonly string[], path: Path): string[] {
+  const required: unknown = schema['required'] ?? [];
+  const at = [...path, 'required'];
+  if (!Array.isArray(required)) {
+    throw new SchemaError(at, `must be a list of names; got ${shown(required)}`);
+  }
+  return required.map((name: unknown) => {
+    if (typeof name === 'string' && names.includes(name)) return name;
+    throw new SchemaError(at, `names ${shown(name)}, which is not among \`properties\``);
+  });
+}
+
+function arraySchema(schema: SchemaObject, { path, check }: CheckContext): SchemaObject {
+  onlyKeywords(schema, ['type', ...ARRAY], path);
+  const minItems = countAt(schema, 'minItems', path);
+  const maxItems = countAt(schema, 'maxItems', path);
+  for (const [key, count] of Object.entries({ minItems, maxItems })) {
+    if (count !== undefined && count > MAX_ITEMS) {
+      throw new SchemaError([...path, key], `is ${count}; at most ${MAX_ITEMS} can be enforced`);
+    }
+  }
+  if (minItems !== undefined && maxItems !== undefined && minItems > maxItems) {
+    throw new SchemaError([...path, 'minItems'], `is more than \`maxItems\`, ${maxItems}`);
+  }
+  const items = check(schema['items'] ?? true, [...path, 'items']);
+  return {
+    type: 'array',
+    items,
+    ...(minItems !== undefined && { minItems }),
+    ...(maxItems !== undefined && { maxItems }),
+  };
+}
+
+function integerSchema(schema: SchemaObject, path: Path): SchemaObject {
+  onlyKeywords(schema, ['type', ...BOUNDS], path);
+  for (const key of BOUNDS) {
+    const value = schema[key];
+    if (value === undefined || Number.isSafeInteger(value)) continue;
+    throw new SchemaError([...path, key], `must be a whole number; got ${shown(value)}`);
+  }
+  const least = largest(schema['minimum'], schema['exclusiveMinimum'], 1);
+  const most = largest(negated(schema['maximum']), negated(schema['exclusiveMaximum']), 1);
+  const minimum = least;
+  const maximum = negated(most);
+  if (typeof minimum === 'number' && typeof maximum === 'number' && minimum > maximum) {
+    throw new SchemaError(path, `leaves no integer: from ${minimum} to ${maximum}`);
+  }
+  return {
+    type: 'integer',
+    ...(minimum !== undefined && { minimum }),
+    ...(maximum !== undefined && { maximum }),
+  };
+}
+
+/** The stronger of a bound and an exclusive bound. */
+function largest(bound: unknown, exclusive: unknown, step: number): number | undefined {
+  const numbers = [bound, typeof exclusive === 'number' ? exclusive + step : undefined];
+  const known = numbers.filter((value) => typeof value === 'number');
+  return known.length === 0 ? undefined : Math.max(...known);
+}
+
+function negated(value: unknown): number | undefined {
+  return typeof value === 'number' ? -value : undefined;
+}
+
+function isFree(schema: SchemaObject): boolean {
+  return Object.keys(schema).length === 0;
+}
