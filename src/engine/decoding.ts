@@ -1,3 +1,4 @@
+import { Compaction } from './compaction.ts';
 import type { Entry } from './entry.ts';
 import type { FinishEvent, FinishReason, GenerationEvent } from './generation.ts';
 import type { ModelRunner } from './model-runner.ts';
@@ -15,6 +16,7 @@ export interface DecodingOptions {
 /** Turns logits into tokens: one step for all streams, and each stream's own choice. */
 export class Decoding {
   readonly #options: DecodingOptions;
+  readonly #compaction = new Compaction();
 
   constructor(options: DecodingOptions) {
     this.#options = options;
@@ -24,12 +26,13 @@ export class Decoding {
   async step(entries: readonly Entry[]): Promise<void> {
     if (entries.length === 0) return;
     const { runner, slots, fail } = this.#options;
-    const rows = entries.map(({ sequence }) => ({
-      slot: sequence.slot,
-      position: sequence.numCached,
-      tokenId: sequence.lastTokenId,
-    }));
     try {
+      await this.#bringTogether(entries);
+      const rows = entries.map(({ sequence }) => ({
+        slot: sequence.slot,
+        position: sequence.numCached,
+        tokenId: sequence.lastTokenId,
+      }));
       const logits = await runner.decode(rows);
       for (const [row, entry] of entries.entries()) {
         slots.append(entry.sequence.slot, [entry.sequence.lastTokenId]);
@@ -39,6 +42,20 @@ export class Decoding {
     } catch (error) {
       for (const entry of entries) fail(entry, error);
     }
+  }
+
+  async #bringTogether(entries: readonly Entry[]): Promise<void> {
+    if (entries.length < 2) return;
+    const { runner, slots } = this.#options;
+    const streams = entries.map(({ sequence }) => ({
+      slot: sequence.slot,
+      numTokens: sequence.numCached,
+    }));
+    const swap = this.#compaction.plan(streams, slots.free);
+    if (swap === null) return;
+    await runner.swapSlots(swap.from, swap.to);
+    slots.swapped(swap.from, swap.to);
+    for (const { sequence } of entries) if (sequence.slot === swap.from) sequence.slot = swap.to;
   }
 
   /** Chooses a sequence's next token from a step's logits. A fault here is this sequence's alone. */

@@ -88,5 +88,7 @@ export interface ModelRunner {
    * @throws Error when the slots are not two, or the first does not hold as many.
    */
   copyPrefix(copy: PrefixCopy): Promise<void>;
+  /** Exchanges what two slots hold. */
+  swapSlots(one: number, other: number): Promise<void>;
   dispose(): Promise<void>;
 }

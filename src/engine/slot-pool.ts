@@ -9,7 +9,7 @@ export interface CachedPrefix {
 interface Slot {
   readonly index: number;
   /** What the cache holds from position 0 on: nothing but what a step has written and reported done. */
-  readonly tokenIds: number[];
+  tokenIds: number[];
   pictures: readonly PictureSpan[];
   /** The prompt it was claimed for; null while it is free. */
   prompt: TokenPrefix | null;
@@ -92,6 +92,25 @@ export class SlotPool {
     slot.prompt = null;
     slot.lastUsed = ++this.#clock;
     if (!keep) this.#keep(slot, 0);
+  }
+
+  /** Slots that nobody has, and how many tokens each holds. */
+  get free(): readonly { readonly slot: number; readonly numTokens: number }[] {
+    return this.#slots
+      .filter(({ prompt }) => prompt === null)
+      .map(({ index, tokenIds }) => ({ slot: index, numTokens: tokenIds.length }));
+  }
+
+  /** What two slots hold was exchanged, and with it whose they are. */
+  swapped(one: number, other: number): void {
+    const [left, right] = [this.#slots[one], this.#slots[other]];
+    if (left === undefined || right === undefined) return;
+    const { tokenIds, pictures, prompt, lastUsed } = left;
+    left.tokenIds = right.tokenIds;
+    left.pictures = right.pictures;
+    left.prompt = right.prompt;
+    left.lastUsed = right.lastUsed;
+    Object.assign(right, { tokenIds, pictures, prompt, lastUsed });
   }
 
   #keep(slot: Slot, length: number): void {

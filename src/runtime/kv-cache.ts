@@ -77,6 +77,27 @@ export class KvCache {
     this.setLength(toSlot, numTokens);
   }
 
+  /** Exchanges the keys and values of two slots, as far as either holds any. */
+  swap(one: number, other: number): void {
+    const [numKvHeads, slotCapacity, headDim] = this.#dims;
+    const [length, otherLength] = [this.lengthOf(one), this.lengthOf(other)];
+    const numElements = Math.max(length, otherLength) * headDim;
+    const spare = new Float32Array(numElements);
+    for (const { key, value } of this.#layers) {
+      for (let head = 0; head < numKvHeads; head += 1) {
+        const from = (one * numKvHeads + head) * slotCapacity * headDim;
+        const to = (other * numKvHeads + head) * slotCapacity * headDim;
+        for (const arena of [key, value]) {
+          spare.set(arena.subarray(from, from + numElements));
+          arena.copyWithin(from, to, to + numElements);
+          arena.set(spare, to);
+        }
+      }
+    }
+    this.setLength(one, otherLength);
+    this.setLength(other, length);
+  }
+
   /** Decoder inputs over slots `first` to `first + count - 1`. */
   feeds(first: number, count: number): Record<string, TensorView> {
     return this.#tensors(first, count, DECODER_IO.pastKey, DECODER_IO.pastValue);

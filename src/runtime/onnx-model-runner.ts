@@ -13,7 +13,7 @@ import { Embedder } from './embedder.ts';
 import { checkGraph, type GraphKind } from './graph-check.ts';
 import { KvCache } from './kv-cache.ts';
 import { type Backend, RuntimeError, type Session } from './session.ts';
-import { checkDecodeRows, checkPrefillChunk, checkPrefixCopy } from './step-check.ts';
+import { checkDecodeRows, checkPrefillChunk, checkPrefixCopy, checkSlot } from './step-check.ts';
 import { readNewline, VisionEncoder } from './vision-encoder.ts';
 
 export interface ModelRunnerOptions {
@@ -182,6 +182,13 @@ class OnnxModelRunner implements ModelRunner {
     const { cache } = this.#parts;
     checkPrefixCopy(copy, cache);
     cache.copyPrefix(copy);
+  }
+
+  async swapSlots(one: number, other: number): Promise<void> {
+    const { cache } = this.#parts;
+    checkSlot(one, cache);
+    checkSlot(other, cache);
+    cache.swap(one, other);
   }
 
   async dispose(): Promise<void> {

@@ -60,7 +60,8 @@ export function checkPrefixCopy(copy: PrefixCopy, cache: KvCache): void {
   }
 }
 
-function checkSlot(slot: number, cache: KvCache): void {
+/** @throws RuntimeError when there is no such slot */
+export function checkSlot(slot: number, cache: KvCache): void {
   if (!Number.isInteger(slot) || slot < 0 || slot >= cache.numSlots) {
     throw new RuntimeError(`There is no slot ${slot}; the slots are 0 to ${cache.numSlots - 1}.`);
   }

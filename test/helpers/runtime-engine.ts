@@ -110,6 +110,7 @@ export class RuntimeEngine {
         work.numCopies += 1;
         return runner.copyPrefix(copy);
       },
+      swapSlots: (one, other) => runner.swapSlots(one, other),
       dispose: () => runner.dispose(),
     };
   }

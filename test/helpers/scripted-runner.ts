@@ -35,6 +35,7 @@ export type RunnerCall =
       readonly count: number;
     }
   | { readonly kind: 'copy'; readonly copy: PrefixCopy }
+  | { readonly kind: 'swap'; readonly slots: readonly [number, number] }
   | { readonly kind: 'prefill'; readonly key: number; readonly chunk: PrefillChunk }
   | {
       readonly kind: 'decode';
@@ -166,6 +167,15 @@ export class ScriptedRunner implements ModelRunner {
       const to = this.#occupy(toSlot, from.key, 0);
       to.cached.push(...from.cached.slice(0, numTokens));
       to.features.push(...from.features.slice(0, numTokens));
+    });
+  }
+
+  swapSlots(one: number, other: number): Promise<void> {
+    return this.#call({ kind: 'swap', slots: [one, other] }, undefined, () => {
+      const [left, right] = [this.#slot(one), this.#slots.get(other)];
+      if (right === undefined) this.#slots.delete(one);
+      else this.#slots.set(one, right);
+      this.#slots.set(other, left);
     });
   }
 

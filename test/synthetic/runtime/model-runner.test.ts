@@ -240,6 +240,22 @@ for (const name of ['ffi', 'stock'] as const) {
       );
     });
 
+    test('an exchange of two slots moves both sequences, whichever is longer', async () => {
+      const [short, long, neighbour] = [prompt(4), prompt(31), prompt(12)];
+      await prefill(runner, short, { slot: 1 });
+      await prefill(runner, neighbour, { slot: 2 });
+      await prefill(runner, long, { slot: 4 });
+      await runner.swapSlots(4, 1);
+      const sequences = [long, neighbour, short].map((tokenIds) => [...tokenIds, 8]);
+      const rows = [1, 2, 4].map((slot, index) => {
+        return { slot, position: sequences[index]!.length - 1, tokenId: 8 };
+      });
+      for (const [index, row] of (await runner.decode(rows)).entries()) {
+        assertLogits(row, expectedLogits(sequences[index]!));
+      }
+      await assert.rejects(runner.swapSlots(0, 5), /no slot 5/);
+    });
+
     test('copies that cannot be made are refused with the numbers', async () => {
       await prefill(runner, prompt(6), { slot: 0 });
       for (const [copy, message] of [
