@@ -11,7 +11,8 @@ const MEMORY_INTERVAL_MS = 1_000;
  * Native code runs here, so that a crash in it does not take HTTP down.
  */
 function send(message: FromEngine): void {
-  process.send?.(message);
+  // Once the server process is gone there is nobody to tell: `disconnect` ends this one.
+  process.send?.(message, undefined, undefined, () => undefined);
 }
 
 let engine: Engine | undefined;

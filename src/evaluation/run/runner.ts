@@ -87,8 +87,12 @@ export async function runEvaluation(options: RunOptions): Promise<Failure[]> {
       throw error;
     }),
   );
-  await settle(workers);
-  options.signal.throwIfAborted();
+  try {
+    await settle(workers);
+  } finally {
+    // Whatever broke off then did so for this reason.
+    options.signal.throwIfAborted();
+  }
   return failures;
 }
 
