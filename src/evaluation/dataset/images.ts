@@ -36,7 +36,11 @@ export function parseList(text: string): string[] {
   const value = text.trim();
   if (!value.startsWith('[') || !value.endsWith(']')) return [value];
   const quoted = [...value.matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/g)];
-  return quoted.map(([, single, double]) => unescaped(single ?? double ?? ''));
+  if (quoted.length > 0) {
+    return quoted.map(([, single, double]) => unescaped(single ?? double ?? ''));
+  }
+  const bare = value.slice(1, -1).split(',');
+  return bare.map((item) => item.trim()).filter((item) => item !== '');
 }
 
 function unescaped(text: string): string {

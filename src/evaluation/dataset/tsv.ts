@@ -1,6 +1,6 @@
 /**
  * Questions as tab-separated values with a header, as VLMEvalKit keeps its benchmarks: index, question, answer, options
- * in columns A, B, C, …, image as base64 (or the index of an earlier row with the same picture) or image_path, each
+ * in columns A, B, C, … or as a list in choices, image as base64 (or the index of an earlier row with the same picture) or image_path, each
  * possibly a list written in Python, category, hint.
  */
 import type { Readable } from 'node:stream';
@@ -78,10 +78,7 @@ function parseRow(row: Row, number: number, context: RowContext): ParsedRow {
     const column = text === null ? 'question' : 'answer';
     throw new EvaluationError(`Row ${id}: the column "${column}" is empty.`);
   }
-  const options = LETTERS.flatMap((letter): Option[] => {
-    const option = present(row[letter]);
-    return option === null ? [] : [{ letter, text: option }];
-  });
+  const options = optionsOf(row);
   const image = present(row['image']);
   const isReference = image !== null && image.length <= LONGEST_REFERENCE && !image.startsWith('[');
   const pictures = isReference ? null : (image ?? present(row['image_path']));
@@ -101,6 +98,17 @@ function parseRow(row: Row, number: number, context: RowContext): ParsedRow {
       match: null,
     },
   };
+}
+
+/** From the lettered columns, else from a list in `choices` (whose question usually names them itself). */
+function optionsOf(row: Row): Option[] {
+  const lettered = LETTERS.flatMap((letter): Option[] => {
+    const text = present(row[letter]);
+    return text === null ? [] : [{ letter, text }];
+  });
+  const choices = present(row['choices']);
+  if (lettered.length > 0 || choices === null) return lettered;
+  return parseList(choices).map((text, index) => ({ letter: letterAt(index), text }));
 }
 
 /** pandas writes what is missing as nothing, or as nan. */

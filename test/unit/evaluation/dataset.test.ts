@@ -169,6 +169,22 @@ describe("questions as VLMEvalKit's tables", () => {
     );
   });
 
+  it('may list the choices in one column, and label with their text', async (test) => {
+    const text = tsv(
+      ['index', 'question', 'choices', 'answer'],
+      ['0', 'Which? (A) 4 (B) 5', "['4', '5']", '5'],
+      ['1', 'How many?', '[]', '7'],
+    );
+    const { questions } = await read(test, { name: 'q.tsv', text });
+    assert.deepEqual(
+      questions.map((asked) => [asked.options, asked.answers]),
+      [
+        [options('4', '5'), ['5']],
+        [[], ['7']],
+      ],
+    );
+  });
+
   it('may share the picture of a later row', async (test) => {
     const text = tsv(
       ['index', 'image', 'question', 'answer'],
@@ -226,6 +242,7 @@ it('lists are read as JSON and Python write them', () => {
   ]);
   assert.deepEqual(parseList('plain'), ['plain']);
   assert.deepEqual(parseList('[]'), []);
+  assert.deepEqual(parseList('[1, 2.5]'), ['1', '2.5']);
 });
 
 describe('the prompt', () => {
