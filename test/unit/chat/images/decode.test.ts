@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import { ChatInputError } from '../../../../src/chat/chat-input-error.ts';
 import { decodeImage } from '../../../../src/chat/images/decode.ts';
 import type { RgbImage } from '../../../../src/chat/images/resize.ts';
+import { pictureBombs, pngBomb, soundPictures } from '../../../helpers/broken-pictures.ts';
 
 const LIMITS = { maxPixels: 1_000_000, timeoutMs: 10_000 };
 const PARAM = 'messages[0].content[1]';
@@ -21,34 +21,6 @@ function refusal(code: string, pattern: RegExp): (error: unknown) => boolean {
     error.code === code &&
     error.param === PARAM &&
     pattern.test(error.message);
-}
-
-/** A PNG header that claims any size over a few bytes of data. */
-function pngBomb(width: number, height: number): Buffer {
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([8, 2, 0, 0, 0], 8);
-  return Buffer.concat([
-    Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
-    pngChunk('IHDR', header),
-    pngChunk('IDAT', deflateSync(Buffer.alloc(64))),
-    pngChunk('IEND', Buffer.alloc(0)),
-  ]);
-}
-
-function pngChunk(type: string, data: Buffer): Buffer {
-  const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
-  let crc = 0xffffffff;
-  for (const byte of body) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  }
-  const chunk = Buffer.alloc(body.length + 8);
-  chunk.writeUInt32BE(data.length, 0);
-  chunk.set(body, 4);
-  chunk.writeUInt32BE((crc ^ 0xffffffff) >>> 0, body.length + 4);
-  return chunk;
 }
 
 describe('decoding a picture', () => {
@@ -128,6 +100,30 @@ describe('refusing a picture', () => {
       decode(pngBomb(30_000, 30_000)),
       refusal('image_too_large', /30000 x 30000 = 900000000 pixels; at most 1000000/),
     );
+  });
+
+  it('refuses a header that claims a size no memory could hold, in every format', async () => {
+    for (const [name, bytes] of Object.entries(await pictureBombs())) {
+      await assert.rejects(
+        decode(bytes),
+        ({ code }: ChatInputError) => code === 'image_too_large' || code === 'invalid_image',
+        name,
+      );
+    }
+  });
+
+  it('refuses a picture that is cut off, in every format and wherever', async () => {
+    for (const [name, bytes] of Object.entries(await soundPictures())) {
+      await decode(bytes);
+      for (const share of [0.1, 0.3, 0.5, 0.7, 0.9]) {
+        await assert.rejects(
+          decode(bytes.subarray(0, Math.floor(bytes.length * share))),
+          ({ code }: ChatInputError) =>
+            code === 'invalid_image' || code === 'unsupported_image_format',
+          `${name} cut at ${share}`,
+        );
+      }
+    }
   });
 
   it('refuses a picture that is far longer than wide', async () => {
