@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import fastify, { type FastifyInstance } from 'fastify';
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Metrics } from '../observability/metrics.ts';
@@ -9,6 +9,8 @@ import { addCors } from './access/cors.ts';
 import { addGate } from './access/gate.ts';
 import { Drain } from './drain.ts';
 import { addErrorHandlers, answerClientError, answerError } from './error-replies.ts';
+import { ApiError } from './errors.ts';
+import { refuseDeepNesting } from './nesting.ts';
 import { createNodeServer } from './node-server.ts';
 import type { RouteContext } from './route-context.ts';
 import { chatCompletionsRoute } from './routes/chat-completions-route.ts';
@@ -77,10 +79,12 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.decorateRequest('observation', null);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+    assertOneHost(request.raw);
   });
   const drain = new Drain(app, settings);
   await addCors(app, settings.corsOrigins);
   addGate(app, settings.access);
+  refuseDeepNesting(app);
   addErrorHandlers(app, context);
   await options.beforeRoutes?.(app);
   await app.register(chatCompletionsRoute(context));
@@ -97,6 +101,14 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(versionRoute(context));
   if (options.openapiFile !== undefined) await app.register(docsRoute(options.openapiFile));
   return app;
+}
+
+/** Two hosts in one request mean that somebody on the way saw another request than this server does. */
+function assertOneHost({ rawHeaders }: IncomingMessage): void {
+  const names = rawHeaders.filter((_, at) => at % 2 === 0);
+  const numHosts = names.filter((name) => name.toLowerCase() === 'host').length;
+  if (numHosts <= 1) return;
+  throw new ApiError('invalid_request', `A request has one \`host\` header; got ${numHosts}.`);
 }
 
 function requestIdOf(headers: IncomingHttpHeaders): string {

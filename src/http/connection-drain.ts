@@ -10,7 +10,6 @@ import { Server as TlsServer } from 'node:tls';
 export class ConnectionDrain {
   readonly #numRequests = new Map<Socket, number>();
   readonly #running = new Set<ServerResponse>();
-  #isDraining = false;
   #isClosing = false;
 
   constructor(server: Server) {
@@ -21,14 +20,12 @@ export class ConnectionDrain {
   }
 
   /**
-   * Ends what is idle now, and everything else as it becomes idle. Connections may still be opened to be told that the
-   * server is going.
-   * @returns once the requests that ran when this was called are over, or after `deadlineMs`; from then on every new
-   * connection is ended too
+   * Waits for the requests that run now, then ends what is idle, and everything else as it becomes idle. Until then
+   * connections may be used and opened, to be told that the server is going: a request that is on its way would
+   * otherwise meet a closed door.
+   * @returns once those requests are over, or after `deadlineMs`
    */
   async finished(deadlineMs: number): Promise<void> {
-    this.#isDraining = true;
-    this.#endIdle();
     const over = [...this.#running].map(
       (response) => new Promise<void>((resolve) => response.once('close', resolve)),
     );
@@ -39,7 +36,7 @@ export class ConnectionDrain {
     await Promise.race([Promise.all(over), deadline]);
     clearTimeout(timer);
     this.#isClosing = true;
-    this.#endIdle();
+    for (const socket of this.#numRequests.keys()) this.#endIfIdle(socket);
   }
 
   #opened(socket: Socket): void {
@@ -54,17 +51,13 @@ export class ConnectionDrain {
     response.once('close', () => {
       this.#running.delete(response);
       this.#count(socket, -1);
-      if (this.#isDraining) this.#endIfIdle(socket);
+      if (this.#isClosing) this.#endIfIdle(socket);
     });
   }
 
   #count(socket: Socket, change: number): void {
     const numRequests = this.#numRequests.get(socket);
     if (numRequests !== undefined) this.#numRequests.set(socket, numRequests + change);
-  }
-
-  #endIdle(): void {
-    for (const socket of this.#numRequests.keys()) this.#endIfIdle(socket);
   }
 
   #endIfIdle(socket: Socket): void {

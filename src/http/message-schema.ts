@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ChatMessage, ChatToolCall, ContentPart } from '../chat/messages.ts';
 import { objectOf } from '../tool-calls/whole-call.ts';
+import { isDeeperThan, MAX_NESTING } from './nesting.ts';
 
 const textPart = z
   .strictObject({ type: z.literal('text'), text: z.string() })
@@ -60,6 +61,9 @@ const toolCall = z
         .string()
         .refine((text) => text.trim() === '' || objectOf(text) !== null, {
           message: 'the arguments of a call must be the JSON of an object.',
+        })
+        .refine((text) => !isDeeperThan(objectOf(text), MAX_NESTING), {
+          message: `the arguments of a call must not be nested deeper than ${MAX_NESTING} levels.`,
         })
         .describe('JSON of an object.'),
     }),

@@ -6,6 +6,7 @@ type Issue = core.$ZodIssue;
 type Path = readonly PropertyKey[];
 
 const MAX_SHOWN_VALUE = 60;
+const MAX_SHOWN_DEPTH = 8;
 
 /** Codes that a schema's own rules may name in `params.code`. */
 const CUSTOM_CODES = [
@@ -218,6 +219,18 @@ function valueAt(data: unknown, path: Path): unknown {
 }
 
 function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = JSON.stringify(abbreviated(value, MAX_SHOWN_DEPTH)) ?? String(value);
   return text.length > MAX_SHOWN_VALUE ? `${text.slice(0, MAX_SHOWN_VALUE)}…` : text;
+}
+
+/** As much of a value as can be shown: what a client nests may be deeper than the stack, and of any size. */
+function abbreviated(value: unknown, depth: number): unknown {
+  if (typeof value === 'string') return value.slice(0, MAX_SHOWN_VALUE + 1);
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth === 0) return '…';
+  if (Array.isArray(value)) {
+    return value.slice(0, MAX_SHOWN_VALUE).map((item) => abbreviated(item, depth - 1));
+  }
+  const entries = Object.entries(value).slice(0, MAX_SHOWN_VALUE);
+  return Object.fromEntries(entries.map(([key, item]) => [key, abbreviated(item, depth - 1)]));
 }
