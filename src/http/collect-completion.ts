@@ -42,7 +42,7 @@ export async function collectCompletion(
 }
 
 /** Gathers one choice. */
-class ChoiceCollector {
+export class ChoiceCollector {
   readonly #context: CompletionContext;
   readonly #display: TextDisplay;
   readonly #shown: ReplyPart[] = [];
@@ -53,6 +53,11 @@ class ChoiceCollector {
   constructor(context: CompletionContext) {
     this.#context = context;
     this.#display = new TextDisplay(displayOptions(context));
+  }
+
+  /** Thinking that the reply was begun with. */
+  begin(reasoning: string): void {
+    this.#shown.push(...this.#display.show([{ section: 'reasoning', text: reasoning }]));
   }
 
   add(event: GenerationEvent): void {

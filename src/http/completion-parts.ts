@@ -34,6 +34,22 @@ export function displayOptions({ display, tags, tools }: CompletionContext): Tex
   return { display, tags, answer: tools === null ? null : openAnswerReader(tools) };
 }
 
+/** The usage of several calls, each with a prompt of its own. */
+export function addUsage(calls: readonly GenerationUsage[]): Usage {
+  const sum = (read: (usage: GenerationUsage) => number): number =>
+    calls.reduce((total, usage) => total + read(usage), 0);
+  return toUsage([
+    {
+      promptTokens: sum((usage) => usage.promptTokens),
+      cachedTokens: sum((usage) => usage.cachedTokens),
+      imageTokens: sum((usage) => usage.imageTokens),
+      completionTokens: sum((usage) => usage.completionTokens),
+      reasoningTokens: sum((usage) => usage.reasoningTokens),
+      preambleTokens: sum((usage) => usage.preambleTokens),
+    },
+  ]);
+}
+
 /**
  * The usage of a reply out of that of its choices. They share one prompt, which is counted once; what was found of it in
  * the cache is what the first to be processed found, for the others find all of it.

@@ -3,6 +3,7 @@ import { type Continuation, continuationOf } from '../chat/continuation.ts';
 import type { FormattedPrompt } from '../chat/formatter.ts';
 import { modeRowOf } from '../chat/mode-row.ts';
 import type { GenerationRequest } from '../engine/generation.ts';
+import type { TiledImage } from '../engine/model-runner.ts';
 import type { ThinkingMode } from '../model-package/protocol.ts';
 import type { OfferedTools } from '../tool-calls/open-answer-reader.ts';
 import type { Quotas } from './access/quotas.ts';
@@ -30,6 +31,10 @@ export interface GenerationContext {
   readonly loadBias: number;
   /** What the caller may use; null or absent sets no limit. */
   readonly quotas?: Quotas | null;
+  /** The pictures of these very messages, where they were loaded before. */
+  readonly images?: readonly TiledImage[];
+  /** Cuts max_tokens to what the prompt leaves, instead of refusing the request. */
+  readonly fitsMaxTokens?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -126,7 +131,15 @@ async function writePrompt(input: PromptInput, context: GenerationContext): Prom
   const messages = body.messages.map(toChatMessage);
   const continueFinal = continuation !== null;
   const tools = input.tools?.tools ?? [];
-  const request = { messages, effort, budget, continueFinal, tools, signal };
+  const request = {
+    messages,
+    effort,
+    budget,
+    continueFinal,
+    tools,
+    signal,
+    images: context.images,
+  };
   const plan = planFor(input, upperLimit(body, context), context);
   const prompt = await model.formatter.format({ ...request, mode: plan.mode });
   const maxTokens = resolveMaxTokens(body, prompt.promptTokenIds.length, context);

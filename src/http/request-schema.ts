@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { messageSchema } from './message-schema.ts';
 import { responseFormatField } from './response-format.ts';
+import { strategyField } from './strategy-fields.ts';
 import { thinkingFields } from './thinking-fields.ts';
 import { toolFields } from './tool-fields.ts';
 import { checkToolTurns } from './tool-turns.ts';
@@ -101,6 +102,7 @@ export const chatCompletionRequestSchema = z
     top_logprobs: z.int().min(0).max(MAX_TOP_LOGPROBS).nullish(),
 
     ...thinkingFields,
+    strategy: strategyField,
 
     ...toolFields,
 

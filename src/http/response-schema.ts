@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { strategyReportSchema } from './strategy-fields.ts';
 
 const tokenLogprob = z.object({
   token: z.string(),
@@ -128,6 +129,7 @@ export const chatCompletionSchema = z
         finish_reason: finishReason,
         stop_reason: stopReason,
         thinking: thinkingReportSchema,
+        strategy: strategyReportSchema.optional(),
       }),
     ),
     usage: usageSchema,

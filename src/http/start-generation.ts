@@ -4,11 +4,16 @@ import { EngineUnavailableError } from '../engine/generation.ts';
 import type { RequestObservation } from '../observability/request-observation.ts';
 import { type ChoiceEvent, mergeChoices } from './choice-events.ts';
 import { choiceRequests, resolveChoices } from './choice-requests.ts';
-import type { CompletionContext } from './completion-parts.ts';
+import type { CompletionContext, CompletionIdentity } from './completion-parts.ts';
 import { disconnectSignal } from './disconnect-signal.ts';
-import { prepareGeneration } from './generation-request.ts';
+import {
+  type GenerationContext,
+  type PreparedGeneration,
+  prepareGeneration,
+} from './generation-request.ts';
 import { modeOfName } from './model-names.ts';
 import type { RouteContext } from './route-context.ts';
+import type { ServedModel } from './served-model.ts';
 import { chargeThinking } from './thinking-quota.ts';
 import type { ControlSource } from './thinking-wishes.ts';
 
@@ -33,54 +38,92 @@ export interface StartedGeneration {
   readonly signal: AbortSignal;
 }
 
+/** A request that is prepared; the engine knows nothing of it yet. */
+export interface BegunGeneration {
+  readonly identity: CompletionIdentity;
+  readonly source: ControlSource;
+  readonly generation: GenerationContext;
+  readonly prepared: PreparedGeneration;
+  /** Time the prompt and its pictures took. */
+  readonly prepareMs: number;
+}
+
 /**
- * From a checked body to the stream of its events. The engine is asked when the first event is.
+ * Prepares a request, and sees to it that what it has started ends with its client.
  * @throws ApiError for what the client can mend; ChatInputError for its pictures; EngineUnavailableError
  */
-export async function startGeneration(
+export async function beginGeneration(
   { body, header, idPrefix }: GenerationCall,
-  { reply, observation }: Exchange,
+  { reply }: Pick<Exchange, 'reply'>,
   context: RouteContext,
-): Promise<StartedGeneration> {
+): Promise<BegunGeneration> {
   const signal = disconnectSignal(reply);
-  const { model, settings, running } = context;
-  const numChoices = resolveChoices(body, settings);
-  const alias = modeOfName(body.model, model);
+  const { model, settings } = context;
+  const source = { body, header, alias: modeOfName(body.model, model) };
   // Before the pictures are looked at: they are the dear part.
   assertReady(context);
   const id = `${idPrefix}-${randomUUID().replaceAll('-', '')}`;
   const startedAt = performance.now();
   const quotas = reply.request.caller?.quotas ?? null;
-  const { request, asked, holdoutArm, display, tools, isQuotaFallback } = await prepareGeneration(
-    { body, alias, header },
-    { id, model, settings, loadBias: context.loadBias(), quotas, signal },
+  const generation = { id, model, settings, loadBias: context.loadBias(), quotas, signal };
+  const prepared = await prepareGeneration(source, generation);
+  if (prepared.isQuotaFallback) reply.header('x-thinking-fallback', 'quota');
+  return {
+    identity: { id, created: Math.floor(Date.now() / 1000), model: model.id },
+    source,
+    generation,
+    prepared,
+    prepareMs: performance.now() - startedAt,
+  };
+}
+
+/**
+ * From a checked body to the stream of its events. The engine is asked when the first event is.
+ * @throws ApiError for what the client can mend; ChatInputError for its pictures; EngineUnavailableError
+ */
+export async function startGeneration(
+  call: GenerationCall,
+  exchange: Exchange,
+  context: RouteContext,
+): Promise<StartedGeneration> {
+  const { model, settings, running } = context;
+  const numChoices = resolveChoices(call.body, settings);
+  const { identity, generation, prepared, prepareMs } = await beginGeneration(
+    call,
+    exchange,
+    context,
   );
-  if (isQuotaFallback) reply.header('x-thinking-fallback', 'quota');
-  const stream = body.stream === true;
-  const prepareMs = performance.now() - startedAt;
-  const facts = { model: model.id, stream, numChoices, request, asked, holdoutArm };
-  observation.prepared({ ...facts, isQuotaFallback, prepareMs });
+  const { id, quotas, signal } = generation;
+  const { observation } = exchange;
+  const stream = call.body.stream === true;
+  observation.prepared({ ...prepared, model: model.id, stream, numChoices, prepareMs });
   const stop = new AbortController();
-  const generations = choiceRequests(request, numChoices).map((choice) => {
+  const generations = choiceRequests(prepared.request, numChoices).map((choice) => {
     running.add(id, choice.id);
-    const generation = model.engine.generate(choice, AbortSignal.any([signal, stop.signal]));
-    return observation.watch(chargeThinking(generation, quotas));
+    const events = model.engine.generate(choice, AbortSignal.any([signal, stop.signal]));
+    return observation.watch(chargeThinking(events, quotas ?? null));
   });
   stop.signal.addEventListener('abort', () => running.delete(id), { once: true });
   return {
     events: mergeChoices(generations, stop),
-    completion: {
-      identity: { id, created: Math.floor(Date.now() / 1000), model: model.id },
-      request,
-      numChoices,
-      requested: asked.requested,
-      display,
-      tags: model.manifest.thinking.tags,
-      tools,
-      tokens: model,
-    },
+    completion: completionContext({ identity, prepared, numChoices }, model),
     signal,
   };
+}
+
+/** What turning the events of a prepared request into wire objects needs to know. */
+export function completionContext(
+  {
+    identity,
+    prepared,
+    numChoices,
+  }: Pick<BegunGeneration, 'identity' | 'prepared'> & { readonly numChoices: number },
+  model: ServedModel,
+): CompletionContext {
+  const { request, asked, display, tools } = prepared;
+  const { tags } = model.manifest.thinking;
+  const { requested } = asked;
+  return { identity, request, numChoices, requested, display, tags, tools, tokens: model };
 }
 
 function assertReady({ model }: Pick<RouteContext, 'model'>): void {

@@ -6,6 +6,7 @@ import type { HttpSettings } from './settings.ts';
 interface LimitContext {
   readonly model: Pick<ServedModel, 'engine'>;
   readonly settings: HttpSettings;
+  readonly fitsMaxTokens?: boolean;
 }
 
 /** Most tokens the request can come to, before its prompt is written. */
@@ -23,7 +24,7 @@ function askedMaxTokens(body: ChatCompletionRequest): number | null {
 export function resolveMaxTokens(
   body: ChatCompletionRequest,
   numPromptTokens: number,
-  { model, settings }: LimitContext,
+  { model, settings, fitsMaxTokens }: LimitContext,
 ): number {
   const capacity = model.engine.limits.slotCapacity;
   const left = capacity - numPromptTokens;
@@ -35,6 +36,7 @@ export function resolveMaxTokens(
     );
   }
   if (asked !== null && asked > left) {
+    if (fitsMaxTokens === true) return left;
     const both = `${numPromptTokens} tokens of prompt and ${asked} of output are ${numPromptTokens + asked}`;
     throw tooLong(both, capacity);
   }

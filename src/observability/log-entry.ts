@@ -2,12 +2,15 @@ import type { GenerationRequest } from '../engine/generation.ts';
 import type { ThinkingMode } from '../model-package/protocol.ts';
 import type { Decision } from '../thinking/decision.ts';
 import type { GenerationObservation } from './generation-observation.ts';
-import type { ChoiceLogEntry, RequestLogEntry } from './request-log.ts';
+import { promptCounts } from './prompt-counts.ts';
+import type { GenerationLogEntry, RequestLogEntry } from './request-log.ts';
 
 export interface PreparedFacts {
   readonly model: string;
   readonly stream: boolean;
   readonly numChoices: number;
+  /** Name of the strategy; absent without one. */
+  readonly strategy?: string;
   readonly request: GenerationRequest;
   /** The mode asked for, and the fields that asked for something. */
   readonly asked: { readonly requested: ThinkingMode; readonly fields: readonly string[] };
@@ -52,7 +55,8 @@ export function toLogEntry(observed: ObservedRequest): RequestLogEntry {
     holdout: facts?.holdoutArm === 'think',
     holdout_arm: facts?.holdoutArm ?? null,
     num_choices: facts?.numChoices ?? 1,
-    choices: generations.length > 1 ? generations.map(toChoiceEntry) : [],
+    strategy: facts?.strategy ?? null,
+    generations: generations.length > 1 ? generations.map(toGenerationEntry) : [],
     quota_fallback: facts?.isQuotaFallback ?? false,
     ended_by: finish?.thinkingEnd ?? null,
     finish_reason: finish?.reason ?? null,
@@ -65,35 +69,36 @@ export function toLogEntry(observed: ObservedRequest): RequestLogEntry {
   };
 }
 
-function toChoiceEntry({ decision, finish, tokens }: GenerationObservation): ChoiceLogEntry {
+function toGenerationEntry({
+  decision,
+  finish,
+  tokens,
+}: GenerationObservation): GenerationLogEntry {
   return {
     ...decisionFields(decision),
     budget_effective: finish?.budget.effective ?? null,
     ended_by: finish?.thinkingEnd ?? null,
     finish_reason: finish?.reason ?? null,
-    tokens: { cached: finish?.usage.cachedTokens ?? 0, ...tokens },
+    tokens: {
+      prompt: finish?.usage.promptTokens ?? 0,
+      cached: finish?.usage.cachedTokens ?? 0,
+      ...tokens,
+    },
   };
 }
 
-function tokensOf({ facts, generations }: ObservedRequest): RequestLogEntry['tokens'] {
-  const usage = generations.find(({ finish }) => finish !== null)?.finish?.usage;
+function tokensOf(observed: ObservedRequest): RequestLogEntry['tokens'] {
+  const { facts, generations } = observed;
   const sum = (side: 'preamble' | 'reasoning' | 'answer' | 'forced'): number =>
     generations.reduce((total, { tokens }) => total + tokens[side], 0);
+  const unknown = { prompt: facts?.request.promptTokenIds.length ?? 0, image: 0, cached: 0 };
   return {
-    prompt: usage?.promptTokens ?? facts?.request.promptTokenIds.length ?? 0,
-    image: usage?.imageTokens ?? 0,
-    cached: cachedTokens(generations),
+    ...(promptCounts(observed) ?? unknown),
     preamble: sum('preamble'),
     reasoning: sum('reasoning'),
     answer: sum('answer'),
     forced: sum('forced'),
   };
-}
-
-/** Of one prompt: whoever came after the first found what that one had computed. */
-export function cachedTokens(generations: readonly GenerationObservation[]): number {
-  const found = generations.flatMap(({ finish }) => finish?.usage.cachedTokens ?? []);
-  return found.length === 0 ? 0 : Math.min(...found);
 }
 
 function timesOf({ facts, generations, totalMs }: ObservedRequest): RequestLogEntry['ms'] {

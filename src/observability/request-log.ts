@@ -1,8 +1,8 @@
 import { type DestinationStream, pino, stdTimeFunctions } from 'pino';
 import type { SamplingParams } from '../sampling/params.ts';
 
-/** One of several choices of a request. */
-export interface ChoiceLogEntry {
+/** One of several choices, or calls, of a request. */
+export interface GenerationLogEntry {
   readonly decision: string | null;
   readonly source: string | null;
   readonly p_think: number | null;
@@ -12,7 +12,8 @@ export interface ChoiceLogEntry {
   readonly ended_by: string | null;
   readonly finish_reason: string | null;
   readonly tokens: {
-    /** Of the prompt, found in the cache. */
+    readonly prompt: number;
+    /** Of these, found in the cache. */
     readonly cached: number;
     readonly preamble: number;
     readonly reasoning: number;
@@ -43,8 +44,13 @@ export interface RequestLogEntry {
   readonly holdout: boolean;
   readonly holdout_arm: 'auto' | 'think' | null;
   readonly num_choices: number;
-  /** Each choice on its own where there are several; empty where the line itself tells of the only one. */
-  readonly choices: readonly ChoiceLogEntry[];
+  /** How the answer came out of several calls; null where there was one. */
+  readonly strategy: string | null;
+  /**
+   * Each choice, or call of a strategy, on its own where there are several; empty where the line itself tells of the
+   * only one.
+   */
+  readonly generations: readonly GenerationLogEntry[];
   /** Answered directly because the thinking quota of the key was used up. */
   readonly quota_fallback: boolean;
   readonly ended_by: string | null;

@@ -10,6 +10,8 @@ export class RequestMetrics {
   readonly forcedTokens;
   readonly success;
   readonly failure;
+  readonly strategies;
+  readonly strategyCalls;
   readonly requestPromptTokens;
   readonly requestGenerationTokens;
   readonly paramsMaxTokens;
@@ -42,6 +44,16 @@ export class RequestMetrics {
       name: 'thinkgate_request_failure_total',
       help: 'Requests refused, failed or given up by the client, by error code.',
       labels: ['code'],
+    });
+    this.strategies = registry.counter({
+      name: 'thinkgate_strategy_requests_total',
+      help: 'Requests answered by a strategy of several calls.',
+      labels: ['type'],
+    });
+    this.strategyCalls = registry.counter({
+      name: 'thinkgate_strategy_calls_total',
+      help: 'Calls these made.',
+      labels: ['type'],
     });
     this.requestPromptTokens = tokens('request_prompt_tokens', 'Prompt tokens of a generation.');
     this.requestGenerationTokens = tokens(

@@ -1,7 +1,8 @@
 import type { GenerationEvent } from '../engine/generation.ts';
 import { GenerationObservation } from './generation-observation.ts';
-import { cachedTokens, type ObservedRequest, type PreparedFacts, toLogEntry } from './log-entry.ts';
+import { type ObservedRequest, type PreparedFacts, toLogEntry } from './log-entry.ts';
 import type { Metrics } from './metrics.ts';
+import { promptCounts } from './prompt-counts.ts';
 import type { RequestLog } from './request-log.ts';
 
 export interface ObservationContext {
@@ -84,15 +85,20 @@ export class RequestObservation {
   }
 
   /** What belongs to the request as a whole, however many generations it had. */
-  #count({ facts, error, generations }: ObservedRequest): void {
+  #count(observed: ObservedRequest): void {
+    const { facts, error, generations } = observed;
     const { requests } = this.#context.metrics;
     if (error !== null) requests.failure.inc({ code: error });
-    const usage = generations.find(({ finish }) => finish !== null)?.finish?.usage;
-    if (facts === null || usage === undefined) return;
-    requests.promptTokens.inc(usage.promptTokens);
-    requests.cachedTokens.inc(cachedTokens(generations));
-    requests.imageTokens.inc(usage.imageTokens);
-    requests.requestPromptTokens.observe(usage.promptTokens);
+    const counts = promptCounts(observed);
+    if (facts === null || counts === null) return;
+    if (facts.strategy !== undefined) {
+      requests.strategies.inc({ type: facts.strategy });
+      requests.strategyCalls.inc({ type: facts.strategy }, generations.length);
+    }
+    requests.promptTokens.inc(counts.prompt);
+    requests.cachedTokens.inc(counts.cached);
+    requests.imageTokens.inc(counts.image);
+    requests.requestPromptTokens.observe(counts.prompt);
     requests.paramsMaxTokens.observe(facts.request.maxTokens);
   }
 }

@@ -44,8 +44,8 @@ export class BlockCloser {
 
   /** Most tokens in the block before the exit text. */
   get effectiveBudget(): number {
-    const { request, maxTokens, tokens } = this.#options;
-    const room = maxTokens - this.#numBefore - request.answerFloor - tokens.exit.length;
+    const { request, maxTokens } = this.#options;
+    const room = maxTokens - this.#numBefore - request.answerFloor - this.#exit.length;
     return Math.min(request.budget ?? Number.POSITIVE_INFINITY, Math.max(0, room));
   }
 
@@ -100,13 +100,19 @@ export class BlockCloser {
     return this.#closedBlock === this.#options.parser.numBlocks && this.#closedBlock > 0;
   }
 
+  /** What is written where the thinking is ended. */
+  get #exit(): readonly number[] {
+    const { request, tokens } = this.#options;
+    return request.exit ?? tokens.exit;
+  }
+
   get #askedLeft(): number {
     return (this.#options.request.budget ?? Number.POSITIVE_INFINITY) - this.#numThinking;
   }
 
   get #roomLeft(): number {
-    const { request, maxTokens, tokens } = this.#options;
-    return maxTokens - this.#numGenerated - request.answerFloor - tokens.exit.length;
+    const { request, maxTokens } = this.#options;
+    return maxTokens - this.#numGenerated - request.answerFloor - this.#exit.length;
   }
 
   get #limit(): ThinkingEnd {
@@ -144,7 +150,7 @@ export class BlockCloser {
   /** @returns true: something is written now */
   #close(by: ThinkingEnd): true {
     const { tokens, parser } = this.#options;
-    this.#forced.push(...(this.#closedBy === null ? tokens.exit : tokens.close));
+    this.#forced.push(...(this.#closedBy === null ? this.#exit : tokens.close));
     this.#closedBy ??= by;
     this.#closedBlock = parser.numBlocks;
     return true;

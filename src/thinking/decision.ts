@@ -39,6 +39,8 @@ export interface ThinkingRequest {
   readonly start: StartSection;
   /** Most thinking tokens; null leaves it to the model. */
   readonly budget: number | null;
+  /** Written where the thinking is ended, in place of the protocol's text; it must hold the close tag. */
+  readonly exit?: readonly number[];
   /** Tokens of the request's maximum that are kept for the answer. */
   readonly answerFloor: number;
   /** Absent: the choice is the model's alone. */

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { answerByStrategy } from '../answer-by-strategy.ts';
 import { collectCompletion } from '../collect-completion.ts';
 import { thinkingHeaders } from '../completion-parts.ts';
 import { eventStreamSchema } from '../event-stream-schema.ts';
@@ -54,6 +55,8 @@ async function createChatCompletion(
   exchange: Exchange,
   context: RouteContext,
 ): Promise<ChatCompletion | Readable> {
+  const { strategy } = call.body;
+  if (strategy) return answerByStrategy(strategy, call, exchange, context);
   const started = await startGeneration(call, exchange, context);
   const { events, completion } = started;
   if (call.body.stream === true) {

@@ -204,7 +204,7 @@ describe('n choices of which one fails', () => {
     assert.equal(reply.statusCode, 500);
     assert.equal(reply.json().error.message, 'The model failed.');
     assert.equal(engine.numEnded, 3);
-    assert.deepEqual(log[0]?.choices[1]?.finish_reason, 'error');
+    assert.deepEqual(log[0]?.generations[1]?.finish_reason, 'error');
   });
 
   it('end a stream with the error, and no sibling works on', async () => {
@@ -307,7 +307,7 @@ describe('the log line of n choices', () => {
       forced: 0,
     });
     assert.deepEqual(
-      entry?.choices.map((each) => [each.decision, each.p_think, each.finish_reason]),
+      entry?.generations.map((each) => [each.decision, each.p_think, each.finish_reason]),
       [
         ['think', 0.75, 'stop'],
         ['fast', 0.1, 'length'],
@@ -324,6 +324,6 @@ describe('the log line of n choices', () => {
     const { app, log } = await buildTestApp();
     await postChat(app);
     assert.equal(log[0]?.num_choices, 1);
-    assert.deepEqual(log[0]?.choices, []);
+    assert.deepEqual(log[0]?.generations, []);
   });
 });

@@ -1,0 +1,41 @@
+import { type ConfidenceOptions, confidenceExit } from './confidence-exit.ts';
+import { type EarlyExitOptions, earlyExit } from './early-exit.ts';
+import { fastAgreeElseThink } from './fast-agree-else-think.ts';
+import { majorityVote } from './majority-vote.ts';
+import { type DistilOptions, parallelDistillRefine, rethink, selfRefine } from './refine.ts';
+import type { Answer, Generate, Outcome } from './strategy.ts';
+
+/** A strategy with all its parameters. */
+export type Strategy =
+  | { readonly type: 'majority_vote'; readonly k: number }
+  | { readonly type: 'fast_agree_else_think'; readonly k: number }
+  | { readonly type: 'self_refine'; readonly k: number }
+  | ({ readonly type: 'parallel_distill_refine' } & DistilOptions)
+  | { readonly type: 'rethink' }
+  | ({ readonly type: 'early_exit' } & EarlyExitOptions)
+  | ({ readonly type: 'confidence_exit' } & ConfidenceOptions);
+
+export type StrategyType = Strategy['type'];
+
+/** Runs a strategy over calls that `generate` makes; a call that fails fails it. */
+export function runStrategy<A extends Answer>(
+  strategy: Strategy,
+  generate: Generate<A>,
+): Promise<Outcome<A>> {
+  switch (strategy.type) {
+    case 'majority_vote':
+      return majorityVote(generate, strategy);
+    case 'fast_agree_else_think':
+      return fastAgreeElseThink(generate, strategy);
+    case 'self_refine':
+      return selfRefine(generate, strategy);
+    case 'parallel_distill_refine':
+      return parallelDistillRefine(generate, strategy);
+    case 'rethink':
+      return rethink(generate);
+    case 'early_exit':
+      return earlyExit(generate, strategy);
+    case 'confidence_exit':
+      return confidenceExit(generate, strategy);
+  }
+}
