@@ -49,7 +49,10 @@ async function runEval(path: string, flags: EvalFlags): Promise<void> {
   const evaluated = await untilInterrupted((signal) =>
     evaluate({ dataset, flags, target, modes, signal }),
   );
-  const report = evaluationReport(dataset, evaluated, flags.match);
+  const report = evaluationReport(dataset, evaluated, {
+    matcher: flags.match,
+    concurrency: flags.concurrency,
+  });
   process.stdout.write(evaluationTable(report));
   await writeReports(flags.out, 'report', { json: report, html: evaluationPage(report) });
   if (reportFailures(evaluated.failures)) process.exitCode = 1;

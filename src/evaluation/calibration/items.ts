@@ -43,7 +43,10 @@ export function calibrationData(modes: readonly ModeScores[]): CalibrationData {
   const triples = [...auto].flatMap(([id, own]) => {
     const [direct, thought] = [fast.get(id), think.get(id)];
     const pThink = own.result.thinking?.pThink ?? null;
-    return direct && thought && pThink !== null ? [{ own, direct, thought, pThink }] : [];
+    const isCounted = Number.isFinite((direct?.tokens.all ?? 0) + (thought?.tokens.all ?? 0));
+    return direct && thought && pThink !== null && isCounted
+      ? [{ own, direct, thought, pThink }]
+      : [];
   });
   const fewest = 20;
   if (triples.length < fewest) {

@@ -1,4 +1,4 @@
-import { percent, signed, textTable } from '../report/text-table.ts';
+import { fixed, percent, signed, textTable } from '../report/text-table.ts';
 import type { Fidelity, FidelityReport } from './fidelity.ts';
 
 type Rows = readonly (readonly string[])[];
@@ -21,14 +21,14 @@ export function answerRows({ reference, references, comparisons }: FidelityRepor
     ...references.map(({ mode, accuracy, meanTokens }) => [
       ...[reference.name, mode, percent(accuracy.value)],
       `${percent(accuracy.low)} … ${percent(accuracy.high)}`,
-      ...['', '', meanTokens.toFixed(1), '', '', '', ''],
+      ...['', '', fixed(meanTokens), '', '', '', ''],
     ]),
     ...comparisons.map(({ name, mode, accuracy, accuracyChange, answers, ...rest }) => [
       ...[name, mode, percent(accuracy.value)],
       `${percent(accuracy.low)} … ${percent(accuracy.high)}`,
       signed(100 * accuracyChange.value),
       `${signed(100 * accuracyChange.low)} … ${signed(100 * accuracyChange.high)}`,
-      rest.meanTokens.toFixed(1),
+      fixed(rest.meanTokens),
       percent(answers.identical / rest.numQuestions),
       String(answers.changed),
       String(answers.lost),

@@ -5,7 +5,13 @@ import { pThinkHistogram } from '../plots/histogram.ts';
 import { htmlList, htmlTable, legend, modeStyle, page, type Section } from '../plots/page.ts';
 import { type Trace, tradeOffPlot } from '../plots/scatter.ts';
 import type { EvaluationReport } from './evaluation-report.ts';
-import { categoriesOf, categoryRows, differenceRows, modeRows } from './evaluation-table.ts';
+import {
+  categoriesOf,
+  categoryRows,
+  differenceRows,
+  distributionRows,
+  modeRows,
+} from './evaluation-table.ts';
 import { settingsList } from './settings-list.ts';
 import type { ModeSummary, Summary } from './summary.ts';
 
@@ -15,7 +21,7 @@ export function evaluationPage(report: EvaluationReport): string {
   return page({
     title: `${settings.model} on ${dataset.name}`,
     summary: `${dataset.numQuestions} questions, asked in ${report.modes.length} modes${failed}. Bars and ranges are 95 % intervals.`,
-    plots: [tradeOff(report), ...histogram(report), ...byCategory(report)],
+    plots: [...tradeOff(report), ...histogram(report), ...byCategory(report)],
     sections: [
       { title: 'Modes side by side', body: htmlTable(modeRows(report)) },
       ...(report.differences.length === 0
@@ -28,32 +34,42 @@ export function evaluationPage(report: EvaluationReport): string {
             },
           ]),
       ...categoryTable(report),
+      { title: 'Tokens and latency', body: htmlTable(distributionRows(report)) },
       {
         title: 'How it was asked',
-        body: htmlList(settingsList(dataset, settings, [['matcher', matcher]])),
+        body: htmlList(
+          settingsList(dataset, settings, [
+            ['matcher', matcher],
+            ['requests at once', String(report.concurrency)],
+          ]),
+        ),
       },
     ],
   });
 }
 
-function tradeOff({ modes }: Summary): Section {
-  const [fast, think] = ['fast', 'think'].map((name) => modes.find(({ mode }) => mode === name));
+function tradeOff({ modes }: Summary): Section[] {
+  const counted = modes.filter(({ meanTokens }) => Number.isFinite(meanTokens));
+  if (counted.length === 0) return [];
+  const [fast, think] = ['fast', 'think'].map((name) => counted.find(({ mode }) => mode === name));
   const line: Trace[] =
     fast && think ? [{ style: 'plain', points: [placeOf(fast), placeOf(think)] }] : [];
-  return {
-    title: 'Accuracy against tokens',
-    note: 'Up is better, left is cheaper. A mode above the dashed line does better than mixing fast and think at random.',
-    body: tradeOffPlot({
-      title: 'Accuracy against mean tokens by mode',
-      traces: line,
-      points: modes.map(({ mode, accuracy, tokens }) => ({
-        name: mode,
-        style: modeStyle(mode),
-        x: tokens.all.interval,
-        y: accuracy,
-      })),
-    }),
-  };
+  return [
+    {
+      title: 'Accuracy against tokens',
+      note: 'Up is better, left is cheaper. A mode above the dashed line does better than mixing fast and think at random.',
+      body: tradeOffPlot({
+        title: 'Accuracy against mean tokens by mode',
+        traces: line,
+        points: counted.map(({ mode, accuracy, tokens }) => ({
+          name: mode,
+          style: modeStyle(mode),
+          x: tokens.all.interval,
+          y: accuracy,
+        })),
+      }),
+    },
+  ];
 }
 
 function placeOf({ meanTokens, accuracy }: ModeSummary): readonly [number, number] {

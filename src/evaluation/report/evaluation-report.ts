@@ -13,6 +13,8 @@ export interface EvaluationReport extends Summary {
   };
   readonly settings: RunSettings;
   readonly matcher: string;
+  /** Requests under way at once; latencies depend on it. */
+  readonly concurrency: number;
   readonly failures: readonly Failure[];
 }
 
@@ -26,13 +28,14 @@ export function evaluationReport(
     readonly scores: readonly ModeScores[];
     readonly failures: readonly Failure[];
   },
-  matcher: string,
+  { matcher, concurrency }: Pick<EvaluationReport, 'matcher' | 'concurrency'>,
 ): EvaluationReport {
   const { name, sha256, questions } = dataset;
   return {
     dataset: { name, sha256, numQuestions: questions.length },
     settings: evaluated.settings,
     matcher,
+    concurrency,
     failures: evaluated.failures,
     ...summarize(evaluated.scores, BOOTSTRAP_SEED),
   };

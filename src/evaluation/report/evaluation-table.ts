@@ -1,5 +1,5 @@
-import type { Difference, ModeSummary, Summary } from './summary.ts';
-import { percent, seconds, signed, textTable } from './text-table.ts';
+import type { Difference, Distribution, ModeSummary, Summary } from './summary.ts';
+import { fixed, percent, seconds, signed, textTable } from './text-table.ts';
 
 export type Rows = readonly (readonly string[])[];
 
@@ -21,7 +21,7 @@ export function differenceRows({ differences }: Summary): Rows {
 }
 
 const MODE_HEADER = [
-  ...['mode', 'questions', 'right', '95 %', 'tokens', 'thinking', 'answer', 'p90'],
+  ...['mode', 'questions', 'right', '95 %', 'tokens', 'thinking', 'answer', 'p90', 'cut off'],
   ...['thinks', 'latency', 'p90', 'thinking ended by'],
 ];
 
@@ -32,10 +32,11 @@ function modeRow(summary: ModeSummary): string[] {
     String(summary.numQuestions),
     percent(accuracy.value),
     `${percent(accuracy.low)} … ${percent(accuracy.high)}`,
-    tokens.all.mean.toFixed(1),
-    tokens.thinking.mean.toFixed(1),
-    tokens.answer.mean.toFixed(1),
-    tokens.all.p90.toFixed(0),
+    fixed(tokens.all.mean),
+    fixed(tokens.thinking.mean),
+    fixed(tokens.answer.mean),
+    fixed(tokens.all.p90, 0),
+    String(summary.finishReasons['length'] ?? 0),
     thinkingRate === null ? '?' : percent(thinkingRate.value),
     seconds(latency.total.mean),
     seconds(latency.total.p90),
@@ -72,6 +73,23 @@ function differenceRow(difference: Difference): string[] {
   ];
 }
 
+/** Means and percentiles of tokens and milliseconds. */
+export function distributionRows({ modes }: Summary): Rows {
+  const header = ['mode', '', 'mean', 'p50', 'p90', 'p99'];
+  const row = (mode: string, what: string, found: Distribution): string[] => [
+    ...[mode, what],
+    ...[found.mean, found.p50, found.p90, found.p99].map((value) => fixed(value)),
+  ];
+  const rows = modes.flatMap(({ mode, tokens, latency }) => [
+    row(mode, 'tokens', tokens.all),
+    row(mode, 'tokens of the thinking', tokens.thinking),
+    row(mode, 'tokens of the answer', tokens.answer),
+    ...(latency.first === null ? [] : [row(mode, 'ms to the first text', latency.first)]),
+    row(mode, 'ms to the end', latency.total),
+  ]);
+  return [header, ...rows];
+}
+
 /** Empty where there is but one category. */
 export function categoryRows({ modes }: Summary): Rows {
   const categories = categoriesOf(modes);
@@ -87,7 +105,7 @@ export function categoryRows({ modes }: Summary): Rows {
     const cells = groups.map((group) => {
       if (group === undefined) return '-';
       const thinks = group.thinkingRate === null ? '?' : percent(group.thinkingRate.value);
-      return `${percent(group.accuracy.value)}, ${group.meanTokens.toFixed(1)}, ${thinks}`;
+      return `${percent(group.accuracy.value)}, ${fixed(group.meanTokens)}, ${thinks}`;
     });
     return [category, String(count), ...cells];
   });

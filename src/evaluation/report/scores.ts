@@ -12,6 +12,7 @@ export interface Score {
   readonly extracted: string | null;
   /** null where the server does not tell. */
   readonly hasThought: boolean | null;
+  /** NaN where the server does not count. */
   readonly tokens: { readonly all: number; readonly thinking: number; readonly answer: number };
 }
 
@@ -43,8 +44,8 @@ export function scoreResults(options: ScoreOptions): ModeScores[] {
 
 export function scoreOf(question: Question, result: Result, matcher: MatcherName | 'auto'): Score {
   const { completion, reasoning } = result.tokens;
-  const all = completion ?? 0;
-  const thinking = reasoning ?? 0;
+  const all = completion ?? Number.NaN;
+  const thinking = reasoning ?? Number.NaN;
   return {
     question,
     result,

@@ -17,6 +17,11 @@ export function textTable(rows: readonly (readonly string[])[]): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** A question mark for what is not known. */
+export function fixed(value: number, digits = 1): string {
+  return Number.isFinite(value) ? value.toFixed(digits) : '?';
+}
+
 export function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }
@@ -27,6 +32,6 @@ export function seconds(ms: number): string {
 
 /** With an explicit sign. */
 export function signed(value: number, digits = 1): string {
-  const rounded = value.toFixed(digits);
+  const rounded = fixed(value, digits);
   return value > 0 ? `+${rounded}` : rounded.replace('-', '−');
 }

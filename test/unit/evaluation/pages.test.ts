@@ -8,6 +8,7 @@ import { pThinkHistogram } from '../../../src/evaluation/plots/histogram.ts';
 import { tradeOffPlot } from '../../../src/evaluation/plots/scatter.ts';
 import { evaluationPage } from '../../../src/evaluation/report/evaluation-page.ts';
 import { evaluationReport } from '../../../src/evaluation/report/evaluation-report.ts';
+import { scoreOf } from '../../../src/evaluation/report/scores.ts';
 import type { RunSettings } from '../../../src/evaluation/run/settings.ts';
 import { modeScores, question } from '../../helpers/evaluation-fixtures.ts';
 
@@ -60,7 +61,11 @@ function assertSelfContained(html: string): void {
 
 describe('the page of an evaluation', () => {
   const html = evaluationPage(
-    evaluationReport(DATASET, { settings: SETTINGS, scores: SCORES, failures: [] }, 'auto'),
+    evaluationReport(
+      DATASET,
+      { settings: SETTINGS, scores: SCORES, failures: [] },
+      { matcher: 'auto', concurrency: 4 },
+    ),
   );
 
   it('loads nothing, escapes everything and has no broken number', () => {
@@ -92,11 +97,34 @@ describe('the page of an evaluation', () => {
       evaluationReport(
         DATASET,
         { settings: SETTINGS, scores: [{ mode: 'plain', scores }], failures: [] },
-        'auto',
+        { matcher: 'auto', concurrency: 4 },
       ),
     );
     assertSelfContained(plain);
     assert.doesNotMatch(plain, /Histogram|by category/);
+  });
+
+  it('shows a question mark for tokens that a server does not count', () => {
+    const uncounted = SCORES.map(({ mode, scores }) => ({
+      mode,
+      scores: scores.map((score) =>
+        scoreOf(
+          score.question,
+          { ...score.result, tokens: { prompt: null, completion: null, reasoning: null } },
+          'auto',
+        ),
+      ),
+    }));
+    const page = evaluationPage(
+      evaluationReport(
+        DATASET,
+        { settings: SETTINGS, scores: uncounted, failures: [] },
+        { matcher: 'auto', concurrency: 4 },
+      ),
+    );
+    assertSelfContained(page);
+    assert.match(page, /<td>\?<\/td>/);
+    assert.doesNotMatch(page, /Accuracy against tokens/);
   });
 
   it('stands even when nothing was answered', () => {
@@ -109,7 +137,7 @@ describe('the page of an evaluation', () => {
             scores: [{ mode: 'fast', scores: [] }],
             failures: [{ mode: 'fast', id: '1', message: 'no' }],
           },
-          'auto',
+          { matcher: 'auto', concurrency: 4 },
         ),
       ),
     );
