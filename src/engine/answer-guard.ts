@@ -46,12 +46,20 @@ export class AnswerGuard {
     return this.#mayStand(tokenId, ends(tokenId)) ? tokenId : sample(this.#masked(logits));
   }
 
-  /** Follows a token that was written; `before` is where the text stood. */
-  accept(tokenId: number, before: ThinkingController['region']): void {
-    const { region, holdsText } = this.#thinking;
-    if (before === 'answer') this.constraint.accept(tokenId);
-    else if (before === 'open' && (region === 'answer' || holdsText)) this.#begin(tokenId);
-    else if (region !== 'answer') this.#startOver(before === 'open' && region === 'open');
+  /**
+   * Call before the thinking takes a token that was chosen.
+   * @returns what to call after
+   */
+  follow(tokenId: number): () => void {
+    const { region: before } = this.#thinking;
+    const begins = before === 'open' && this.#thinking.preview(tokenId).beginsAnswer;
+    return () => {
+      const { region, holdsText } = this.#thinking;
+      const isSamePlace = before === 'open' && region === 'open';
+      if (before === 'answer') this.constraint.accept(tokenId);
+      else if (begins || (isSamePlace && holdsText)) this.#begin(tokenId);
+      else this.#startOver(isSamePlace);
+    };
   }
 
   close(): void {

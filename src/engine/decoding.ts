@@ -77,9 +77,9 @@ export class Decoding {
     const { tokenId, forced, report } = sequence.choose(logits, endsTurn);
     sequence.append(tokenId);
     const stops = sequence.thinking.stopsAt(tokenId);
-    const { region } = sequence.thinking;
+    const follow = sequence.guard?.follow(tokenId);
     const accepted = sequence.thinking.accept(tokenId);
-    if (!stops && !endsTurn(tokenId)) sequence.guard?.accept(tokenId, region);
+    if (!stops && !endsTurn(tokenId)) follow?.();
     say(entry, events.token({ tokenId, forced, ...report }, accepted));
     if (accepted.stop !== null) finish(entry, 'stop', { stopString: accepted.stop });
     else if (stops || endsTurn(tokenId)) finish(entry, 'stop', {});

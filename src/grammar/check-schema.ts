@@ -10,6 +10,7 @@ import {
   type SchemaObject,
   shown,
 } from './schema-walk.ts';
+import { apart } from './schemas-apart.ts';
 
 const MAX_BYTES = 64 * 1024;
 const MAX_ENUM_VALUES = 1_000;
@@ -78,7 +79,6 @@ class SchemaCheck {
     if (schema['allOf'] !== undefined) return this.#only(schema, path);
     return checkTyped(schema, {
       path,
-      limits: this.#limits,
       check: (inner, at) => this.#check(inner, at),
     });
   }
@@ -114,13 +114,23 @@ class SchemaCheck {
     const branches = listAt(schema[key], at).map((branch, index) =>
       this.#check(branch, [...at, index]),
     );
-    if (key === 'oneOf' && !branches.every((branch, i) => apart(branch, branches.slice(i + 1)))) {
-      throw new SchemaError(
-        at,
-        'cannot be enforced where two of its schemas may take the same value: each needs a type of its own; use `anyOf`',
-      );
-    }
+    if (key === 'oneOf') this.#keepApart(listAt(schema[key], at), at);
     return { anyOf: branches };
+  }
+
+  #keepApart(branches: readonly unknown[], at: Path): void {
+    const plain = branches.map((branch) => {
+      const schema = objectAt(branch, at);
+      return schema['$ref'] === undefined ? schema : objectAt(this.#target(schema['$ref'], at), at);
+    });
+    const clash = plain.findIndex(
+      (one, i) => !plain.slice(i + 1).every((other) => apart(one, other)),
+    );
+    if (clash < 0) return;
+    throw new SchemaError(
+      at,
+      `cannot be enforced where a value may be of two of its schemas, as of number ${clash}: each needs a type of its own or a required property with other constants; use \`anyOf\``,
+    );
   }
 
   #only(schema: SchemaObject, path: Path): SchemaObject {
@@ -140,19 +150,6 @@ function isDefinitions(key: string): boolean {
 
 function isReference(value: unknown): value is { readonly $ref: unknown } {
   return typeof value === 'object' && value !== null && '$ref' in value;
-}
-
-/** Whether no value could be of this schema and of one of the others. */
-function apart({ type }: SchemaObject, others: readonly SchemaObject[]): boolean {
-  if (others.length === 0) return true;
-  const isNumber = type === 'integer' || type === 'number';
-  return others.every(
-    (other) =>
-      type !== undefined &&
-      other['type'] !== undefined &&
-      type !== other['type'] &&
-      !(isNumber && (other['type'] === 'integer' || other['type'] === 'number')),
-  );
 }
 
 /** @throws SchemaError where a value is not of the type beside it */

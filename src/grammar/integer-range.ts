@@ -2,10 +2,13 @@ import { either } from './ebnf.ts';
 
 /** Digits of the largest integers written: all of them are exact as numbers. */
 const MAX_DIGITS = 15;
-const LARGEST = 10 ** MAX_DIGITS - 1;
+export const LARGEST_INTEGER = 10 ** MAX_DIGITS - 1;
 
 /** EBNF of the integers of a range, both ends included; an open end is where numbers stop being exact. */
-export function integerRange(least: number = -LARGEST, most: number = LARGEST): string {
+export function integerRange(
+  least: number = -LARGEST_INTEGER,
+  most: number = LARGEST_INTEGER,
+): string {
   const alternatives: string[] = [];
   if (least < 0) alternatives.push(`"-" ${positive(Math.max(1, -most), -least)}`);
   if (least <= 0 && most >= 0) alternatives.push('"0"');

@@ -1,7 +1,9 @@
 import { either, literal, repeated } from './ebnf.ts';
 import type { CheckedSchema } from './grammar-spec.ts';
 import { integerRange } from './integer-range.ts';
+import { numberRange } from './number-range.ts';
 import { patternGrammar } from './pattern-grammar.ts';
+import { numberEnds } from './schema-numbers.ts';
 import { STRING_FORMATS } from './string-formats.ts';
 
 /**
@@ -91,7 +93,7 @@ class SchemaGrammar {
       case 'integer':
         return integerRange(numberOf(schema['minimum']), numberOf(schema['maximum']));
       case 'number':
-        return 'number';
+        return numberBody(schema);
       case 'boolean':
         return '("true" | "false")';
       case 'null':
@@ -141,6 +143,12 @@ class SchemaGrammar {
     const filled = `${item} ${more}`;
     return least > 0 ? `"[" ${filled} "]"` : `"[" ("" | ${filled}) "]"`;
   }
+}
+
+function numberBody(schema: Schema): string {
+  const { least, most } = numberEnds(schema);
+  if (least === undefined && most === undefined) return 'number';
+  return numberRange(least, most) ?? '""';
 }
 
 function stringBody({ format, pattern, minLength, maxLength }: Schema): string {

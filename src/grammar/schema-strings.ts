@@ -1,16 +1,14 @@
 import { PatternError, patternGrammar } from './pattern-grammar.ts';
 import { SchemaError } from './schema-error.ts';
-import type { CheckContext } from './schema-types.ts';
 import { countAt, onlyKeywords, type Path, type SchemaObject, shown } from './schema-walk.ts';
 import { STRING_FORMATS } from './string-formats.ts';
 
+/** Beyond it the masks of a large vocabulary take seconds. */
+const MAX_LENGTH = 128;
 const MAX_PATTERN = 500;
 
 /** One of format, pattern and length: together they would be a conjunction, which a grammar does not have. */
-export function stringSchema(
-  schema: SchemaObject,
-  { path, limits }: Pick<CheckContext, 'path' | 'limits'>,
-): SchemaObject {
+export function stringSchema(schema: SchemaObject, path: Path): SchemaObject {
   if (schema['format'] !== undefined) return formatSchema(schema, path);
   if (schema['pattern'] !== undefined) return patternSchema(schema, path);
   onlyKeywords(schema, ['type', 'minLength', 'maxLength'], path);
@@ -19,8 +17,10 @@ export function stringSchema(
   if (minLength !== undefined && maxLength !== undefined && minLength > maxLength) {
     throw new SchemaError([...path, 'minLength'], `is more than \`maxLength\`, ${maxLength}`);
   }
-  const key = maxLength === undefined ? 'minLength' : 'maxLength';
-  limits.characters([...path, key], maxLength ?? minLength ?? 0);
+  for (const [key, length] of Object.entries({ minLength, maxLength })) {
+    if (length === undefined || length <= MAX_LENGTH) continue;
+    throw new SchemaError([...path, key], `is ${length}; at most ${MAX_LENGTH} can be enforced`);
+  }
   return {
     type: 'string',
     ...(minLength !== undefined && { minLength }),

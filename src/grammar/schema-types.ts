@@ -1,24 +1,22 @@
 import { SchemaError } from './schema-error.ts';
+import { BOUNDS, integerSchema, numberSchema } from './schema-numbers.ts';
 import { stringSchema } from './schema-strings.ts';
 import {
   countAt,
   objectAt,
   onlyKeywords,
   type Path,
-  type SchemaLimits,
   type SchemaObject,
   shown,
 } from './schema-walk.ts';
 
 export interface CheckContext {
   readonly path: Path;
-  readonly limits: SchemaLimits;
   readonly check: (schema: unknown, path: Path) => SchemaObject;
 }
 
 const MAX_ITEMS = 1_000;
-const BOUNDS = ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum'] as const;
-const OBJECT = ['properties', 'required', 'additionalProperties'] as const;
+const OBJECT = ['properties', 'required', 'additionalProperties', 'propertyNames'] as const;
 const ARRAY = ['items', 'minItems', 'maxItems'] as const;
 
 /** Checks a schema that is neither a reference nor a choice. */
@@ -42,10 +40,11 @@ function checkOne(schema: SchemaObject, context: CheckContext): SchemaObject {
     case 'array':
       return arraySchema(schema, context);
     case 'string':
-      return stringSchema(schema, context);
+      return stringSchema(schema, path);
     case 'integer':
       return integerSchema(schema, path);
     case 'number':
+      return numberSchema(schema, path);
     case 'boolean':
     case 'null':
       onlyKeywords(schema, ['type'], path);
@@ -73,6 +72,7 @@ function keywordsOf(type: string, schema: SchemaObject): SchemaObject {
     array: ARRAY,
     string: ['minLength', 'maxLength', 'pattern', 'format'],
     integer: BOUNDS,
+    number: BOUNDS,
   };
   const entries = Object.entries(schema).filter(([key]) => own[type]?.includes(key) === true);
   return Object.fromEntries([...entries, ['type', type]]);
@@ -80,6 +80,7 @@ function keywordsOf(type: string, schema: SchemaObject): SchemaObject {
 
 function objectSchema(schema: SchemaObject, { path, check }: CheckContext): SchemaObject {
   onlyKeywords(schema, ['type', ...OBJECT], path);
+  checkNames(schema['propertyNames'], [...path, 'propertyNames']);
   const more = schema['additionalProperties'];
   const given = objectAt(schema['properties'] ?? {}, [...path, 'properties']);
   const names = Object.keys(given);
@@ -100,6 +101,15 @@ function objectSchema(schema: SchemaObject, { path, check }: CheckContext): Sche
     names.map((name) => [name, check(given[name], [...path, 'properties', name])]),
   );
   return { type: 'object', properties, required, additionalProperties: false };
+}
+
+/** Names are strings anyhow; more than that is not enforced of them. */
+function checkNames(names: unknown, path: Path): void {
+  if (names === undefined) return;
+  const schema = objectAt(names, path);
+  onlyKeywords(schema, ['type'], path);
+  if (schema['type'] === undefined || schema['type'] === 'string') return;
+  throw new SchemaError([...path, 'type'], `must be "string"; got ${shown(schema['type'])}`);
 }
 
 function requiredOf(schema: SchemaObject, names: readonly string[], path: Path): string[] {
@@ -133,38 +143,6 @@ function arraySchema(schema: SchemaObject, { path, check }: CheckContext): Schem
     ...(minItems !== undefined && { minItems }),
     ...(maxItems !== undefined && { maxItems }),
   };
-}
-
-function integerSchema(schema: SchemaObject, path: Path): SchemaObject {
-  onlyKeywords(schema, ['type', ...BOUNDS], path);
-  for (const key of BOUNDS) {
-    const value = schema[key];
-    if (value === undefined || Number.isSafeInteger(value)) continue;
-    throw new SchemaError([...path, key], `must be a whole number; got ${shown(value)}`);
-  }
-  const least = largest(schema['minimum'], schema['exclusiveMinimum'], 1);
-  const most = largest(negated(schema['maximum']), negated(schema['exclusiveMaximum']), 1);
-  const minimum = least;
-  const maximum = negated(most);
-  if (typeof minimum === 'number' && typeof maximum === 'number' && minimum > maximum) {
-    throw new SchemaError(path, `leaves no integer: from ${minimum} to ${maximum}`);
-  }
-  return {
-    type: 'integer',
-    ...(minimum !== undefined && { minimum }),
-    ...(maximum !== undefined && { maximum }),
-  };
-}
-
-/** The stronger of a bound and an exclusive bound. */
-function largest(bound: unknown, exclusive: unknown, step: number): number | undefined {
-  const numbers = [bound, typeof exclusive === 'number' ? exclusive + step : undefined];
-  const known = numbers.filter((value) => typeof value === 'number');
-  return known.length === 0 ? undefined : Math.max(...known);
-}
-
-function negated(value: unknown): number | undefined {
-  return typeof value === 'number' ? -value : undefined;
 }
 
 function isFree(schema: SchemaObject): boolean {

@@ -5,13 +5,10 @@ export type SchemaObject = Readonly<Record<string, unknown>>;
 
 const MAX_DEPTH = 24;
 const MAX_NODES = 2_000;
-/** A string of bounded length costs a state per character, each looked at for the whole vocabulary. */
-const MAX_BOUNDED_CHARACTERS = 64;
 
 /** What a whole schema may cost. */
 export class SchemaLimits {
   #nodes = 0;
-  #characters = 0;
 
   node(path: Path): void {
     this.#nodes++;
@@ -20,15 +17,6 @@ export class SchemaLimits {
     const depth = path.filter((key) => typeof key === 'string').length;
     if (depth > 2 * MAX_DEPTH)
       throw new SchemaError(path, `is nested deeper than the ${MAX_DEPTH} levels allowed`);
-  }
-
-  characters(path: Path, count: number): void {
-    this.#characters += count;
-    if (this.#characters <= MAX_BOUNDED_CHARACTERS) return;
-    throw new SchemaError(
-      path,
-      `bounds strings to ${this.#characters} characters in all; at most ${MAX_BOUNDED_CHARACTERS} can be enforced`,
-    );
   }
 }
 

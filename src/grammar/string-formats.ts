@@ -7,7 +7,7 @@ const DATE =
 const CLOCK = '("0" [0-9] | "1" [0-9] | "2" [0-3]) ":" [0-5] [0-9]';
 const TIME = `(${CLOCK} ":" [0-5] [0-9] ("" | "." [0-9]{1,6}) ("Z" | [+\\-] ${CLOCK}))`;
 const BYTE = '("25" [0-5] | "2" [0-4] [0-9] | "1" [0-9] [0-9] | [1-9] [0-9] | [0-9])';
-const LABEL = '([a-z0-9]{1,20} ("" | "-" [a-z0-9]{1,20}))';
+const LABEL = '([a-z0-9]+ ("" | "-" [a-z0-9]+))';
 const HOST = `(${LABEL} ("." ${LABEL}){0,3} "." [a-z]{2,10})`;
 
 export const STRING_FORMATS: Readonly<Record<string, string>> = {
@@ -17,6 +17,6 @@ export const STRING_FORMATS: Readonly<Record<string, string>> = {
   uuid: '([0-9a-f]{8} "-" [0-9a-f]{4} "-" [0-9a-f]{4} "-" [0-9a-f]{4} "-" [0-9a-f]{12})',
   ipv4: `(${BYTE} "." ${BYTE} "." ${BYTE} "." ${BYTE})`,
   hostname: HOST,
-  email: `([A-Za-z0-9]{1,32} ([._+\\-] [A-Za-z0-9]{1,32}){0,3} "@" ${HOST})`,
-  uri: `("http" ("" | "s") "://" ${HOST} ("" | "/" [A-Za-z0-9._~/\\-]{0,200}))`,
+  email: `([A-Za-z0-9]+ ([._+\\-] [A-Za-z0-9]+){0,3} "@" ${HOST})`,
+  uri: `("http" ("" | "s") "://" ${HOST} ("" | "/" [A-Za-z0-9._~/\\-]*))`,
 };

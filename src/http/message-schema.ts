@@ -53,6 +53,7 @@ const reasoning = z.string().nullish();
 
 const toolCall = z
   .strictObject({
+    index: z.int().min(0).nullish().describe('Its place in the list, as deltas have it.'),
     id: z.string().min(1),
     type: z.literal('function'),
     function: z.strictObject({
@@ -80,6 +81,9 @@ const assistantMessage = z
     name,
     tool_calls: z.array(toolCall).nullish().describe('Calls of this earlier turn.'),
     refusal: z.null().optional(),
+    audio: z.null().optional(),
+    function_call: z.null().optional(),
+    annotations: z.array(z.never()).max(0).nullish(),
     reasoning_content: reasoning.describe('Thinking of this earlier turn, as this server sent it.'),
     reasoning: reasoning.describe('The same under its other name; both must agree.'),
   })
@@ -90,6 +94,11 @@ const assistantMessage = z
         path: ['content'],
         message: '`content` is required of an assistant message without calls.',
       });
+    }
+    for (const [place, { index }] of (message.tool_calls ?? []).entries()) {
+      if (typeof index !== 'number' || index === place) continue;
+      const text = `a call's \`index\` is its place in the list, here ${place}; got ${index}.`;
+      context.addIssue({ code: 'custom', path: ['tool_calls', place, 'index'], message: text });
     }
     const { reasoning_content: left, reasoning: right } = message;
     if (typeof left === 'string' && typeof right === 'string' && left !== right) {

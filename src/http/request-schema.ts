@@ -32,7 +32,12 @@ export const chatCompletionRequestSchema = z
       .describe('Follows from continue_final_message; anything else is refused.'),
 
     stream: z.boolean().nullish(),
-    stream_options: z.strictObject({ include_usage: z.boolean().optional() }).nullish(),
+    stream_options: z
+      .strictObject({
+        include_usage: z.boolean().optional(),
+        include_obfuscation: z.literal(false).optional(),
+      })
+      .nullish(),
     n: z
       .int()
       .min(1)
@@ -105,6 +110,13 @@ export const chatCompletionRequestSchema = z
     strategy: strategyField,
 
     ...toolFields,
+
+    modalities: z
+      .array(z.literal('text'))
+      .min(1)
+      .max(1)
+      .nullish()
+      .describe('Text is what there is.'),
 
     response_format: responseFormatField,
     user: z.string().nullish().describe(`Who asks.${inert}`),

@@ -82,6 +82,18 @@ const SCHEMAS: readonly object[] = [
   { type: 'integer', exclusiveMaximum: -7 },
   { type: 'integer', minimum: 7, maximum: 7 },
   { type: 'number' },
+  { type: 'number', minimum: 0, maximum: 1 },
+  { type: 'number', minimum: -3, exclusiveMaximum: 12 },
+  { type: 'number', exclusiveMinimum: 0 },
+  { type: 'number', maximum: -5 },
+  { type: ['number', 'null'], minimum: 2, maximum: 2 },
+  { type: 'object', propertyNames: { type: 'string' }, additionalProperties: { type: 'null' } },
+  {
+    oneOf: [
+      { type: 'object', properties: { k: { const: 'a' }, x: {} }, required: ['k'] },
+      { type: 'object', properties: { k: { enum: ['b', 'c'] } }, required: ['k'] },
+    ],
+  },
   { type: 'array', items: { type: 'boolean' }, minItems: 2, maxItems: 4 },
   { type: 'array', maxItems: 2, items: { type: 'integer' } },
   { type: 'array', minItems: 1 },

@@ -168,7 +168,7 @@ describe('thinking before an answer that is held to a constraint', () => {
 
 describe('a constraint that takes its time', () => {
   it('keeps its own request waiting and no other', async () => {
-    const constraint = new TextConstraint(['{}'], [EOS], true);
+    const constraint = new TextConstraint(['{}'], { isHeld: true });
     const bench = new EngineBench({ openConstraint: () => constraint });
     const slow = requestOf(promptOf(1, 5), { grammar: 'g', thinking: FAST });
     const quick = requestOf(promptOf(2, 5), { thinking: FAST });
@@ -182,7 +182,7 @@ describe('a constraint that takes its time', () => {
   });
 
   it('can be given up waiting for', async () => {
-    const constraint = new TextConstraint(['{}'], [EOS], true);
+    const constraint = new TextConstraint(['{}'], { isHeld: true });
     const bench = new EngineBench({ openConstraint: () => constraint });
     const request = requestOf(promptOf(1, 5), { grammar: 'g', thinking: FAST });
     const finished = bench.submit({ request, script: writes([]) });

@@ -299,6 +299,7 @@ test('stream and stream_options.include_usage change the reply', async () => {
 
 const INERT: Body = {
   n: 1,
+  modalities: ['text'],
   user: 'someone',
   safety_identifier: 'hash',
   prompt_cache_key: 'key',
@@ -450,10 +451,13 @@ const REFUSED: readonly (readonly [Body, string, RegExp])[] = [
     {
       response_format: {
         type: 'json_schema',
-        json_schema: { name: 'n', schema: { properties: { a: { type: 'number', minimum: 0 } } } },
+        json_schema: {
+          name: 'n',
+          schema: { properties: { a: { type: 'number', multipleOf: 1 } } },
+        },
       },
     },
-    'response_format.json_schema.schema.properties.a.minimum',
+    'response_format.json_schema.schema.properties.a.multipleOf',
     /cannot be enforced/,
   ],
   [
@@ -475,6 +479,7 @@ const REFUSED: readonly (readonly [Body, string, RegExp])[] = [
     'response_format.type',
     /one of .*"json_schema"; got "xml"/,
   ],
+  [{ modalities: ['audio'] }, 'modalities[0]', /"text"; got "audio"/],
   [{ service_tier: 'flex' }, 'service_tier', /one of "auto", "default"; got "flex"/],
   [{ model: 5 }, 'model', /a string; got 5/],
   [{ model: undefined }, 'model', /required/],
@@ -539,7 +544,6 @@ const UNSUPPORTED = [
   'functions',
   'function_call',
   'audio',
-  'modalities',
   'prediction',
   'verbosity',
   'web_search_options',

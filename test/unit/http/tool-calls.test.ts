@@ -169,12 +169,12 @@ const REFUSED: [Record<string, unknown>, string, RegExp][] = [
           function: {
             name: 'f',
             strict: true,
-            parameters: { properties: { a: { type: 'number', minimum: 1 } } },
+            parameters: { properties: { a: { type: 'number', multipleOf: 1 } } },
           },
         },
       ],
     },
-    'tools[0].function.parameters.properties.a.minimum',
+    'tools[0].function.parameters.properties.a.multipleOf',
     /cannot be enforced/,
   ],
   [
