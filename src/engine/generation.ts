@@ -1,6 +1,11 @@
 import type { SamplingParams } from '../sampling/params.ts';
 import type { Side } from '../thinking/controller.ts';
-import type { Decision, ThinkingEnd, ThinkingRequest } from '../thinking/decision.ts';
+import type {
+  Decision,
+  Interventions,
+  ThinkingEnd,
+  ThinkingRequest,
+} from '../thinking/decision.ts';
 import type { TextPiece } from '../thinking/section-parser.ts';
 import type { TiledImage } from './model-runner.ts';
 
@@ -83,6 +88,7 @@ export interface FinishEvent {
   /** Stop string that matched, if one did. */
   readonly stopString: string | null;
   readonly thinkingEnd: ThinkingEnd | null;
+  readonly interventions: Interventions;
   readonly budget: { readonly asked: number | null; readonly effective: number | null };
   /** Text held back until the end. */
   readonly pieces: readonly TextPiece[];

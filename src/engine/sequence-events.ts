@@ -75,6 +75,7 @@ export class SequenceEvents {
         reason: stop !== null && reason === 'length' ? 'stop' : reason,
         stopString: stop,
         thinkingEnd: thinkingEnd ?? (isThinking ? UNCLOSED[reason] : null),
+        interventions: this.#thinking.interventions,
         budget: {
           asked: request.thinking.budget,
           effective: Number.isFinite(effectiveBudget) ? effectiveBudget : null,

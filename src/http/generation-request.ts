@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { type Continuation, continuationOf } from '../chat/continuation.ts';
 import type { FormattedPrompt } from '../chat/formatter.ts';
 import { modeRowOf } from '../chat/mode-row.ts';
+import { softSwitchIn } from '../chat/soft-switch.ts';
 import type { GenerationRequest } from '../engine/generation.ts';
 import type { TiledImage } from '../engine/model-runner.ts';
 import type { ThinkingMode } from '../model-package/protocol.ts';
@@ -98,6 +99,7 @@ export async function prepareGeneration(
       requested: plan.mode,
       source: plan.source,
       start: prompt.start,
+      softSwitch: softSwitchIn(body.messages.map(toChatMessage), model.manifest.thinking),
       budget: asked.budget,
       answerFloor: answerFloor(maxTokens, settings, body.min_tokens ?? 0),
       ...(plan.mode === 'auto' && asked.steering && { steering: asked.steering }),

@@ -16,8 +16,10 @@ export function recordFinish(metrics: Metrics, generation: FinishedGeneration): 
   recordTimes(metrics, generation);
   if (finish.thinkingEnd !== null) {
     metrics.thinking.thinkingEnded.inc({ ended_by: finish.thinkingEnd });
-    if (finish.thinkingEnd === 'loop') metrics.thinking.loopBreaks.inc();
   }
+  const { extensions, loopBreaks } = finish.interventions;
+  metrics.thinking.extensions.inc(extensions);
+  metrics.thinking.loopBreaks.inc(loopBreaks);
   if (finish.reason === 'abort' || finish.reason === 'error') return;
   metrics.requests.success.inc({ finished_reason: finish.reason });
   metrics.latency.endToEnd.observe(generation.totalMs / 1000);

@@ -59,6 +59,7 @@ export function toLogEntry(observed: ObservedRequest): RequestLogEntry {
     generations: generations.length > 1 ? generations.map(toGenerationEntry) : [],
     quota_fallback: facts?.isQuotaFallback ?? false,
     ended_by: finish?.thinkingEnd ?? null,
+    ...sumInterventions(generations),
     finish_reason: finish?.reason ?? null,
     budget: { effective: finish?.budget.effective ?? null, ...limitsOf(request) },
     steering: steeringOf(request),
@@ -69,21 +70,29 @@ export function toLogEntry(observed: ObservedRequest): RequestLogEntry {
   };
 }
 
-function toGenerationEntry({
-  decision,
-  finish,
-  tokens,
-}: GenerationObservation): GenerationLogEntry {
+function toGenerationEntry(generation: GenerationObservation): GenerationLogEntry {
+  const { decision, finish, tokens } = generation;
   return {
     ...decisionFields(decision),
     budget_effective: finish?.budget.effective ?? null,
     ended_by: finish?.thinkingEnd ?? null,
+    ...sumInterventions([generation]),
     finish_reason: finish?.reason ?? null,
     tokens: {
       prompt: finish?.usage.promptTokens ?? 0,
       cached: finish?.usage.cachedTokens ?? 0,
       ...tokens,
     },
+  };
+}
+
+function sumInterventions(
+  generations: readonly Pick<GenerationObservation, 'finish'>[],
+): Pick<RequestLogEntry, 'extensions' | 'loop_breaks'> {
+  const done = generations.flatMap(({ finish }) => finish?.interventions ?? []);
+  return {
+    extensions: done.reduce((sum, { extensions }) => sum + extensions, 0),
+    loop_breaks: done.reduce((sum, { loopBreaks }) => sum + loopBreaks, 0),
   };
 }
 

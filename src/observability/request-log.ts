@@ -10,6 +10,8 @@ export interface GenerationLogEntry {
   readonly residual: number | null;
   readonly budget_effective: number | null;
   readonly ended_by: string | null;
+  readonly extensions: number;
+  readonly loop_breaks: number;
   readonly finish_reason: string | null;
   readonly tokens: {
     readonly prompt: number;
@@ -54,6 +56,9 @@ export interface RequestLogEntry {
   /** Answered directly because the thinking quota of the key was used up. */
   readonly quota_fallback: boolean;
   readonly ended_by: string | null;
+  /** Times the thinking was prolonged, and loops in it that were closed. */
+  readonly extensions: number;
+  readonly loop_breaks: number;
   readonly finish_reason: string | null;
   readonly budget: {
     readonly asked: number | null;

@@ -25,6 +25,7 @@ export class ThinkingMetrics {
   readonly timeToFirstAnswerToken;
   readonly thinkingEnded;
   readonly loopBreaks;
+  readonly extensions;
   readonly budgetUsed;
   readonly emptyAnswers;
   readonly quotaFallbacks;
@@ -80,6 +81,10 @@ export class ThinkingMetrics {
     this.loopBreaks = registry.counter({
       name: 'thinkgate_loop_breaks_total',
       help: 'Thinking that repeated itself and was closed.',
+    });
+    this.extensions = registry.counter({
+      name: 'thinkgate_thinking_extensions_total',
+      help: 'Ends of thinking that became the word to go on.',
     });
     this.budgetUsed = registry.histogram({
       name: 'thinkgate_thinking_budget_used_ratio',

@@ -275,6 +275,7 @@ function lostRequest(request: GenerationRequest, closing: boolean): FinishEvent 
     reason: 'error',
     stopString: null,
     thinkingEnd: 'error',
+    interventions: { extensions: 0, loopBreaks: 0 },
     budget: { asked: request.thinking.budget, effective: null },
     pieces: [],
     usage: {

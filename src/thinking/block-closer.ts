@@ -26,14 +26,14 @@ export class BlockCloser {
   #closedBlock = 0;
   #preambleEnded = false;
   #askedBy: 'client' | 'deadline' | null = null;
-  #numExtensions: number;
+  #extensionsLeft: number;
   #numGenerated = 0;
   #numBefore = 0;
   #numThinking = 0;
 
   constructor(options: BlockCloserOptions) {
     this.#options = options;
-    this.#numExtensions = options.request.extensions ?? 0;
+    this.#extensionsLeft = options.request.extensions ?? 0;
     this.#loops = options.request.breakLoops === true ? new LoopDetector() : null;
   }
 
@@ -52,6 +52,11 @@ export class BlockCloser {
   /** The answer is wanted: the thinking ends with the next token, or as soon as it begins. */
   answerNow(by: 'client' | 'deadline'): void {
     this.#askedBy ??= by;
+  }
+
+  /** Times the thinking was prolonged. */
+  get numExtensions(): number {
+    return (this.#options.request.extensions ?? 0) - this.#extensionsLeft;
   }
 
   /** Next token to write instead of a sampled one, if there is one. */
@@ -162,8 +167,8 @@ export class BlockCloser {
     const { length } = tokens.extension;
     const left = Math.min(this.#askedLeft, this.#roomLeft);
     const thinks = parser.mode === 'think' || request.requested === 'think';
-    if (this.#numExtensions < 1 || length === 0 || !thinks || left <= length) return false;
-    this.#numExtensions--;
+    if (this.#extensionsLeft < 1 || length === 0 || !thinks || left <= length) return false;
+    this.#extensionsLeft--;
     this.#forced.push(...tokens.extension);
     return true;
   }

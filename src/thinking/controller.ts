@@ -1,6 +1,6 @@
 import type { Protocol } from '../model-package/protocol.ts';
 import { BlockCloser } from './block-closer.ts';
-import type { Decision, ThinkingEnd, ThinkingRequest } from './decision.ts';
+import type { Decision, Interventions, ThinkingEnd, ThinkingRequest } from './decision.ts';
 import { DecisionProbe } from './probe.ts';
 import type { ProtocolTokens } from './protocol-tokens.ts';
 import { SectionParser } from './section-parser.ts';
@@ -110,6 +110,12 @@ export class ThinkingController {
   get thinkingEnd(): ThinkingEnd | null {
     if (this.#decision?.mode !== 'think' || !this.#parser.afterBlock) return null;
     return this.#closer.closedBy ?? 'natural';
+  }
+
+  /** What was done to the thinking, whatever ended it at last. */
+  get interventions(): Interventions {
+    const { closedBy, numExtensions } = this.#closer;
+    return { extensions: numExtensions, loopBreaks: closedBy === 'loop' ? 1 : 0 };
   }
 
   get inAnswer(): boolean {
@@ -269,7 +275,7 @@ export class ThinkingController {
     this.#decision = {
       requested,
       mode,
-      source: requested === mode ? source : this.#chosenBy(),
+      source: requested === mode ? source : this.#chosenBy(mode),
       pThink,
       pThinkSteered:
         pThink === null || lean === null ? pThink : leanProbability(pThink, lean, greedy),
@@ -278,13 +284,14 @@ export class ThinkingController {
   }
 
   /** Who made the choice where the request left it open, or did not get what it asked for. */
-  #chosenBy(): Decision['source'] {
+  #chosenBy(mode: 'think' | 'fast'): Decision['source'] {
     if (this.#startsInAnswer) return 'prompt';
     const { closedBy, endedPreamble, wasAsked } = this.#closer;
     // Closed before the model showed a choice: whatever the exit text makes of the block is the closer's doing.
     if (closedBy === 'client' || (endedPreamble && wasAsked)) return 'request';
     if (isLimit(closedBy) || endedPreamble) return 'budget';
-    return this.#steeredBy ?? 'model';
+    if (this.#steeredBy !== null) return this.#steeredBy;
+    return this.#options.request.softSwitch === mode ? 'prompt' : 'model';
   }
 }
 

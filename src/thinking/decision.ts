@@ -43,6 +43,8 @@ export interface ThinkingRequest {
   readonly exit?: readonly number[];
   /** Tokens of the request's maximum that are kept for the answer. */
   readonly answerFloor: number;
+  /** What words in the prompt ask of a model that follows such words; null or absent where there are none. */
+  readonly softSwitch?: 'think' | 'fast' | null;
   /** Absent: the choice is the model's alone. */
   readonly steering?: Steering;
   /** Times the model's own end of thinking is answered with the protocol's extension text. */
@@ -80,3 +82,11 @@ export type ThinkingEnd =
   | 'stop'
   | 'abort'
   | 'error';
+
+/** How often the server stepped into a thought. */
+export interface Interventions {
+  /** Ends of the thinking that became the protocol's word to go on. */
+  readonly extensions: number;
+  /** Loops that were closed. */
+  readonly loopBreaks: number;
+}

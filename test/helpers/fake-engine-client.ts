@@ -179,6 +179,7 @@ export function finishEvent(
     reason: 'stop',
     stopString: null,
     thinkingEnd: null,
+    interventions: { extensions: 0, loopBreaks: 0 },
     budget: { asked: request.thinking.budget, effective: request.thinking.budget },
     pieces: [],
     usage: {

@@ -137,6 +137,8 @@ test('a request is logged in one entry that explains it, without its text', asyn
     strategy: null,
     generations: [],
     ended_by: 'natural',
+    extensions: 0,
+    loop_breaks: 0,
     finish_reason: 'stop',
     budget: { asked: 50, effective: 50, floor: 25, max_tokens: 100 },
     steering: { request: -1.5, policy: 0, load: 0, threshold: 0.4 },
@@ -200,4 +202,23 @@ test('the log is one line of JSON per request, errors of the server at level err
   assert.equal(entry.request_id, 'id-1');
   assert.equal(entry.err.message, 'broken');
   assert.ok(!Number.isNaN(Date.parse(entry.time)));
+});
+
+test('extensions taken and loops broken are logged and counted', async () => {
+  const engine = new FakeEngineClient((request) =>
+    scriptedEvents(request, {
+      finish: { thinkingEnd: 'loop', interventions: { extensions: 2, loopBreaks: 1 } },
+    }),
+  );
+  const { app, log, metrics } = await buildTestApp({ engine });
+  await postChat(app, { thinking_extensions: 3 });
+  assert.deepEqual(
+    [log[0]?.controls.extensions, log[0]?.extensions, log[0]?.loop_breaks],
+    [3, 2, 1],
+  );
+  await postChat(app, { n: 2 });
+  assert.deepEqual([log[1]?.extensions, log[1]?.generations[1]?.extensions], [4, 2]);
+  const seen = await samples(metrics);
+  assert.equal(seen.get('thinking_extensions_total'), 6);
+  assert.equal(seen.get('loop_breaks_total'), 3);
 });

@@ -69,6 +69,7 @@ describe('The extension', () => {
       assert.equal(finish.thinkingEnd, 'natural');
       const forced = bench.tokens(ID).filter((token) => token.forced);
       assert.equal(forced.length, extensions * WAIT.length);
+      assert.deepEqual(finish.interventions, { extensions, loopBreaks: 0 });
     }
   });
 
@@ -105,6 +106,7 @@ describe('The loop breaker', () => {
   it('closes thinking that repeats itself, and the answer follows', async () => {
     const [bench, finish] = await run(thinker('So it is. '), { thinking: { breakLoops: true } });
     assert.equal(finish.thinkingEnd, 'loop');
+    assert.deepEqual(finish.interventions, { extensions: 0, loopBreaks: 1 });
     assert.equal(finish.reason, 'stop');
     assert.equal(bench.text(ID, 'answer'), 'Yes.');
     assert.equal(
