@@ -132,6 +132,15 @@ export const SERVING: Dashboard = {
           ],
         },
         {
+          title: 'Strategies',
+          about: 'Requests answered with several calls, and the calls they made.',
+          unit: 'reqps',
+          queries: [
+            { expr: rate('strategy_requests_total', 'type'), legend: '{{type}}' },
+            { expr: rate('strategy_calls_total', 'type'), legend: '{{type}}: calls' },
+          ],
+        },
+        {
           title: 'Prompt tokens from the cache',
           about: 'Share of all prompt tokens that did not have to be computed.',
           unit: 'percentunit',

@@ -22,6 +22,7 @@ async function kinds(): Promise<readonly Record<string, unknown>[]> {
     requestBody(hard, { thinking_budget: 400, thinking_bias: 2 }),
     requestBody(sum, { thinking_bias: -6 }),
     requestBody(sum, { max_tokens: 4 }),
+    requestBody(sum, { strategy: { type: 'majority_vote', k: 2 }, temperature: 0.7 }),
     requestBody(sum, { temperature: 9 }),
     requestBody(sum, { model: 'nobody' }),
   ]);
