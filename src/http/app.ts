@@ -14,6 +14,7 @@ import { refuseDeepNesting } from './nesting.ts';
 import { createNodeServer } from './node-server.ts';
 import type { RouteContext } from './route-context.ts';
 import { chatCompletionsRoute } from './routes/chat-completions-route.ts';
+import { completionsRoute } from './routes/completions-route.ts';
 import { controlRoute } from './routes/control-route.ts';
 import { docsRoute } from './routes/docs-route.ts';
 import { healthRoute } from './routes/health-route.ts';
@@ -89,6 +90,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await options.beforeRoutes?.(app);
   await app.register(chatCompletionsRoute(context));
   await app.register(controlRoute(context));
+  await app.register(completionsRoute(context));
   await app.register(responsesRoute(context));
   await app.register(keptResponsesRoute);
   await app.register(messagesRoute(context));

@@ -55,6 +55,7 @@ const UNASKED_MODEL: ServedModel = {
     name: '',
     precision: 'fp32',
     chat: { template: '', contentFormat: 'string', imagePlaceholder: null, toolCalls: null },
+    tokens: { image: null, eos: [] },
     sampling: { temperature: 0, topP: 1, topK: 0, repetitionPenalty: 1 },
     thinking: {
       name: '',

@@ -10,7 +10,7 @@ export interface ServedModel {
   readonly id: string;
   readonly manifest: Pick<
     Manifest,
-    'chat' | 'name' | 'precision' | 'sampling' | 'thinking' | 'vision' | 'profiles'
+    'chat' | 'name' | 'precision' | 'sampling' | 'thinking' | 'tokens' | 'vision' | 'profiles'
   >;
   readonly formatter: Pick<ChatFormatter, 'format'>;
   readonly tokenizer: Pick<Tokenizer, 'encode' | 'decode' | 'spelling'>;

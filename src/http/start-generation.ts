@@ -126,7 +126,8 @@ export function completionContext(
   return { identity, request, numChoices, requested, display, tags, tools, tokens: model };
 }
 
-function assertReady({ model }: Pick<RouteContext, 'model'>): void {
+/** @throws EngineUnavailableError before anything dear is done for a request that has to come again */
+export function assertReady({ model }: Pick<RouteContext, 'model'>): void {
   if (model.engine.status().state === 'ready') return;
   throw new EngineUnavailableError('not_ready', NOT_READY_RETRY_SECONDS);
 }

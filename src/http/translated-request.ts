@@ -1,5 +1,3 @@
-import { ChatInputError } from '../chat/chat-input-error.ts';
-import { ApiError } from './errors.ts';
 import { promptTokens } from './prompt-tokens.ts';
 import { type ChatCompletionRequest, chatCompletionRequestSchema } from './request-schema.ts';
 import type { RouteContext } from './route-context.ts';
@@ -9,6 +7,7 @@ import {
   type StartedGeneration,
   startGeneration,
 } from './start-generation.ts';
+import { renamed } from './translated-error.ts';
 import { assertValid } from './validation.ts';
 
 /** Another endpoint's request in the words of the chat endpoint. */
@@ -54,24 +53,6 @@ async function inCallersWords<T>(
     // What a chat refuses in a conversation is refused here too.
     return await run(assertValid(chatCompletionRequestSchema, body));
   } catch (error) {
-    throw error instanceof ApiError || error instanceof ChatInputError
-      ? renamed(error, fieldName)
-      : error;
+    throw renamed(error, fieldName);
   }
-}
-
-function renamed(
-  error: ApiError | ChatInputError,
-  fieldName: TranslatedRequest['fieldName'],
-): ApiError {
-  const retryAfterSeconds = error instanceof ApiError ? error.retryAfterSeconds : null;
-  const message = error.message.replace(
-    /`([^`]+)`/g,
-    (_, field: string) => `\`${fieldName(field)}\``,
-  );
-  return new ApiError(error.code, message, {
-    ...(error.param !== null && { param: fieldName(error.param) }),
-    ...(retryAfterSeconds !== null && { retryAfterSeconds }),
-    cause: error.cause,
-  });
 }

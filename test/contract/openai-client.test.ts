@@ -334,3 +334,20 @@ test('what is no HTTP at all is refused in the same shape', async (context) => {
   const [, body = ''] = reply.split('\r\n\r\n');
   assert.equal(JSON.parse(body).error.code, 'invalid_request');
 });
+
+test('completions, whole and streamed', async (context) => {
+  const { client, engine } = await setUp(context);
+  engine.script = (request) => scriptedEvents(request, { reasoning: [] });
+  const asked = { model: 'test-model', prompt: ['One', 'Two'], echo: true };
+  const { choices, usage } = await client.completions.create(asked);
+  assert.deepEqual(
+    choices.map(({ text }) => text),
+    ['OneForty-two', 'TwoForty-two'],
+  );
+  assert.equal(usage?.total_tokens, 12);
+  const texts = ['', ''];
+  for await (const chunk of await client.completions.create({ ...asked, stream: true })) {
+    for (const { index, text } of chunk.choices) texts[index] += text;
+  }
+  assert.deepEqual(texts, ['OneForty-two', 'TwoForty-two']);
+});

@@ -38,6 +38,7 @@ export const TEST_PROFILE: ThinkingProfile = {
 export const TEST_MANIFEST: ServedModel['manifest'] = {
   name: 'test-model',
   precision: 'fp32',
+  tokens: { image: 298, eos: [297] },
   chat: {
     template: 'chat_template.jinja',
     contentFormat: 'parts',
