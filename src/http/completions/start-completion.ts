@@ -114,6 +114,7 @@ function toRequest(
     stopTokenIds: resolveStopTokens(chat, vocabSize),
     minTokens: resolveMinTokens(chat, maxTokens),
     topLogprobs: body.logprobs ?? null,
+    grammar: null,
     priority: body.priority ?? 0,
     timeoutMs: typeof body.timeout === 'number' ? body.timeout * 1000 : settings.defaultTimeoutMs,
     thinking: {
