@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { messageSchema } from './message-schema.ts';
 import { thinkingFields } from './thinking-fields.ts';
+import { toolFields } from './tool-fields.ts';
 
 const modelName = z.string().nullish().describe('May be left out: one model is served here.');
 
@@ -29,6 +30,7 @@ export const tokenizeRequestSchema = z
     thinking_mode: thinkingFields.thinking_mode,
     chat_template_kwargs: thinkingFields.chat_template_kwargs,
     reasoning_effort: thinkingFields.reasoning_effort,
+    tools: toolFields.tools,
   })
   .superRefine((body, context) => {
     const refuse = (field: string, message: string): void => {
@@ -57,6 +59,7 @@ const CHAT_FIELDS = [
   'thinking_mode',
   'chat_template_kwargs',
   'reasoning_effort',
+  'tools',
 ] as const;
 
 export const tokenizeReplySchema = z

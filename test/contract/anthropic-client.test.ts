@@ -190,6 +190,24 @@ test('a streamed call is put together by the helper', async (context) => {
   );
 });
 
+test('enforced calls and answers after a schema', async (context) => {
+  const { client, engine } = await setUp(context);
+  engine.script = (request) => scriptedEvents(request, { answer: [CALL] });
+  const asked = { ...HELLO, tools: [WEATHER] };
+  for (const choice of [{ type: 'any' as const }, { type: 'tool' as const, name: 'weather' }]) {
+    const toolChoice = { ...choice, disable_parallel_tool_use: true };
+    const { content } = await client.messages.create({ ...asked, tool_choice: toolChoice });
+    assert.equal(content[0]?.type, 'tool_use');
+    assert.match(String(engine.lastRequest.grammar), /weather/);
+  }
+  engine.script = (request) => scriptedEvents(request, { answer: ['{"city": "Bern"}'] });
+  const schema = { type: 'object', properties: { city: { type: 'string' } } };
+  const format = { type: 'json_schema' as const, schema };
+  const { content } = await client.messages.create({ ...HELLO, output_config: { format } });
+  assert.deepEqual(content[0], { type: 'text', text: '{"city": "Bern"}', citations: null });
+  assert.match(String(engine.lastRequest.grammar), /"city"/);
+});
+
 test('why a message ended', async (context) => {
   const { client, engine } = await setUp(context);
   engine.script = (request) =>

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import OpenAI from 'openai';
+import { zodTextFormat } from 'openai/helpers/zod';
+import { z } from 'zod';
 import { EngineUnavailableError } from '../../src/engine/generation.ts';
 import { responseEventSchema, responseSchema } from '../../src/http/responses/reply-schema.ts';
 import {
@@ -180,6 +182,25 @@ test('streamed calls are put together by the helper', async (context) => {
     output.map((item) => (item.type === 'function_call' ? JSON.parse(item.arguments) : item.type)),
     ['message', { city: 'Bern' }, { city: 'Graz' }],
   );
+});
+
+test('enforced calls and answers after a schema', async (context) => {
+  const { client, engine } = await setUp(context);
+  engine.script = (request) => scriptedEvents(request, { answer: [CALL] });
+  const named = { type: 'function' as const, name: 'weather' };
+  const allowed = { type: 'allowed_tools' as const, mode: 'required' as const, tools: [named] };
+  for (const choice of ['required' as const, named, allowed]) {
+    const asked = { ...HELLO, tools: [WEATHER], parallel_tool_calls: false };
+    const { output } = await client.responses.create({ ...asked, tool_choice: choice });
+    assert.equal(output.at(-1)?.type, 'function_call');
+    assert.match(String(engine.lastRequest.grammar), /weather/);
+  }
+  engine.script = (request) => scriptedEvents(request, { answer: ['{"city": "Bern"}'] });
+  const schema = z.object({ city: z.string() });
+  const text = { format: zodTextFormat(schema, 'place') };
+  const parsed = await client.responses.parse({ ...HELLO, text });
+  assert.deepEqual(parsed.output_parsed, { city: 'Bern' });
+  assert.match(String(engine.lastRequest.grammar), /"city"/);
 });
 
 test('log-probabilities where they are included', async (context) => {

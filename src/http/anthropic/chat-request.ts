@@ -18,6 +18,7 @@ export function toChatRequest(
     ...(continues && { continue_final_message: true }),
     ...thinkingOf(request, effortBudgets),
     ...toolsOf(request),
+    ...formatOf(request),
     ...('max_tokens' in request && samplingOf(request)),
   };
   return { body, fieldName: (field) => nameInMessages(field, turns) };
@@ -54,19 +55,44 @@ function thinkingOf(
   return { ...control, thinking_budget: effortBudgets[effort] };
 }
 
-function toolsOf({
-  tools,
-  tool_choice: choice,
-}: CountTokensRequest): Pick<ChatCompletionRequest, 'tools' | 'tool_choice'> {
+type ToolPart = Pick<ChatCompletionRequest, 'tools' | 'tool_choice' | 'parallel_tool_calls'>;
+
+function toolsOf({ tools, tool_choice: choice }: CountTokensRequest): ToolPart {
+  const isSingle =
+    choice && 'disable_parallel_tool_use' in choice && choice.disable_parallel_tool_use === true;
   return {
     ...(tools && {
-      tools: tools.map(({ name, description, input_schema: parameters }) => ({
+      tools: tools.map(({ name, description, strict, input_schema: parameters }) => ({
         type: 'function' as const,
-        function: { name, description, parameters },
+        function: { name, description, strict, parameters },
       })),
     }),
-    ...(choice && { tool_choice: choice.type }),
+    ...(choice && { tool_choice: choiceOf(choice) }),
+    ...(isSingle && { parallel_tool_calls: false }),
   };
+}
+
+function choiceOf(
+  choice: NonNullable<CountTokensRequest['tool_choice']>,
+): ChatCompletionRequest['tool_choice'] {
+  switch (choice.type) {
+    case 'auto':
+    case 'none':
+      return choice.type;
+    case 'any':
+      return 'required';
+    case 'tool':
+      return { type: 'function', function: { name: choice.name } };
+  }
+}
+
+function formatOf({
+  output_config: output,
+}: CountTokensRequest): Pick<ChatCompletionRequest, 'response_format'> {
+  const format = output?.format;
+  if (!format) return {};
+  const { type, schema } = format;
+  return { response_format: { type, json_schema: { name: 'output', schema } } };
 }
 
 function samplingOf(request: MessagesRequest): Partial<ChatCompletionRequest> {
@@ -87,6 +113,8 @@ const NAMES: Readonly<Record<string, string>> = {
   thinking_budget: 'output_config.effort',
   thinking_mode: 'thinking.type',
   stop: 'stop_sequences',
+  parallel_tool_calls: 'tool_choice.disable_parallel_tool_use',
+  'tool_choice.function.name': 'tool_choice.name',
 };
 
 function nameInMessages(field: string, turns: readonly Turn[]): string {
@@ -95,5 +123,6 @@ function nameInMessages(field: string, turns: readonly Turn[]): string {
   if (known !== null) return known;
   return field
     .replace(/^(tools\[\d+\])\.function\.parameters/, '$1.input_schema')
-    .replace(/^(tools\[\d+\])\.function/, '$1');
+    .replace(/^(tools\[\d+\])\.function/, '$1')
+    .replace(/^response_format(\.json_schema)?/, 'output_config.format');
 }

@@ -27,9 +27,15 @@ const toolSchema = z
     name: functionName,
     description: z.string().nullish(),
     input_schema: z.record(z.string(), z.unknown()).describe('JSON schema of the input.'),
+    strict: z
+      .boolean()
+      .nullish()
+      .describe('Holds the input to the schema, or refuses one that cannot be enforced.'),
     cache_control: cacheControlSchema,
   })
   .meta({ id: 'AnthropicTool' });
+
+const oneCall = z.boolean().nullish().describe('true holds the reply to one call at most.');
 
 const shared = {
   model: z.string(),
@@ -49,14 +55,24 @@ const shared = {
         .enum(['low', 'medium', 'high', 'xhigh', 'max'])
         .nullish()
         .describe("A budget for the thinking, this server's for that level."),
+      format: z
+        .strictObject({
+          type: z.literal('json_schema'),
+          schema: z.record(z.string(), z.unknown()),
+        })
+        .nullish()
+        .describe('Holds the answer, never the thinking, to the schema.'),
     })
     .nullish(),
   tools: z.array(toolSchema).max(MAX_TOOLS).nullish(),
   tool_choice: z
     .discriminatedUnion('type', [
+      z.strictObject({ type: z.literal('auto'), disable_parallel_tool_use: oneCall }),
+      z.strictObject({ type: z.literal('any'), disable_parallel_tool_use: oneCall }),
       z.strictObject({
-        type: z.literal('auto'),
-        disable_parallel_tool_use: z.literal(false).nullish(),
+        type: z.literal('tool'),
+        name: functionName,
+        disable_parallel_tool_use: oneCall,
       }),
       z.strictObject({ type: z.literal('none') }),
     ])

@@ -20,6 +20,7 @@ export function toChatRequest(request: ResponsesRequest): TranslatedRequest {
     thinking_mode: request.thinking_mode,
     thinking_budget: request.thinking_budget,
     ...toolsOf(request),
+    ...formatOf(request),
   };
   return {
     body,
@@ -27,16 +28,37 @@ export function toChatRequest(request: ResponsesRequest): TranslatedRequest {
   };
 }
 
-function toolsOf({
-  tools,
-  tool_choice: choice,
-}: ResponsesRequest): Pick<ChatCompletionRequest, 'tools' | 'tool_choice'> {
+type ToolPart = Pick<ChatCompletionRequest, 'tools' | 'tool_choice' | 'parallel_tool_calls'>;
+
+function toolsOf({ tools, tool_choice: choice, ...request }: ResponsesRequest): ToolPart {
   return {
     ...(tools && {
       tools: tools.map(({ type, ...described }) => ({ type, function: described })),
     }),
-    ...(choice && { tool_choice: choice }),
+    ...(choice && { tool_choice: choiceOf(choice) }),
+    parallel_tool_calls: request.parallel_tool_calls,
   };
+}
+
+function choiceOf(
+  choice: NonNullable<ResponsesRequest['tool_choice']>,
+): ChatCompletionRequest['tool_choice'] {
+  if (typeof choice === 'string') return choice;
+  if (choice.type === 'function') return toNamed(choice);
+  const { type, mode, tools } = choice;
+  return { type, allowed_tools: { mode, tools: tools.map(toNamed) } };
+}
+
+function toNamed({ type, name }: { readonly type: 'function'; readonly name: string }) {
+  return { type, function: { name } };
+}
+
+function formatOf({ text }: ResponsesRequest): Pick<ChatCompletionRequest, 'response_format'> {
+  const format = text?.format;
+  if (!format) return {};
+  if (format.type !== 'json_schema') return { response_format: format };
+  const { type, ...described } = format;
+  return { response_format: { type, json_schema: described } };
 }
 
 const NAMES: Readonly<Record<string, string>> = {
@@ -47,7 +69,12 @@ const NAMES: Readonly<Record<string, string>> = {
 };
 
 function nameOfField(field: string): string {
-  return NAMES[field] ?? field.replace(/^(tools\[\d+\])\.function/, '$1');
+  const name = NAMES[field] ?? field;
+  return name
+    .replace(/^(tools\[\d+\])\.function/, '$1')
+    .replace(/^tool_choice\.allowed_tools/, 'tool_choice')
+    .replace(/^(tool_choice(?:\.tools\[\d+\])?)\.function/, '$1')
+    .replace(/^response_format(\.json_schema)?/, 'text.format');
 }
 
 function renameRest(rest: string): string {

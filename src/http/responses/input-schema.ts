@@ -108,4 +108,3 @@ export const inputItemSchema = z.union([
 
 export type InputItem = z.output<typeof inputItemSchema>;
 export type UserItem = z.output<typeof userItem>;
-export type InstructionItem = z.output<typeof instructionItem>;

@@ -41,7 +41,7 @@ export function emptyResponse({ asked, completion }: ResponseContext): ResponseO
     text: { format: asked.text?.format ?? { type: 'text' } },
     tools: [...(asked.tools ?? [])],
     tool_choice: asked.tool_choice ?? 'auto',
-    parallel_tool_calls: true,
+    parallel_tool_calls: asked.parallel_tool_calls ?? true,
     truncation: 'disabled',
     metadata: asked.metadata ?? {},
     store: false,

@@ -13,9 +13,44 @@ const toolSchema = z
     name: functionName,
     description: z.string().nullish(),
     parameters: z.record(z.string(), z.unknown()).nullish(),
-    strict: z.literal(false).nullish(),
+    strict: z
+      .boolean()
+      .nullish()
+      .describe('Holds the arguments to the schema, or refuses one that cannot be enforced.'),
   })
   .meta({ id: 'ResponseTool' });
+
+const namedTool = z
+  .strictObject({ type: z.literal('function'), name: functionName })
+  .meta({ id: 'ResponseNamedTool' });
+
+const toolChoiceSchema = z.union([
+  z.enum(['none', 'auto', 'required']),
+  z.discriminatedUnion('type', [
+    namedTool,
+    z
+      .strictObject({
+        type: z.literal('allowed_tools'),
+        mode: z.enum(['auto', 'required']),
+        tools: z.array(namedTool).min(1).max(MAX_TOOLS),
+      })
+      .meta({ id: 'ResponseAllowedTools' }),
+  ]),
+]);
+
+const formatSchema = z
+  .discriminatedUnion('type', [
+    z.strictObject({ type: z.literal('text') }),
+    z.strictObject({ type: z.literal('json_object') }),
+    z.strictObject({
+      type: z.literal('json_schema'),
+      name: z.string().describe('A label; of no effect on this server.'),
+      description: z.string().nullish().describe('A label; of no effect on this server.'),
+      schema: z.record(z.string(), z.unknown()),
+      strict: z.boolean().nullish().describe('The schema is always enforced in full.'),
+    }),
+  ])
+  .describe('Holds the answer, never the thinking, to JSON or to a JSON schema.');
 
 const reasoningSchema = z.strictObject({
   effort: z
@@ -57,13 +92,16 @@ export const responsesRequestSchema = z
     thinking_budget: thinkingFields.thinking_budget,
     text: z
       .strictObject({
-        format: z.strictObject({ type: z.literal('text') }).nullish(),
+        format: formatSchema.nullish(),
         verbosity: z.literal('medium').nullish(),
       })
       .nullish(),
     tools: z.array(toolSchema).max(MAX_TOOLS).nullish().describe('Functions the model may call.'),
-    tool_choice: z.enum(['none', 'auto']).nullish(),
-    parallel_tool_calls: z.literal(true).nullish(),
+    tool_choice: toolChoiceSchema.nullish(),
+    parallel_tool_calls: z
+      .boolean()
+      .nullish()
+      .describe('false holds the reply to one call at most.'),
     truncation: z.literal('disabled').nullish(),
 
     store: z.literal(false).nullish().describe('Nothing is ever stored.'),

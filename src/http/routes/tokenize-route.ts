@@ -77,6 +77,7 @@ function chatOf(body: TokenizeRequest, model: string): ChatCompletionRequest {
     thinking_mode: body.thinking_mode,
     chat_template_kwargs: body.chat_template_kwargs,
     reasoning_effort: body.reasoning_effort,
+    tools: body.tools,
   };
 }
 

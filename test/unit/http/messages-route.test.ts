@@ -29,6 +29,11 @@ const REFUSED: readonly [Record<string, unknown>, string][] = [
   [{ stop_sequences: [''] }, 'stop_sequences[0]'],
   [{ thinking: { type: 'enabled' } }, 'thinking.budget_tokens'],
   [{ tools: [{ type: 'bash_20250124', name: 'bash' }] }, 'tools[0].type'],
+  [{ tool_choice: { type: 'tool', name: 'f' } }, 'tool_choice'],
+  [
+    { output_config: { format: { type: 'json_schema', schema: { type: 'nothing' } } } },
+    'output_config.format.schema.type',
+  ],
   [{ max_tokens: 1000 }, 'messages'],
   [
     {

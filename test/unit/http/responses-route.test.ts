@@ -45,6 +45,11 @@ const REFUSED: readonly [Record<string, unknown>, string][] = [
   [{ reasoning: { effort: 'none' }, thinking_mode: 'think' }, 'thinking_mode'],
   [{ max_tokens: 5 }, 'max_tokens'],
   [{ max_output_tokens: 0 }, 'max_output_tokens'],
+  [{ tool_choice: { type: 'function', name: 'f' } }, 'tool_choice'],
+  [
+    { text: { format: { type: 'json_schema', name: 'x', schema: { type: 'nothing' } } } },
+    'text.format.schema.type',
+  ],
   [{ max_output_tokens: 1000 }, 'input'],
 ];
 
