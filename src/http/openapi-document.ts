@@ -9,7 +9,8 @@ const PREFIX = '#/components/schemas/';
  */
 export function tidyComponents(document: Json): Json {
   const { components, ...rest } = asObject(document);
-  const schemas = asObject(asObject(components)['schemas']);
+  const { schemas: named, ...others } = asObject(components);
+  const schemas = asObject(named);
   const used = usedNames(rest, schemas);
   const renamed = (name: string): string => {
     const plain = name.replace(/Input$/, '');
@@ -18,7 +19,7 @@ export function tidyComponents(document: Json): Json {
   const kept = Object.entries(schemas)
     .filter(([name]) => used.has(name))
     .map(([name, schema]): [string, Json] => [renamed(name), schema]);
-  const tidy = { ...rest, components: { schemas: Object.fromEntries(kept) } };
+  const tidy = { ...rest, components: { ...others, schemas: Object.fromEntries(kept) } };
   return mapReferences(tidy, renamed);
 }
 

@@ -31,9 +31,16 @@ export async function generateOpenApi(): Promise<string> {
             license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
           },
           servers: [{ url: '/', description: 'This server.' }],
-          security: [],
+          security: [{}, { bearer: [] }, { header: [] }],
+          components: { securitySchemes: SECURITY_SCHEMES },
         },
-        transform: jsonSchemaTransform,
+        transform: (input) => {
+          const described = jsonSchemaTransform(input);
+          const isOpen = input.route.config?.access === 'open';
+          return isOpen
+            ? { ...described, schema: { ...described.schema, security: [] } }
+            : described;
+        },
         transformObject: jsonSchemaTransformObject,
       });
     },
@@ -43,6 +50,12 @@ export async function generateOpenApi(): Promise<string> {
   await app.close();
   return `${JSON.stringify(sortKeys(tidyComponents(document)), null, 2)}\n`;
 }
+
+/** Where the server has keys, one is needed, either way. */
+const SECURITY_SCHEMES = {
+  bearer: { type: 'http', scheme: 'bearer' },
+  header: { type: 'apiKey', in: 'header', name: 'x-api-key' },
+} as const;
 
 /** Describing routes asks nothing of the model behind them. */
 function unasked(): never {

@@ -11,8 +11,8 @@ import {
   tool,
 } from 'ai';
 import { z } from 'zod';
-import { EngineUnavailableError } from '../../src/engine/generation.ts';
 import {
+  busyAtFirst,
   FakeEngineClient,
   finishEvent,
   scriptedEvents,
@@ -157,16 +157,11 @@ test('aborting a stream stops the engine', async (context) => {
   assert.equal(log[0]?.status, 499);
 });
 
-test('a full queue is tried again by the client, after the time the server names', async (context) => {
-  let numCalls = 0;
-  const engine = new FakeEngineClient((request) => {
-    numCalls += 1;
-    if (numCalls < 3) throw new EngineUnavailableError('queue_full', 0.01);
-    return scriptedEvents(request);
-  });
+test('a busy server and a spent limit are tried again by the client, after the time they name', async (context) => {
+  const engine = busyAtFirst();
   const { model } = await setUp(context, { engine });
   assert.equal((await generateText({ model, prompt: 'Hello' })).text, 'Forty-two');
-  assert.equal(numCalls, 3);
+  assert.equal(engine.requests.length, 3);
 });
 
 test('refusals carry the message and are not tried again', async (context) => {

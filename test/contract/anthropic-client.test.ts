@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import Anthropic from '@anthropic-ai/sdk';
-import { EngineUnavailableError } from '../../src/engine/generation.ts';
 import {
+  busyAtFirst,
   FakeEngineClient,
   finishEvent,
   type ScriptOptions,
@@ -240,18 +240,13 @@ test('aborting a stream stops the engine', async (context) => {
   assert.equal(log[0]?.status, 499);
 });
 
-test('a full queue is tried again by the client, after the time the server names', async (context) => {
-  let numCalls = 0;
-  const engine = new FakeEngineClient((request) => {
-    numCalls += 1;
-    if (numCalls < 3) throw new EngineUnavailableError('queue_full', 0.01);
-    return scriptedEvents(request);
-  });
+test('a busy server and a spent limit are tried again by the client, after the time they name', async (context) => {
+  const engine = busyAtFirst();
   const { client } = await setUp(context, { engine });
   const message = await client.messages.create(HELLO, { maxRetries: 2 });
   assert.equal(message.stop_reason, 'end_turn');
-  assert.equal(numCalls, 3);
-  numCalls = 0;
+  assert.equal(engine.requests.length, 3);
+  engine.requests.length = 0;
   await assert.rejects(client.messages.create(HELLO), (error: unknown) => {
     assert.ok(error instanceof Anthropic.APIError);
     assert.equal(error.status, 503);

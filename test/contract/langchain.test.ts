@@ -9,8 +9,8 @@ import {
 import { tool } from '@langchain/core/tools';
 import { ChatOpenAI, type ChatOpenAIFields } from '@langchain/openai';
 import { z } from 'zod';
-import { EngineUnavailableError } from '../../src/engine/generation.ts';
 import {
+  busyAtFirst,
   FakeEngineClient,
   type ScriptOptions,
   scriptedEvents,
@@ -145,16 +145,11 @@ test('aborting a stream stops the engine', async (context) => {
   assert.equal(log[0]?.status, 499);
 });
 
-test('a full queue is tried again by the client', async (context) => {
-  let numCalls = 0;
-  const engine = new FakeEngineClient((request) => {
-    numCalls += 1;
-    if (numCalls < 2) throw new EngineUnavailableError('queue_full', 0.01);
-    return scriptedEvents(request);
-  });
+test('a busy server and a spent limit are tried again by the client', async (context) => {
+  const engine = busyAtFirst();
   const { chat } = await setUp(context, { engine });
   assert.equal((await chat({ maxRetries: 2 }).invoke('Hello')).content, 'Forty-two');
-  assert.equal(numCalls, 2);
+  assert.equal(engine.requests.length, 3);
 });
 
 test("refusals become the client's errors with the message", async (context) => {

@@ -3,8 +3,10 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import OpenAI from 'openai';
-import { EngineUnavailableError } from '../../src/engine/generation.ts';
+import { zodResponseFormat } from 'openai/helpers/zod';
+import { z } from 'zod';
 import {
+  busyAtFirst,
   FakeEngineClient,
   finishEvent,
   scriptedEvents,
@@ -249,21 +251,16 @@ test('a failure in the middle of a stream is thrown at the reader', async (conte
   assert.equal(answer, 'Forty-two');
 });
 
-test('a full queue is tried again by the client, after the time the server names', async (context) => {
-  let numCalls = 0;
-  const engine = new FakeEngineClient((request) => {
-    numCalls += 1;
-    if (numCalls < 3) throw new EngineUnavailableError('queue_full', 0.01);
-    return scriptedEvents(request);
-  });
+test('a busy server and a spent limit are tried again by the client, after the time they name', async (context) => {
+  const engine = busyAtFirst();
   const { client } = await setUp(context, { engine });
   const completion = await client.chat.completions.create(HELLO, { maxRetries: 2 });
   assert.equal(completion.choices[0]?.message.content, 'Forty-two');
-  assert.equal(numCalls, 3);
-  numCalls = 0;
+  assert.equal(engine.requests.length, 3);
+  engine.requests.length = 0;
   await assert.rejects(
     client.chat.completions.create(HELLO, { maxRetries: 1 }),
-    (error: unknown) => error instanceof OpenAI.InternalServerError && error.status === 503,
+    (error: unknown) => error instanceof OpenAI.RateLimitError && error.status === 429,
   );
 });
 
@@ -350,4 +347,45 @@ test('completions, whole and streamed', async (context) => {
     for (const { index, text } of chunk.choices) texts[index] += text;
   }
   assert.deepEqual(texts, ['OneForty-two', 'TwoForty-two']);
+});
+
+const WEATHER = {
+  type: 'function' as const,
+  function: { name: 'weather', parameters: { type: 'object' } },
+};
+
+test('a tool is called, whole and streamed, and its result goes back', async (context) => {
+  const call = '<tool_call>\n{"name": "weather", "arguments": {"city": "Bern"}}\n</tool_call>';
+  const { client, engine, formatter } = await setUp(context);
+  engine.script = (request) => scriptedEvents(request, { answer: [...call] });
+  const asked = { ...HELLO, tools: [WEATHER], tool_choice: 'auto' as const };
+  const whole = await client.chat.completions.create(asked);
+  const streamed = await client.chat.completions.stream(asked).finalChatCompletion();
+  for (const { choices } of [whole, streamed]) {
+    const [made] = choices[0]?.message.tool_calls ?? [];
+    assert.ok(made?.type === 'function');
+    assert.deepEqual(JSON.parse(made.function.arguments), { city: 'Bern' });
+    assert.equal(choices[0]?.finish_reason, 'tool_calls');
+  }
+  const message = whole.choices[0]?.message;
+  const id = message?.tool_calls?.[0]?.id;
+  assert.ok(message && id);
+  const result = { role: 'tool' as const, tool_call_id: id, content: 'Rain.' };
+  await client.chat.completions.create({
+    ...asked,
+    messages: [...HELLO.messages, message, result],
+  });
+  assert.deepEqual(
+    formatter.calls.at(-1)?.messages.map(({ role }) => role),
+    ['user', 'assistant', 'tool'],
+  );
+});
+
+test("an answer after a schema, by the client's own parser", async (context) => {
+  const { client, engine } = await setUp(context);
+  engine.script = (request) => scriptedEvents(request, { answer: ['{"city": ', '"Bern"}'] });
+  const format = zodResponseFormat(z.object({ city: z.string() }), 'place');
+  const { choices } = await client.chat.completions.parse({ ...HELLO, response_format: format });
+  assert.deepEqual(choices[0]?.message.parsed, { city: 'Bern' });
+  assert.match(String(engine.lastRequest.grammar), /"city"/);
 });

@@ -3,9 +3,9 @@ import { type TestContext, test } from 'node:test';
 import OpenAI from 'openai';
 import { zodTextFormat } from 'openai/helpers/zod';
 import { z } from 'zod';
-import { EngineUnavailableError } from '../../src/engine/generation.ts';
 import { responseEventSchema, responseSchema } from '../../src/http/responses/reply-schema.ts';
 import {
+  busyAtFirst,
   FakeEngineClient,
   finishEvent,
   type ScriptOptions,
@@ -247,17 +247,12 @@ test('aborting a stream stops the engine', async (context) => {
   assert.equal(log[0]?.status, 499);
 });
 
-test('a full queue is tried again by the client, after the time the server names', async (context) => {
-  let numCalls = 0;
-  const engine = new FakeEngineClient((request) => {
-    numCalls += 1;
-    if (numCalls < 3) throw new EngineUnavailableError('queue_full', 0.01);
-    return scriptedEvents(request);
-  });
+test('a busy server and a spent limit are tried again by the client, after the time they name', async (context) => {
+  const engine = busyAtFirst();
   const { client } = await setUp(context, { engine });
   const response = await client.responses.create(HELLO, { maxRetries: 2 });
   assert.equal(response.output_text, 'Forty-two');
-  assert.equal(numCalls, 3);
+  assert.equal(engine.requests.length, 3);
 });
 
 test('a failure in the middle of a stream is a failed response', async (context) => {

@@ -67,7 +67,7 @@ test('every reference leads somewhere and every schema is used', () => {
 
 test('schemas use JSON Schema 2020-12 and nothing of older dialects', () => {
   const types = new Set(['string', 'number', 'integer', 'boolean', 'object', 'array', 'null']);
-  for (const [path, node] of objectsIn(document.components)) {
+  for (const [path, node] of objectsIn(document.components.schemas)) {
     if (/\/properties$/.test(path)) continue;
     if (typeof node['type'] === 'string')
       assert.ok(types.has(node['type']), `${path}: ${node['type']}`);
@@ -84,6 +84,18 @@ test('every field of the request is described, and no other is allowed', () => {
   );
   assert.equal(schema.additionalProperties, false);
   assert.deepEqual(schema.required, ['model', 'messages']);
+});
+
+test('routes need a key where there are keys, but for those that are open to anybody', () => {
+  const schemes = Object.keys(document.components.securitySchemes);
+  assert.deepEqual(document.security, [{}, ...schemes.map((name) => ({ [name]: [] }))]);
+  const open = Object.entries<JsonObject>(document.paths).filter(([, item]) =>
+    Object.values(item).some((operation) => 'security' in (operation as JsonObject)),
+  );
+  assert.deepEqual(
+    open.map(([path]) => path),
+    ['/health', '/ready', '/version'],
+  );
 });
 
 test('every path of the description is served', async () => {

@@ -1,12 +1,14 @@
-import type {
-  EngineClient,
-  EngineStatus,
-  FinishEvent,
-  GenerationEvent,
-  GenerationRequest,
-  GenerationTiming,
-  TokenEvent,
+import {
+  type EngineClient,
+  type EngineStatus,
+  EngineUnavailableError,
+  type FinishEvent,
+  type GenerationEvent,
+  type GenerationRequest,
+  type GenerationTiming,
+  type TokenEvent,
 } from '../../src/engine/generation.ts';
+import { ApiError } from '../../src/http/errors.ts';
 import type { Decision } from '../../src/thinking/decision.ts';
 
 /** What a fake engine does with one request. */
@@ -195,6 +197,18 @@ export function finishEvent(
     detail: null,
     ...overrides,
   };
+}
+
+/** Refuses the first request with 503, the second with 429, both for a hundredth of a second; then plays on. */
+export function busyAtFirst(): FakeEngineClient {
+  const engine: FakeEngineClient = new FakeEngineClient((request) => {
+    if (engine.requests.length === 1) throw new EngineUnavailableError('queue_full', 0.01);
+    if (engine.requests.length === 2) {
+      throw new ApiError('rate_limit_exceeded', 'Too many.', { retryAfterSeconds: 0.01 });
+    }
+    return scriptedEvents(request);
+  });
+  return engine;
 }
 
 /** Yields the decision and one token, then waits for the abort, which it answers as the engine does. */
