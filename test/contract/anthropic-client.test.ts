@@ -40,6 +40,7 @@ test('a plain message is text alone, whatever the model thought', async (context
   assert.deepEqual(message.content, [{ type: 'text', text: 'Forty-two', citations: null }]);
   assert.equal(message.stop_reason, 'end_turn');
   assert.match(message.id, /^msg-/);
+  assert.ok(message._request_id);
   assert.equal(message.usage.input_tokens, 3);
   assert.equal(message.usage.cache_read_input_tokens, 2);
   assert.equal(message.usage.output_tokens, 7);

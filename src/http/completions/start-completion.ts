@@ -1,4 +1,5 @@
 import { randomInt, randomUUID } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { GenerationRequest } from '../../engine/generation.ts';
 import { mergeChoices } from '../choice-events.ts';
 import { choiceRequests, resolveChoices } from '../choice-requests.ts';
@@ -35,6 +36,7 @@ export function startCompletion(
   const signal = disconnectSignal(reply);
   const { model, settings } = context;
   assertName(body.model, model.id);
+  assertNoMode(reply.request.headers);
   assertReady(context);
   const perPrompt = resolveChoices(body, settings);
   const startedAt = performance.now();
@@ -126,6 +128,13 @@ function toRequest(
       breakLoops: false,
     },
   };
+}
+
+function assertNoMode(headers: IncomingHttpHeaders): void {
+  if (headers['x-thinking-mode'] === undefined) return;
+  const message =
+    '`x-thinking-mode` needs a conversation: a bare prompt has no thinking mode. Use /v1/chat/completions.';
+  throw new ApiError('unsupported_parameter', message, { param: 'x-thinking-mode' });
 }
 
 /** A mode needs a conversation. */

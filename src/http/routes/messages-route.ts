@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { asksAboutThinking, toChatRequest } from '../anthropic/chat-request.ts';
@@ -64,6 +65,7 @@ const config = { errors: 'anthropic' } as const;
 export function messagesRoute(context: RouteContext): FastifyPluginAsyncZod {
   return async (app) => {
     observeRequests(app, context);
+    nameRequests(app);
     app.post('/v1/messages', { schema: messagesSchema, config }, (request, reply) => {
       const { body, headers } = request;
       const asked = { body, header: headers['x-thinking-mode'] ?? null };
@@ -75,6 +77,7 @@ export function messagesRoute(context: RouteContext): FastifyPluginAsyncZod {
 /** POST /v1/messages/count_tokens. */
 export function countTokensRoute(context: RouteContext): FastifyPluginAsyncZod {
   return async (app) => {
+    nameRequests(app);
     app.post(
       '/v1/messages/count_tokens',
       { schema: countSchema, config },
@@ -85,6 +88,13 @@ export function countTokensRoute(context: RouteContext): FastifyPluginAsyncZod {
       },
     );
   };
+}
+
+/** Anthropic's clients look for the request's id in a header of their own. */
+function nameRequests(app: Pick<FastifyInstance, 'addHook'>): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('request-id', request.id);
+  });
 }
 
 interface Asked {

@@ -183,4 +183,10 @@ test('a name with a thinking mode is for conversations', async () => {
   const { reply } = await post({ model: 'test-model:fast' });
   assert.equal(reply.statusCode, 404);
   assert.match(reply.json().error.message, /conversations/);
+  const { app } = await buildTestApp();
+  const headers = { 'x-thinking-mode': 'fast' };
+  const url = '/v1/completions';
+  const byHeader = await app.inject({ method: 'POST', url, headers, payload: HELLO });
+  assert.equal(byHeader.statusCode, 400);
+  assert.equal(byHeader.json().error.param, 'x-thinking-mode');
 });
