@@ -9,6 +9,8 @@ export interface PreparedFacts {
   readonly model: string;
   readonly stream: boolean;
   readonly numChoices: number;
+  /** Prompts that the choices are shared out among, in order; one unless given. */
+  readonly numPrompts?: number;
   /** Name of the strategy; absent without one. */
   readonly strategy?: string;
   readonly request: GenerationRequest;

@@ -53,6 +53,7 @@ export function startCompletion(
     model: model.id,
     stream: body.stream === true,
     numChoices,
+    numPrompts: prompts.length,
     request,
     asked: { requested: 'fast', fields: [] },
     holdoutArm: null,

@@ -81,7 +81,7 @@ test('several prompts, each with its choices in order', async () => {
       answer: [String.fromCharCode(request.promptTokenIds[0] ?? 0), '!'],
     }),
   );
-  const { reply } = await post(
+  const { reply, log } = await post(
     { prompt: ['ab', [99], 'd'], n: 2, best_of: 2, echo: true },
     { engine },
   );
@@ -92,6 +92,7 @@ test('several prompts, each with its choices in order', async () => {
   );
   assert.equal(usage.prompt_tokens, 4);
   assert.equal(usage.completion_tokens, 12);
+  assert.equal(log[0]?.tokens.prompt, 4);
   assert.equal(new Set(engine.requests.map(({ id }) => id)).size, 6);
 });
 
