@@ -1,4 +1,5 @@
 /** A package in words, for `thinkgate inspect`. */
+import { packageDigest } from './digest.ts';
 import type { Manifest } from './manifest.ts';
 import type { ThinkingProfiles } from './profile.ts';
 import type { Protocol } from './protocol.ts';
@@ -15,6 +16,7 @@ export function describePackage(manifest: Manifest): string {
         `${manifest.architecture} (${manifest.provenance.architectures.join(', ')})`,
       ],
       ['precision', manifest.precision],
+      ['digest', `${packageDigest(manifest)} (of its files and protocol)`],
       ['parameters', parameters(manifest)],
     ]),
     section('text', textRows(manifest)),

@@ -145,8 +145,16 @@ function isOfQuestion(error: unknown): error is Error {
 function toResult(run: string, id: string, { logprobs, ...reply }: Reply): Result {
   const listed = logprobs.map(({ token, logprob, top_logprobs }) => ({
     token,
-    logprob,
-    top: top_logprobs.map((other): [string, number | null] => [other.token, other.logprob]),
+    logprob: shortened(logprob),
+    top: top_logprobs.map((other): [string, number | null] => [
+      other.token,
+      shortened(other.logprob),
+    ]),
   }));
   return { run, id, ...reply, ...(listed.length > 0 && { logprobs: listed }) };
+}
+
+/** To a millionth: twenty of them at every token are most of the file. */
+function shortened(logprob: number | null): number | null {
+  return logprob === null ? null : Math.round(logprob * 1e6) / 1e6;
 }
