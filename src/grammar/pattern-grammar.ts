@@ -1,19 +1,23 @@
-import { either, escaped, repeated } from './ebnf.ts';
+import {
+  allBut,
+  type CodeRange,
+  characterClass,
+  DIGITS,
+  SPACE,
+  standsRaw,
+  WORDS,
+} from './character-class.ts';
+import { either, repeated } from './ebnf.ts';
 
 const MAX_REPEATED = 64;
-const DIGIT = '0-9';
-const WORD = 'A-Za-z0-9_';
-/** Characters that stand for themselves in JSON as in the pattern: no quote, no backslash, no control character. */
-const PLAIN = /^[^"\\\p{Cc}]$/u;
-
 /** A part of a pattern that cannot be enforced. */
 export class PatternError extends Error {
   override readonly name = 'PatternError';
 }
 
 /**
- * Turns a regular expression into EBNF of the texts that match it as a whole. Literals, classes, groups, alternation
- * and quantifiers are understood.
+ * Turns a regular expression into EBNF of texts that match it as a whole and stand in a JSON string without an escape.
+ * Literals, classes, groups, alternation and quantifiers are understood.
  * @throws PatternError naming what is not
  */
 export function patternGrammar(pattern: string): string {
@@ -57,8 +61,9 @@ class PatternReader {
     if (character === '[') return this.#class();
     if (character === '\\') return this.#escape();
     if (character === '^' || character === '$') throw new PatternError('an anchor within');
-    if (character === '.') throw new PatternError('"."');
-    return `[${plain(character)}]`;
+    // Two rare line ends, U+2028 and U+2029, are let through as well.
+    if (character === '.') return written(allBut([]));
+    return written(characterClass([plain(character)]));
   }
 
   #group(): string {
@@ -69,30 +74,33 @@ class PatternReader {
   }
 
   #escape(): string {
-    return `[${escapeClass(this.#next())}]`;
+    const character = this.#next();
+    if (character === 'D') return written(allBut(DIGITS));
+    if (character === 'W') return written(allBut(WORDS));
+    // There is white space beyond ASCII.
+    if (character === 'S') return written(allBut(SPACE, false));
+    return written(characterClass(escapeRanges(character)));
   }
 
   #class(): string {
-    if (this.#take('^')) throw new PatternError('a negated class');
-    let members = '';
-    while (!this.#take(']')) members += this.#member();
-    if (members === '') throw new PatternError('an empty class');
-    return `[${members}]`;
+    const isNegated = this.#take('^');
+    const members: CodeRange[] = [];
+    while (!this.#take(']')) members.push(...this.#member());
+    if (members.length === 0) throw new PatternError('an empty class');
+    return written(isNegated ? allBut(members) : characterClass(members));
   }
 
-  #member(): string {
+  #member(): readonly CodeRange[] {
     const first = this.#next();
-    if (first === '\\') return escapeClass(this.#next());
+    if (first === '\\') return escapeRanges(this.#next());
     const isRange = this.#peek() === '-' && this.#characters[this.#at + 1] !== ']';
-    if (!isRange) return plain(first);
+    if (!isRange) return [plain(first)];
     this.#next();
     const last = this.#next();
     if (last === '\\') throw new PatternError('a range that ends with an escape');
-    // A range must not go over the quote or the backslash.
-    if (['"', '\\'].some((bad) => first <= bad && bad <= last)) {
-      throw new PatternError(`the range ${first}-${last}, which has a quote or a backslash in it`);
-    }
-    return `${plain(first)}-${plain(last)}`;
+    const range: CodeRange = [plain(first)[0], plain(last)[0]];
+    if (standsRaw(range)) return [range];
+    throw new PatternError(`the range ${first}-${last}, which has a quote or a backslash in it`);
   }
 
   #quantified(atom: string): string {
@@ -135,14 +143,23 @@ class PatternReader {
   }
 }
 
-function plain(character: string): string {
-  if (PLAIN.test(character)) return escaped(character);
+/** @throws PatternError for what cannot be written as a class */
+function written(grammar: string | null): string {
+  if (grammar !== null) return grammar;
+  throw new PatternError('a class of too many characters beyond ASCII, or a negated one with any');
+}
+
+function plain(character: string): CodeRange {
+  const code = character.codePointAt(0) ?? 0;
+  const range: CodeRange = [code, code];
+  if (standsRaw(range)) return range;
   throw new PatternError('a quote, a backslash or a control character');
 }
 
-function escapeClass(character: string): string {
-  if (character === 'd') return DIGIT;
-  if (character === 'w') return WORD;
+function escapeRanges(character: string): readonly CodeRange[] {
+  if (character === 'd') return DIGITS;
+  if (character === 'w') return WORDS;
+  if (character === 's') return SPACE;
   if (/^[A-Za-z0-9]$/.test(character)) throw new PatternError(`"\\${character}"`);
-  return plain(character);
+  return [plain(character)];
 }

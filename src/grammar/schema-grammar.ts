@@ -131,6 +131,10 @@ class SchemaGrammar {
   }
 
   #array(schema: Schema): string {
+    if (Array.isArray(schema['prefixItems'])) {
+      const places = schema['prefixItems'].map((place) => this.#rule(this.#body(asSchema(place))));
+      return `"[" ${places.join(' ", " ')} "]"`;
+    }
     const least = numberOf(schema['minItems']) ?? 0;
     const most = numberOf(schema['maxItems']);
     if (most === 0) return '"[]"';

@@ -7,10 +7,13 @@ import { STRING_FORMATS } from './string-formats.ts';
 const MAX_LENGTH = 128;
 const MAX_PATTERN = 500;
 
-/** One of format, pattern and length: together they would be a conjunction, which a grammar does not have. */
+/**
+ * One of format, pattern and length: together they would be a conjunction, which a grammar does not have. A format beside
+ * a pattern is what JSON Schema makes of formats, a note: libraries that write both have put the format in the pattern.
+ */
 export function stringSchema(schema: SchemaObject, path: Path): SchemaObject {
-  if (schema['format'] !== undefined) return formatSchema(schema, path);
   if (schema['pattern'] !== undefined) return patternSchema(schema, path);
+  if (schema['format'] !== undefined) return formatSchema(schema, path);
   onlyKeywords(schema, ['type', 'minLength', 'maxLength'], path);
   const minLength = countAt(schema, 'minLength', path);
   const maxLength = countAt(schema, 'maxLength', path);
@@ -42,7 +45,7 @@ function formatSchema(schema: SchemaObject, path: Path): SchemaObject {
 }
 
 function patternSchema(schema: SchemaObject, path: Path): SchemaObject {
-  onlyKeywords(schema, ['type', 'pattern'], path);
+  onlyKeywords(schema, ['type', 'pattern', 'format'], path);
   const at = [...path, 'pattern'];
   const { pattern } = schema;
   if (typeof pattern !== 'string' || pattern.length > MAX_PATTERN) {

@@ -3,6 +3,7 @@ import { BOUNDS, integerSchema, numberSchema } from './schema-numbers.ts';
 import { stringSchema } from './schema-strings.ts';
 import {
   countAt,
+  listAt,
   objectAt,
   onlyKeywords,
   type Path,
@@ -17,7 +18,7 @@ export interface CheckContext {
 
 const MAX_ITEMS = 1_000;
 const OBJECT = ['properties', 'required', 'additionalProperties', 'propertyNames'] as const;
-const ARRAY = ['items', 'minItems', 'maxItems'] as const;
+const ARRAY = ['items', 'prefixItems', 'minItems', 'maxItems'] as const;
 
 /** Checks a schema that is neither a reference nor a choice. */
 export function checkTyped(schema: SchemaObject, context: CheckContext): SchemaObject {
@@ -91,16 +92,17 @@ function objectSchema(schema: SchemaObject, { path, check }: CheckContext): Sche
     const rest = more === undefined || more === true ? {} : check(more, at);
     return { type: 'object', additionalProperties: isFree(rest) ? true : rest };
   }
-  if (more !== undefined && more !== false) {
-    throw new SchemaError(
-      [...path, 'additionalProperties'],
-      'can be enforced beside `properties` only where it is false',
-    );
-  }
+  checkRest(more, [...path, 'additionalProperties']);
   const properties = Object.fromEntries(
     names.map((name) => [name, check(given[name], [...path, 'properties', name])]),
   );
   return { type: 'object', properties, required, additionalProperties: false };
+}
+
+/** That there may be others is kept by having none; how they have to be would have no effect. */
+function checkRest(more: unknown, path: Path): void {
+  if (more === undefined || typeof more === 'boolean' || isFree(objectAt(more, path))) return;
+  throw new SchemaError(path, 'cannot be enforced beside `properties`, but for true and false');
 }
 
 /** Names are strings anyhow; more than that is not enforced of them. */
@@ -124,7 +126,25 @@ function requiredOf(schema: SchemaObject, names: readonly string[], path: Path):
   });
 }
 
-function arraySchema(schema: SchemaObject, { path, check }: CheckContext): SchemaObject {
+/** All of its places are filled, and there are no others. */
+function tuple(schema: SchemaObject, { path, check }: CheckContext): SchemaObject {
+  const { items = false, minItems = 0, maxItems = Number.POSITIVE_INFINITY } = schema;
+  if (items !== false) {
+    throw new SchemaError([...path, 'items'], 'must be false beside `prefixItems` to be enforced');
+  }
+  const at = [...path, 'prefixItems'];
+  const places = listAt(schema['prefixItems'], at);
+  if (places.length < Number(minItems) || places.length > Number(maxItems)) {
+    throw new SchemaError(
+      at,
+      `has ${places.length} places; \`minItems\` or \`maxItems\` rule that out`,
+    );
+  }
+  return { type: 'array', prefixItems: places.map((place, i) => check(place, [...at, i])) };
+}
+
+function arraySchema(schema: SchemaObject, context: CheckContext): SchemaObject {
+  const { path, check } = context;
   onlyKeywords(schema, ['type', ...ARRAY], path);
   const minItems = countAt(schema, 'minItems', path);
   const maxItems = countAt(schema, 'maxItems', path);
@@ -136,6 +156,7 @@ function arraySchema(schema: SchemaObject, { path, check }: CheckContext): Schem
   if (minItems !== undefined && maxItems !== undefined && minItems > maxItems) {
     throw new SchemaError([...path, 'minItems'], `is more than \`maxItems\`, ${maxItems}`);
   }
+  if (schema['prefixItems'] !== undefined) return tuple(schema, context);
   const items = check(schema['items'] ?? true, [...path, 'items']);
   return {
     type: 'array',

@@ -27,6 +27,13 @@ const pieces = Array.from({ length: SIZE }, (_, id) => {
   return word === undefined ? new Uint8Array(0) : encoder.encode(word);
 });
 
+/** First bytes after which the grammar engine would take sequences that are no UTF-8; models write none. */
+const MAY_BREAK_UTF8 = new Set([0xc0, 0xc1, 0xe0, 0xed, 0xf0, ...range(0xf4, 0xff)]);
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, index) => from + index);
+}
+
 export function openService(): GrammarService {
   const offsets = new Uint32Array(SIZE + 1);
   pieces.forEach((piece, id) => {
@@ -70,7 +77,9 @@ export async function wander(
     if (allows(mask, END) && random.next() < 0.5) {
       return new TextDecoder().decode(Uint8Array.from(bytes));
     }
-    const allowed = pieces.flatMap((_, id) => (id !== END && allows(mask, id) ? [id] : []));
+    const allowed = pieces.flatMap((_, id) =>
+      id !== END && !MAY_BREAK_UTF8.has(id) && allows(mask, id) ? [id] : [],
+    );
     if (allowed.length === 0) return new TextDecoder().decode(Uint8Array.from(bytes));
     const id = choose(allowed, random);
     bytes.push(...(pieces[id] ?? []));
