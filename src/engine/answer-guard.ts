@@ -41,7 +41,10 @@ export class AnswerGuard {
     if (region === 'answer' || mustBegin) return sample(this.#masked(logits));
     const tokenId = sample(logits);
     if (region !== 'open' || this.#mustBeTag) {
-      return this.#without(logits, sample, tokenId);
+      // The end would make an answer of what was begun as a tag.
+      const isBarred = (id: number): boolean =>
+        this.#thinking.preview(id).beginsAnswer || (this.#mustBeTag && ends(id));
+      return drawUnless(isBarred, { logits, sample, first: tokenId });
     }
     return this.#mayStand(tokenId, ends(tokenId)) ? tokenId : sample(this.#masked(logits));
   }
@@ -72,19 +75,6 @@ export class AnswerGuard {
     return (!ends && !beginsAnswer) || allows(this.#mask, tokenId);
   }
 
-  /** Where an answer cannot begin with this token, since what stands before it would be part of it: others are tried. */
-  #without(logits: Float32Array, sample: (logits: Float32Array) => number, first: number): number {
-    let tokenId = first;
-    let left: Float32Array | null = null;
-    for (let tries = 0; this.#thinking.preview(tokenId).beginsAnswer; tries++) {
-      if (tries === MAX_TRIES) throw new Error('No token was found that ends the thinking alone.');
-      left ??= logits.slice();
-      left[tokenId] = Number.NEGATIVE_INFINITY;
-      tokenId = sample(left);
-    }
-    return tokenId;
-  }
-
   #begin(tokenId: number): void {
     if (this.#mustBeTag || !allows(this.#mask, tokenId)) {
       this.#mustBeTag = true;
@@ -112,4 +102,27 @@ export class AnswerGuard {
     if (mask === null) throw new Error('The mask of a constraint was asked for too early.');
     return mask;
   }
+}
+
+interface Draw {
+  readonly logits: Float32Array;
+  readonly sample: (logits: Float32Array) => number;
+  /** What was drawn. */
+  readonly first: number;
+}
+
+/** Where a token cannot stand, since what stands before it would become part of an answer: others are tried. */
+function drawUnless(
+  isBarred: (tokenId: number) => boolean,
+  { logits, sample, first }: Draw,
+): number {
+  let tokenId = first;
+  let left: Float32Array | null = null;
+  for (let tries = 0; isBarred(tokenId); tries++) {
+    if (tries === MAX_TRIES) throw new Error('No token was found that ends the thinking alone.');
+    left ??= logits.slice();
+    left[tokenId] = Number.NEGATIVE_INFINITY;
+    tokenId = sample(left);
+  }
+  return tokenId;
 }

@@ -77,7 +77,8 @@ export class Decoding {
     const { tokenId, forced, report } = sequence.choose(logits, endsTurn);
     sequence.append(tokenId);
     const stops = sequence.thinking.stopsAt(tokenId);
-    const follow = sequence.guard?.follow(tokenId);
+    // What the engine writes is no part of the answer, though it may open the answer's tags.
+    const follow = forced ? undefined : sequence.guard?.follow(tokenId);
     const accepted = sequence.thinking.accept(tokenId);
     if (!stops && !endsTurn(tokenId)) follow?.();
     say(entry, events.token({ tokenId, forced, ...report }, accepted));

@@ -201,3 +201,22 @@ describe('a constraint that takes its time', () => {
     assert.equal(finish.detail, 'The grammar is no grammar.');
   });
 });
+
+describe('a tag that was begun', () => {
+  it('is written to its end: where it broke off, the text before it would be the answer', async () => {
+    const plan = bytesOf('<think>\nHm.\n</think>\n');
+    const script: Script = (generated) => {
+      const next = plan[generated.length] ?? EOS;
+      const likely = new Map([
+        [EOS, 0.6],
+        [next, 0.3],
+      ]);
+      return generated.length === 1 ? { tokenId: EOS, probabilities: likely } : next;
+    };
+    const held = await run(script, { thinking: OUTSIDE }, ['[]']);
+    assert.equal(held.reasoning, 'Hm.');
+    assert.equal(held.answer.trim(), '[]');
+    const free = await run(script, { thinking: OUTSIDE }, null);
+    assert.equal(free.answer, '<', 'without a constraint the model may end where it likes');
+  });
+});

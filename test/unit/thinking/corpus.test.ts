@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
-import type { FinishEvent } from '../../../src/engine/generation.ts';
 import { BUILTIN_PROTOCOLS } from '../../../src/model-package/builtin-protocols.ts';
 import type { Protocol, ThinkingMode } from '../../../src/model-package/protocol.ts';
-import { protocolTokens } from '../../../src/thinking/protocol-tokens.ts';
-import { EOS } from '../../helpers/byte-tokens.ts';
-import { EngineBench, promptOf, requestOf } from '../../helpers/engine-bench.ts';
 import {
-  GrowingVocabulary,
-  type Split,
-  type Wording,
-  type WrittenReply,
-  writeReply,
-} from '../../helpers/protocol-corpus.ts';
+  behaviours,
+  type CorpusCase,
+  type Played,
+  playReply,
+} from '../../helpers/corpus-player.ts';
+import type { EngineBench } from '../../helpers/engine-bench.ts';
+import type { Split, Wording, WrittenReply } from '../../helpers/protocol-corpus.ts';
 import { Random } from '../../helpers/random.ts';
 
 /**
@@ -25,27 +22,13 @@ const IN_PREAMBLE = /[\u0530-\u058f]/;
 const IN_REASONING = /[\u0370-\u03ff\u4e00-\u9fff]/;
 const IN_ANSWER = /[\u0400-\u04ff]/;
 
-interface Case {
-  readonly protocol: Protocol;
-  readonly mode: ThinkingMode;
-  readonly behaviour: 'think' | 'fast';
-  readonly split: Split;
-  readonly wording: Wording;
-  readonly budget?: number;
-  readonly stop?: readonly string[];
-  readonly maxTokens?: number;
-}
-
-interface Played {
-  readonly bench: EngineBench;
-  readonly finish: FinishEvent;
-  readonly reply: WrittenReply;
-  readonly vocabulary: GrowingVocabulary;
-  readonly what: string;
-}
-
 const random = new Random(4);
 let numCases = 0;
+
+function play(of: CorpusCase): Promise<Played> {
+  numCases++;
+  return playReply(of, random);
+}
 
 /** Words that look like the protocol's own tags, in the midst of the text. */
 function wordingOf({ tags }: Protocol): Wording {
@@ -55,48 +38,6 @@ function wordingOf({ tags }: Protocol): Wording {
     reasoning: `αβγ < δ ${broken} ε 中 ${tags.open} ζ </b> ##η`,
     answer: `Да <b>и ${tags.open} не ${tags.close}, ${broken} ## нет.`,
   };
-}
-
-async function play(of: Case): Promise<Played> {
-  numCases++;
-  const { protocol, mode, behaviour, split } = of;
-  const reply = writeReply(protocol, mode, behaviour, of.wording);
-  const vocabulary = new GrowingVocabulary(protocol, split, random);
-  const tokens = protocolTokens(protocol, (text) => vocabulary.encode(text));
-  const plan = vocabulary.encode(reply.text);
-  const afterExit = vocabulary.encode(reply.afterExit);
-  const { exit } = tokens;
-  const script = (generated: readonly number[]): number => {
-    const same = plan.findIndex((id, i) => generated[i] !== id);
-    const shared = same < 0 ? plan.length : same;
-    if (shared >= generated.length) return plan[generated.length] ?? EOS;
-    // The thinking was closed: the exit text stands where the plan was left.
-    for (let from = shared; from >= 0; from--) {
-      if (!exit.every((id, i) => generated[from + i] === id)) continue;
-      return afterExit[generated.length - from - exit.length] ?? EOS;
-    }
-    return EOS;
-  };
-  const bench = new EngineBench({
-    protocol,
-    tokens,
-    vocabulary: { size: vocabulary.size, tokenBytes: vocabulary.tokenBytes },
-    slotCapacity: 8192,
-  });
-  const request = requestOf(promptOf(1, 5), {
-    maxTokens: of.maxTokens ?? 6000,
-    stop: of.stop ?? [],
-    thinking: {
-      requested: mode,
-      source: 'request',
-      start: reply.start,
-      budget: of.budget ?? null,
-      answerFloor: 0,
-    },
-  });
-  const finish = await bench.submit({ request, script });
-  const what = `${protocol.name}, ${mode}, ${behaviour}, ${split}, budget ${of.budget}, ${of.stop}`;
-  return { bench, finish, reply, vocabulary, what };
 }
 
 /** What holds for every reply, however it ended. */
@@ -189,14 +130,6 @@ function checkBudget(played: Played, budget: number): void {
   assert.ok(numThinking > budget - 3, `${what}: only ${numThinking}`);
   assert.equal(bench.text('request 1', 'answer'), reply.answer, what);
   assert.equal(finish.thinkingEnd, modeOf(bench) === 'think' ? 'budget' : null, what);
-}
-
-/** Every mode of a protocol with what its model may do in it. */
-function* behaviours(protocol: Protocol): Generator<[ThinkingMode, 'think' | 'fast']> {
-  if (protocol.modes.auto !== undefined)
-    yield* [['auto', 'think'] as const, ['auto', 'fast'] as const];
-  if (protocol.modes.think !== undefined) yield ['think', 'think'];
-  if (protocol.modes.fast !== undefined) yield ['fast', 'fast'];
 }
 
 describe('The corpus: every protocol, mode and token split', () => {
