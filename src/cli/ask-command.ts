@@ -7,6 +7,7 @@ const DEFAULT_URL = 'http://127.0.0.1:8000';
 interface RawOptions {
   readonly url: string;
   readonly package: string;
+  readonly apiKey?: string;
   readonly mode?: 'auto' | 'think' | 'fast';
 }
 
@@ -22,6 +23,9 @@ export function registerAsk(program: Command): void {
       DEFAULT_URL,
     )
     .option('--package <folder>', 'model package to start a server with', 'models/nano')
+    .addOption(
+      new Option('--api-key <key>', 'for servers that ask for one').env('THINKGATE_API_KEY'),
+    )
     .addOption(
       new Option('--mode <mode>', "whether to think (default: the model's own)").choices([
         'auto',
@@ -46,6 +50,7 @@ async function runAsk(words: string[], raw: RawOptions): Promise<void> {
       picture,
       url,
       mode: raw.mode,
+      apiKey: raw.apiKey,
       screen: process.stdout,
       // A server that was asked for by name and is not there is a mistake, not a wish for another one.
       startServer: url === DEFAULT_URL ? () => startQuietly(raw.package) : undefined,

@@ -42,10 +42,12 @@ export interface AskOptions {
   /** Server to ask, without a slash at the end. */
   readonly url: string;
   readonly mode?: 'auto' | 'think' | 'fast' | undefined;
+  /** For servers that ask for one. */
+  readonly apiKey?: string | undefined;
   readonly screen: Screen;
   /** Called when nothing listens at `url`; undefined makes that an error. */
   readonly startServer?: (() => Promise<StartedServer>) | undefined;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignal | null;
 }
 
 export interface StartedServer {
@@ -86,9 +88,11 @@ function start({ url, startServer }: AskOptions): Promise<StartedServer> {
 async function request(
   url: string,
   picture: string | undefined,
-  { question, mode, signal }: AskOptions,
+  { question, mode, apiKey, signal = null }: AskOptions,
 ): Promise<Response> {
-  const models = await fetch(`${url}/v1/models`, { signal: signal ?? null });
+  const key: Record<string, string> =
+    apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
+  const models = await fetch(`${url}/v1/models`, { headers: key, signal });
   await assertOk(models, url);
   const [model] = modelListSchema.parse(await models.json()).data;
   const text = { type: 'text', text: question };
@@ -96,8 +100,8 @@ async function request(
     picture === undefined ? question : [{ type: 'image_url', image_url: { url: picture } }, text];
   const reply = await fetch(`${url}/v1/chat/completions`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    signal: signal ?? null,
+    headers: { ...key, 'content-type': 'application/json' },
+    signal,
     body: JSON.stringify({
       model: model?.id,
       messages: [{ role: 'user', content }],

@@ -3,6 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { KeyRing, parseApiKeys } from '../../src/http/access/api-keys.ts';
+import { DEFAULT_ACCESS } from '../../src/http/access/gate.ts';
 import type { Screen } from '../../src/terminal/answer-printer.ts';
 import { type AskOptions, ask } from '../../src/terminal/ask.ts';
 import { FakeEngineClient, finishEvent, scriptedEvents } from '../helpers/fake-engine-client.ts';
@@ -53,6 +55,14 @@ test('thinking and the last line are dimmed where colours are wanted, the answer
 test('without colours there is no escape sequence', async (context) => {
   const { url } = await listeningApp(context);
   assert.ok(!(await run({ url })).includes(ESCAPE));
+});
+
+test('a server with keys is asked with one, and says so where there is none', async (context) => {
+  const secret = 'sk-0123456789abcdef';
+  const access = { ...DEFAULT_ACCESS, keys: new KeyRing(parseApiKeys(`me:${secret}`, 'test')) };
+  const { url } = await listeningApp(context, { settings: { access } });
+  assert.match(await run({ url, apiKey: secret }), /Forty-two/);
+  await assert.rejects(run({ url }), /refused: An API key is needed/);
 });
 
 test('the mode is passed on', async (context) => {
