@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import { SERVE_OPTION_ROWS } from '../../../src/cli/serve-options.ts';
+import { deserted, listeningApp } from '../../helpers/listening-app.ts';
+
+const run = promisify(execFile);
+const DOCKERFILE = read('docker/Dockerfile');
+const COMPOSE = read('docker/docker-compose.yml');
+
+function read(file: string): string {
+  return readFileSync(file, 'utf8');
+}
+
+function matches(text: string, pattern: RegExp): string[] {
+  return [...text.matchAll(pattern)].map(([, group]) => group ?? '');
+}
+
+describe('The Dockerfile', () => {
+  it('copies what there is, and nothing its .dockerignore leaves out', () => {
+    const kept = matches(read('docker/Dockerfile.dockerignore'), /^!(.+)$/gm);
+    const copied = matches(DOCKERFILE, /^COPY (?!--from)(.+) \S+$/gm).flatMap((row) =>
+      row.split(' '),
+    );
+    assert.ok(copied.length > 5);
+    for (const source of copied) {
+      assert.ok(existsSync(source), source);
+      assert.ok(kept.includes(source), `${source} is ignored`);
+    }
+    assert.deepEqual(kept.toSorted(), [...new Set(copied)].toSorted());
+  });
+
+  it('runs as nobody in particular, on the Node it builds with', () => {
+    const bases = matches(DOCKERFILE, /^FROM (\S+)/gm);
+    assert.deepEqual([...new Set(bases)], ['node:20-slim']);
+    const final = DOCKERFILE.slice(DOCKERFILE.lastIndexOf('FROM '));
+    assert.ok(final.indexOf('USER node') < final.indexOf('ENTRYPOINT'));
+    assert.match(final, /^ENTRYPOINT \["node", .*"dist\/src\/cli.js"\]$/m);
+  });
+
+  it('keeps the library of one platform, from where onnxruntime-node has them', () => {
+    const [folder = ''] = matches(DOCKERFILE, /^RUN cd (\S+)/gm);
+    assert.ok(existsSync(path.join(folder, process.platform, process.arch)), folder);
+  });
+
+  it('has a health check that tells a live server from none', async (context) => {
+    const [argv = ''] = matches(DOCKERFILE, /HEALTHCHECK[^\n]*\n\s+CMD (\[.*\])$/gm);
+    const [program = '', ...args] = JSON.parse(argv) as string[];
+    const check = (url: string): Promise<unknown> =>
+      run(program, args, { env: { PATH: process.env['PATH'], THINKGATE_PORT: new URL(url).port } });
+    const { url } = await listeningApp(context);
+    await check(url);
+    const nothing = await deserted();
+    await assert.rejects(check(nothing));
+  });
+});
+
+describe('The compose file', () => {
+  it('mounts files that there are', () => {
+    const mounted = matches(COMPOSE, /^\s+- (?:\$\{\w+:-)?(\.[^:}]*)\}?:\/.*:ro$/gm);
+    assert.equal(mounted.length, 5);
+    for (const source of mounted) assert.ok(existsSync(path.join('docker', source)), source);
+  });
+
+  it('sets options that the server has', () => {
+    const known = new Set(SERVE_OPTION_ROWS.flatMap(({ env }) => env ?? []));
+    known.add('THINKGATE_API_KEYS');
+    const set = [
+      ...matches(COMPOSE, /^\s+- (THINKGATE_\w+)/gm),
+      ...matches(DOCKERFILE, /\b(THINKGATE_\w+)=/g),
+    ];
+    assert.ok(set.length >= 6);
+    for (const name of set) assert.ok(known.has(name), name);
+  });
+
+  it('publishes nothing beyond this machine', () => {
+    const ports = matches(COMPOSE, /^\s+- "(.*:\d+)"$/gm);
+    assert.equal(ports.length, 3);
+    for (const port of ports) assert.match(port, /^127\.0\.0\.1:/);
+  });
+
+  it('agrees with the files it mounts about names, ports and folders', () => {
+    const services = matches(COMPOSE, /^ {2}(\w+):$/gm);
+    const [target = ''] = matches(read('docker/prometheus/prometheus.yml'), /targets: \["(.*)"\]/g);
+    assert.deepEqual(target.split(':'), ['thinkgate', '8000']);
+    assert.ok(services.includes('thinkgate'));
+    const source = read('docker/grafana/provisioning/datasources/prometheus.yml');
+    assert.match(source, /url: http:\/\/prometheus:9090$/m);
+    const [folder = ''] = matches(
+      read('docker/grafana/provisioning/dashboards/thinkgate.yml'),
+      /path: (\S+)/g,
+    );
+    assert.ok(COMPOSE.includes(`./grafana/dashboards:${folder}:ro`));
+    const [home = ''] = matches(COMPOSE, /HOME_DASHBOARD_PATH=(\S+)/g);
+    assert.equal(path.posix.dirname(home), folder);
+    assert.ok(existsSync(path.join('docker/grafana/dashboards', path.basename(home))));
+  });
+});
