@@ -165,11 +165,13 @@ export const THINKING: Dashboard = {
         },
         {
           title: 'Interventions',
-          about: 'Loops that were broken, and tokens written in place of the model.',
+          about:
+            'Loops that were broken, thoughts that were prolonged, tokens written in place of the model.',
           unit: 'cps',
           width: 12,
           queries: [
             { expr: rate('loop_breaks_total'), legend: 'loops broken' },
+            { expr: rate('thinking_extensions_total'), legend: 'thoughts prolonged' },
             { expr: rate('forced_tokens_total'), legend: 'tokens forced' },
           ],
         },

@@ -16,7 +16,14 @@ export async function promptTokens(
   const signal = disconnectSignal(reply);
   const { request } = await prepareGeneration(
     { body, alias, header },
-    { id: randomUUID(), model, settings, loadBias: loadBias(), signal },
+    {
+      id: randomUUID(),
+      model,
+      // Nothing is generated, so there is nothing to compare.
+      settings: { ...settings, holdout: null },
+      loadBias: loadBias(),
+      signal,
+    },
   );
   return request.promptTokenIds;
 }

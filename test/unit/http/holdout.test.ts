@@ -101,6 +101,20 @@ describe('No part of the hold-out', () => {
     }
   });
 
+  it('is a count of tokens', async () => {
+    const { app, formatter } = await appThatDraws(0, 1);
+    const reply = await app.inject({
+      method: 'POST',
+      url: '/tokenize',
+      payload: { model: 'test-model', messages: [{ role: 'user', content: 'Hello' }] },
+    });
+    assert.equal(reply.statusCode, 200, reply.body);
+    assert.deepEqual(
+      formatter.calls.map(({ mode }) => mode),
+      ['auto'],
+    );
+  });
+
   it('is anything where no share is set', async () => {
     const { app, log } = await buildTestApp();
     await postChat(app);
