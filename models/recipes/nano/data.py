@@ -104,12 +104,11 @@ def text_segment(rng):
     return maker(rng)
 
 
-def encode(chat, example, rng, earlier=None):
-    """Question and response ids; whether to think is drawn, never told.
+def encode(chat, example, thinks, earlier=None):
+    """Question and response ids; the prompt is the same whether the response thinks or not.
 
     `earlier` is an example whose turn comes first in the same conversation.
     """
-    thinks = rng.random() < THINK_SHARE[example.kind]
     question = chat.question(example.question)
     if earlier:
         question = chat.past_turn(earlier) + question
@@ -124,31 +123,46 @@ def fill(row, segments):
         row.segments.append((question, response))
 
 
-def conversations(chat, draw_example, rng):
-    """An endless stream of segments, some with an earlier turn before them."""
+def conversations(draw_example, rng):
+    """An endless stream of (example, the example of an earlier turn or None)."""
     while True:
         earlier = draw_example() if rng.random() < SECOND_TURNS else None
-        yield encode(chat, draw_example(), rng, earlier)
+        yield draw_example(), earlier
+
+
+def picture_conversations(scene, rng):
+    """Conversations about one picture."""
+    makers = picture_examples(scene, rng)
+    return conversations(lambda: picture_segment(scene, makers, rng), rng)
+
+
+def text_conversations(rng):
+    """Conversations without a picture."""
+    return conversations(lambda: text_segment(rng), rng)
 
 
 def rows_for(chat, scenes, picture_tokens, text_rows, rng):
-    """Rows for a batch: one per scene, then text-only rows."""
+    """Rows for a batch: one per scene, then text-only rows; thoughts in fixed shares per kind."""
+
+    def segments(stream):
+        for example, earlier in stream:
+            thinks = rng.random() < THINK_SHARE[example.kind]
+            yield encode(chat, example, thinks, earlier)
+
     rows = []
     for i, scene in enumerate(scenes):
         row = Row(chat.prefix(picture_tokens[i]), i)
-        makers = picture_examples(scene, rng)
-        fill(row, conversations(chat, lambda: picture_segment(scene, makers, rng), rng))
+        fill(row, segments(picture_conversations(scene, rng)))
         rows.append(row)
     for _ in range(text_rows):
         row = Row(chat.prefix(0), None)
-        fill(row, conversations(chat, lambda: text_segment(rng), rng))
+        fill(row, segments(text_conversations(rng)))
         rows.append(row)
     return rows
 
 
-def collate(rows):
+def collate(rows, length=ROW_TOKENS):
     """Tensors for a batch of rows: ids, positions, segment numbers, and where to predict what."""
-    length = ROW_TOKENS
     ids = torch.zeros(len(rows), length, dtype=torch.long)
     positions = torch.zeros(len(rows), length, dtype=torch.long)
     segments = torch.full((len(rows), length), -1)
@@ -182,14 +196,18 @@ def attention_mask(segments):
     return mask.unsqueeze(1)
 
 
-def loss_over(model, batch, pictures, image_id):
-    """Mean cross-entropy of all responses; `pictures` are packed embeddings per picture."""
-    ids, positions, segments, where, targets = batch
+def response_logits(model, batch, pictures, image_id):
+    """Logits [response tokens, vocabulary] of all responses; `pictures` are packed embeddings."""
+    ids, positions, segments, where, _ = batch
     x = model.language_model.embed_tokens(ids)
     if pictures:
-        # Rows of pictures come first and in order, so placeholders match in sequence.
+        # Rows of pictures are in the pictures' order, so placeholders match in sequence.
         x = x.clone()
         x[ids == image_id] = torch.cat(pictures)
     hidden = model.language_model(x, positions, attention_mask(segments))
-    logits = model.language_model.logits(hidden.flatten(0, 1)[where])
-    return torch.nn.functional.cross_entropy(logits, targets)
+    return model.language_model.logits(hidden.flatten(0, 1)[where])
+
+
+def loss_over(model, batch, pictures, image_id):
+    """Mean cross-entropy of all responses."""
+    return torch.nn.functional.cross_entropy(response_logits(model, batch, pictures, image_id), batch[4])

@@ -25,6 +25,7 @@ from scenes import random_scene
 SEED = 900_000_000
 MODES = ["fast", "think", "auto"]
 BATCH = 64
+QUESTIONS_PER_PICTURE = 4
 
 
 def held_out_set(per_task, seed=SEED):
@@ -44,6 +45,19 @@ def held_out_set(per_task, seed=SEED):
             if len(found[example.task]) < per_task:
                 found[example.task].append((where, example))
     return {task: found[task] for task in sorted(found)}
+
+
+def mixed_set(count, seed):
+    """`count` (scene, example) pairs: random pictures, and about each some random questions, every
+    one the picture allows as likely as the next. Questions that need steps are then a minority."""
+    rng = random.Random(seed)
+    drawn = []
+    while len(drawn) < count:
+        scene = random_scene(rng)
+        makers = list(picture_examples(scene, rng).values())
+        chosen = rng.sample(makers, min(QUESTIONS_PER_PICTURE, len(makers)))
+        drawn += [(scene, make()) for make in chosen]
+    return drawn[:count]
 
 
 @torch.no_grad()

@@ -22,18 +22,25 @@ from anyres import PATCH, PINPOINTS, SIDE, TILE
 from training import load
 
 SEED = 1
-STAGE_FILES = ["anneal.pt", "projector.pt"]
-"""Whole-model checkpoints, newest stage first."""
+STAGES = ["bpo-priced", "trial", "anneal", "projector"]
+"""Stages that save a whole model, newest first. The variant "bpo-pure" is for comparison only."""
+
+
+def load_stage(run, stage):
+    """The model as a stage saved it."""
+    torch.manual_seed(SEED)
+    model = nano.Nano()
+    model.load_state_dict(load(run / f"{stage}.pt")["model"])
+    return model
 
 
 def newest_model(run):
     """The model of the latest stage that has saved anything."""
     torch.manual_seed(SEED)
     model = nano.Nano()
-    for name in STAGE_FILES:
-        if state := load(run / name):
-            model.load_state_dict(state["model"])
-            return model
+    for stage in STAGES:
+        if (run / f"{stage}.pt").exists():
+            return load_stage(run, stage)
     if state := load(run / "vision.pt"):
         model.vision_tower.vision_model.load_state_dict(state["tower"])
     if state := load(run / "decoder.pt"):
@@ -161,6 +168,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--stage", help="export this stage's weights (default: the newest of the run)")
     arguments = parser.parse_args()
     tokenizer = Tokenizer.from_file(str(arguments.run / "tokenizer.json"))
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
@@ -171,7 +179,8 @@ def main():
             (folder / name).write_text(json.dumps(content, indent=2) + "\n")
         shutil.copy(arguments.run / "tokenizer.json", folder)
         shutil.copy(Path(__file__).parent / "chat_template.jinja", folder)
-        model = newest_model(arguments.run)
+        stage = arguments.stage
+        model = load_stage(arguments.run, stage) if stage else newest_model(arguments.run)
         save_file(tensors(model), folder / "model.safetensors", metadata={"format": "pt"})
         arguments.output.mkdir(exist_ok=True)
         for file in folder.iterdir():

@@ -2,8 +2,8 @@
 
     python make_examples.py --output ../../nano
 
-writes examples/ (pictures with a good question each) and heldout/ (pictures and questions.jsonl),
-with which accuracy can be measured through a server, without Python. No training stage uses
+writes examples/ (pictures with a good question each) and heldout/ (pictures, questions.jsonl and
+mixed.jsonl), with which accuracy can be measured through a server, without Python. No training stage uses
 these seeds. Drawing again gives the same files.
 """
 
@@ -15,12 +15,14 @@ from collections import Counter
 from itertools import permutations
 from pathlib import Path
 
-from evaluate import SEED, held_out_set
+from evaluate import SEED, held_out_set, mixed_set
 from questions import ANY_ORDER, join
 from scenes import BAR, NUMBER, SHAPE, SQUARE, TALL, WIDE, Item, Scene, draw
 
 HELD_OUT_SEED = SEED + 2
-PER_TASK = 16
+PER_TASK = 40
+MIXED_SEED = SEED + 3
+MIXED = 1000
 
 
 def number(value, colour, row, column):
@@ -68,26 +70,37 @@ def orders(answer):
 
 
 def write_held_out(folder):
-    """One line per question; several questions share a picture."""
-    files, lines, counts = {}, [], Counter()
-    for task, items in held_out_set(2 * PER_TASK, HELD_OUT_SEED).items():
-        # Longer lists have too many orders to write down.
-        short = [item for item in items if item[1].answer.count(",") < 3 or task not in ANY_ORDER]
-        for scene, example in short[:PER_TASK]:
+    """questions.jsonl with as many questions of every task, mixed.jsonl with questions as they come.
+
+    One JSON object per line; several questions share a picture.
+    """
+    by_task = [item for items in held_out_set(2 * PER_TASK, HELD_OUT_SEED).values()
+               for item in [item for item in items if listable(item)][:PER_TASK]]
+    mixed = [item for item in mixed_set(MIXED + MIXED // 10, MIXED_SEED) if listable(item)][:MIXED]
+    files = {}
+    for name, items in [("questions", by_task), ("mixed", mixed)]:
+        lines, counts = [], Counter()
+        for scene, example in items:
             if scene and id(scene) not in files:
-                files[id(scene)] = name = f"{len(files):03}.png"
-                save_picture(draw(scene, random.Random(f"held out {name}")), folder / name)
-            counts[task] += 1
+                files[id(scene)] = picture = f"{len(files):03}.png"
+                save_picture(draw(scene, random.Random(f"held out {picture}")), folder / picture)
+            counts[example.task] += 1
             line = {
-                "id": f"{task}-{counts[task]:02}", "task": task, "kind": example.kind,
-                "image": files[id(scene)] if scene else None,
+                "id": f"{example.task}-{counts[example.task]:02}", "task": example.task,
+                "kind": example.kind, "image": files[id(scene)] if scene else None,
                 "question": example.question, "answer": example.answer,
             }
-            if task in ANY_ORDER:
+            if example.task in ANY_ORDER:
                 line["accept"] = orders(example.answer)
             lines.append(json.dumps(line))
-    (folder / "questions.jsonl").write_text("\n".join(lines) + "\n")
-    print(f"{len(lines)} questions over {len(files)} pictures")
+        (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+        print(f"{name}: {len(lines)} questions, {len(files)} pictures so far")
+
+
+def listable(item):
+    """Whether every order of the answer can be written down; longer lists have too many."""
+    example = item[1]
+    return example.task not in ANY_ORDER or example.answer.count(",") < 3
 
 
 def main():

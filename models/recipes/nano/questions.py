@@ -304,7 +304,7 @@ def picture_examples(scene, rng):
         offer("tallest_value", "perception", f"{read} The tallest is {top}.", str(top))
         if heights.count(top) == 1:
             tallest = bars[heights.index(top)].colour
-            offer("tallest_colour", "multi-step", f"{see_coloured(scene)} The tallest is {top}.",
+            offer("tallest_colour", "perception", f"{see_coloured(scene)} The tallest is {top}.",
                   f"the {tallest} bar")
         lines, total = running_sum(heights)
         offer("sum_bars", "multi-step", f"{read}\n{lines}", str(total))
