@@ -26,8 +26,13 @@ export interface HeldoutQuestion {
   readonly accept?: readonly string[];
 }
 
-export async function readHeldout(): Promise<HeldoutQuestion[]> {
-  const text = await readFile(path.join(SHIPPED_PACKAGE, 'heldout', 'questions.jsonl'), 'utf8');
+/** "questions" has as many of every task, "mixed" random questions about random pictures. */
+export const HELDOUT_SETS = ['questions', 'mixed'] as const;
+
+export async function readHeldout(
+  set: (typeof HELDOUT_SETS)[number] = 'questions',
+): Promise<HeldoutQuestion[]> {
+  const text = await readFile(path.join(SHIPPED_PACKAGE, 'heldout', `${set}.jsonl`), 'utf8');
   return text
     .trim()
     .split('\n')

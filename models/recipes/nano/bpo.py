@@ -8,9 +8,10 @@ per-token ratio to the sampling policy, clipped, and a KL penalty towards the an
 Two variants, kept apart by name:
 
     python bpo.py --run RUN --variant pure      reward 1 for a right answer, 0 otherwise; as published
-    python bpo.py --run RUN --variant priced    departs in two points, both about the mode only:
-                                                a right answer after a thought is worth 1 - THOUGHT_PRICE,
-                                                and a mode token that is nearly certain is left alone
+    python bpo.py --run RUN --variant priced    departs in two points, both about the mode token only:
+                                                for it a right answer after a thought is worth
+                                                1 - THOUGHT_PRICE, and it is left alone when it is
+                                                nearly certain already
 
 Tower and projector stay as they are. State is saved every minute and at the end; run the command
 again to go on. Every iteration seeds its own generators.
@@ -57,13 +58,35 @@ SAVE_SECONDS = 60
 
 @dataclass
 class Query:
-    """A question, its picture (packed embeddings or None), its rollouts and their advantages."""
+    """A question, its picture (packed embeddings or None), its rollouts, and their advantages:
+    those of the mode tokens and those of everything written after them."""
 
     example: object
     picture: torch.Tensor | None
     rollouts: list
     right: list
-    advantages: torch.Tensor
+    mode_advantages: list
+    advantages: list
+
+    def differs(self):
+        """Whether anything in its rewards differs, so that it can teach something."""
+        return any(abs(a) > 1e-3 for a in self.mode_advantages + self.advantages)
+
+    def lessons(self):
+        """Per rollout (ids, log-probabilities, advantages per token) of the tokens to learn from.
+
+        Where all answers are equally right only the price of thinking is left, so only the mode
+        token is: punishing right thoughts for being thoughts would unlearn them.
+        """
+        whole = any(abs(a) > 1e-3 for a in self.advantages)
+        for one, mode, rest in zip(self.rollouts, self.mode_advantages, self.advantages):
+            length = len(one.ids) if whole else 1
+            yield one.ids[:length], one.log_probs[:length], [mode] + [rest] * (length - 1)
+
+
+def normalised(rewards):
+    """GRPO's advantages: rewards in units of their group's standard deviation."""
+    return ((rewards - rewards.mean()) / (rewards.std(correction=0) + 1e-4)).tolist()
 
 
 def draw_queries(model, chat, rng, generator, price):
@@ -82,9 +105,9 @@ def draw_queries(model, chat, rng, generator, price):
         right = [same_answer(example.task, split_answer(chat, one.ids, "auto")[1], example.answer)
                  for one in rollouts]
         rewards = torch.tensor(right).float()
-        rewards[:GROUP] *= 1 - price
-        advantages = (rewards - rewards.mean()) / (rewards.std(correction=0) + 1e-4)
-        queries.append(Query(example, picture, rollouts, right, advantages))
+        priced = rewards.clone()
+        priced[:GROUP] *= 1 - price
+        queries.append(Query(example, picture, rollouts, right, normalised(priced), normalised(rewards)))
     return queries
 
 
@@ -97,13 +120,13 @@ def batches(chat, queries):
     """
     rows = []
     for query in queries:
-        if query.advantages.abs().max() < 1e-3:
+        if not query.differs():
             continue
         prompt = chat.prefix(0 if query.picture is None else len(query.picture))
         prompt = prompt + chat.question(query.example.question)
         # The prompt's last token predicts the mode, so every segment brings its own copy.
         row = Row(prompt[:-1], None)
-        row.segments = [(prompt[-1:], one.ids) for one in query.rollouts]
+        row.segments = [(prompt[-1:], ids) for ids, *_ in query.lessons()]
         rows.append((row, query))
     rows.sort(key=lambda pair: pair[0].length())
     for at in range(0, len(rows), ROWS_AT_ONCE):
@@ -112,10 +135,10 @@ def batches(chat, queries):
         pictures = [query.picture for _, query in part if query.picture is not None]
         old, advantages, is_mode = [], [], []
         for _, query in part:
-            for one, advantage in zip(query.rollouts, query.advantages.tolist()):
-                old += one.log_probs
-                advantages += [advantage] * len(one.ids)
-                is_mode += [True] + [False] * (len(one.ids) - 1)
+            for ids, log_probs, per_token in query.lessons():
+                old += log_probs
+                advantages += per_token
+                is_mode += [True] + [False] * (len(ids) - 1)
         yield batch, pictures, torch.tensor(old), torch.tensor(advantages), torch.tensor(is_mode)
 
 
@@ -190,7 +213,7 @@ def summary(queries):
         "direct_right": {k: share(v, lambda q: q.right[GROUP:]) for k, v in sorted(by_kind.items())},
         "think_tokens": share(queries, lambda q: [len(one.ids) for one in q.rollouts[:GROUP]]),
         "direct_tokens": share(queries, lambda q: [len(one.ids) for one in q.rollouts[GROUP:]]),
-        "used_groups": sum(query.advantages.abs().max().item() > 1e-3 for query in queries),
+        "used_groups": sum(query.differs() for query in queries),
     }
 
 

@@ -37,6 +37,17 @@ def finish(*processes):
             process.kill()
 
 
+def on_two_ranks(run, log, script, *arguments):
+    """Run a stage that averages gradients over two processes."""
+    rendezvous = run / "rendezvous"
+    rendezvous.unlink(missing_ok=True)
+    finish(*(
+        launch(run, f"{log}-{rank}", script, *arguments,
+               RANK=str(rank), WORLD_SIZE="2", RENDEZVOUS_FILE=str(rendezvous))
+        for rank in range(2)
+    ))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--run", type=Path, required=True, help="folder for logs and checkpoints")
@@ -57,12 +68,12 @@ def main():
         launch(run, "decoder", "decoder_pretrain.py", *train),
     )
     finish(launch(run, "projector", "projector_align.py", *train))
-    rendezvous = run / "rendezvous"
-    rendezvous.unlink(missing_ok=True)
+    on_two_ranks(run, "anneal", "anneal.py", *train)
+    on_two_ranks(run, "trial", "anneal_by_trial.py", *train)
+    few = ["--steps", "2"] if options.quick else []
     finish(*(
-        launch(run, f"anneal-{rank}", "anneal.py", *train,
-               RANK=str(rank), WORLD_SIZE="2", RENDEZVOUS_FILE=str(rendezvous))
-        for rank in range(2)
+        launch(run, f"bpo-{variant}", "bpo.py", *where, "--variant", variant, *few)
+        for variant in ["pure", "priced"]
     ))
     finish(launch(run, "export", "export_checkpoint.py", *where, "--output", str(run / "checkpoint")))
     finish(launch(run, "evaluate", "evaluate.py", *judge))
