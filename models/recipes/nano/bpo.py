@@ -221,7 +221,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--variant", choices=["pure", "priced"], required=True)
-    parser.add_argument("--steps", type=int, default=120, help="batches of rollouts")
+    parser.add_argument("--steps", type=int, default=80, help="batches of rollouts")
     arguments = parser.parse_args()
     priced = arguments.variant == "priced"
     path = arguments.run / f"bpo-{arguments.variant}.pt"

@@ -21,7 +21,10 @@ WINDOW = 8
 
 
 def records(run, variant):
-    return [json.loads(line) for line in (run / f"bpo-{variant}.jsonl").read_text().splitlines()]
+    """A variant's log, one record per step; after an interruption some steps are logged twice."""
+    lines = (run / f"bpo-{variant}.jsonl").read_text().splitlines()
+    by_step = {record["step"]: record for record in map(json.loads, lines)}
+    return [by_step[step] for step in sorted(by_step)]
 
 
 def smooth(values):
@@ -79,16 +82,14 @@ def plot_think_rate(run, path):
 
 def plot_distribution(evaluation, path):
     """Histograms of p(think) on the held-out questions, one panel per set of weights."""
-    names = [name for name, model in evaluation["models"].items() if "changesAgainstFirst" not in model
-             or model.get("stage")]
-    figure, panels = pyplot.subplots(1, len(names), figsize=(2.6 * len(names), 2.8), sharey=True)
-    for name, axes in zip(names, panels):
-        groups = {g["group"]: g for g in evaluation["models"][name]["groups"] if g["set"] == "questions"}
-        low = [i / 10 for i in range(10)]
+    models = evaluation["models"]
+    figure, panels = pyplot.subplots(1, len(models), figsize=(2.6 * len(models), 2.8), sharey=True)
+    for name, axes in zip(models, panels):
+        groups = {g["group"]: g for g in models[name] if g["set"] == "questions"}
         for kind, colour in [("multi-step", "tab:orange"), ("perception", "tab:blue")]:
             tenths = groups[f"kind {kind}"]["pThink"]["tenths"]
-            axes.bar(low, [100 * t / sum(tenths) for t in tenths], 0.1, align="edge", color=colour,
-                     alpha=0.6, label=kind)
+            axes.bar([i / 10 for i in range(10)], [100 * t / sum(tenths) for t in tenths], 0.1,
+                     align="edge", color=colour, alpha=0.6, label=kind)
         axes.set(title=name, xlabel="p(think)", xlim=(0, 1), ylim=(0, 100))
     panels[0].set(ylabel="% of the kind's questions")
     panels[0].legend(fontsize=7)
