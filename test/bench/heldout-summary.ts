@@ -31,6 +31,8 @@ interface Distribution {
 export interface GroupSummary {
   readonly set: string;
   readonly group: string;
+  /** The kind all its questions are of, null where they differ. */
+  readonly kind: string | null;
   readonly questions: number;
   readonly fast: ModeSummary;
   readonly think: ModeSummary;
@@ -89,9 +91,11 @@ function groupSummary(set: string, group: string, replies: readonly ScoredReply[
   const of = (mode: string): ScoredReply[] => replies.filter((reply) => reply.mode === mode);
   const [think, auto] = [of('think'), of('auto')];
   const [thinkSummary, autoSummary] = [modeSummary(think), modeSummary(auto)];
+  const kinds = new Set(replies.map(({ kind }) => kind));
   return {
     set,
     group,
+    kind: kinds.size === 1 ? (auto[0]?.kind ?? null) : null,
     questions: auto.length,
     fast: modeSummary(of('fast')),
     think: thinkSummary,

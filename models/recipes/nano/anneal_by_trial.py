@@ -48,10 +48,9 @@ def solved(model, chat, items, tries, generator):
 
     `items` are (picture embeddings or None, example, example of an earlier turn or None).
     """
-    direct = chat.suffix["fast"][0]
     prompts = [embed_prompt(model, chat, picture, example.question, "auto", earlier)
                for picture, example, earlier in items]
-    rollouts = roll_out(model, chat, prompts, [direct] * tries, generator, LONGEST_TRY)
+    rollouts = roll_out(model, chat, prompts, [chat.suffix["fast"]] * tries, generator, LONGEST_TRY)
     return [
         any(same_answer(example.task, split_answer(chat, one.ids, "auto")[1], example.answer)
             for one in row)

@@ -1,7 +1,7 @@
 """Stage 5: Bi-mode Policy Optimization (R-4B, section 3.2), the reinforcement half of auto-thinking.
 
 For every question the model is made to think GROUP times and made to answer directly GROUP times,
-by forcing the one token after "<think>". All 2 x GROUP responses share one advantage group, so the
+by forcing the mode token after "<think>" (and "</think>" after the direct one). All 2 x GROUP responses share one advantage group, so the
 mode that is right more often is reinforced together with what it wrote. The objective is GRPO's:
 per-token ratio to the sampling policy, clipped, and a KL penalty towards the annealed model.
 
@@ -79,9 +79,13 @@ class Query:
         token is: punishing right thoughts for being thoughts would unlearn them.
         """
         whole = any(abs(a) > 1e-3 for a in self.advantages)
-        for one, mode, rest in zip(self.rollouts, self.mode_advantages, self.advantages):
+        for i, one in enumerate(self.rollouts):
             length = len(one.ids) if whole else 1
-            yield one.ids[:length], one.log_probs[:length], [mode] + [rest] * (length - 1)
+            # Forced as well, but no choice: were it learned from, the model would find that it can
+            # think after the direct mode token too.
+            closing = [0.0] * (i >= GROUP)
+            advantages = [self.mode_advantages[i]] + closing + [self.advantages[i]] * len(one.ids)
+            yield one.ids[:length], one.log_probs[:length], advantages[:length]
 
 
 def normalised(rewards):
@@ -98,10 +102,10 @@ def draw_queries(model, chat, rng, generator, price):
         examples += [text_segment(rng) for _ in range(TEXT_QUERIES)]
         prompts = [embed_prompt(model, chat, picture, example.question, "auto")
                    for picture, example in zip(pictures, examples)]
-    modes = [chat.suffix["think"][0]] * GROUP + [chat.suffix["fast"][0]] * GROUP
+    openings = [chat.suffix["think"]] * GROUP + [chat.suffix["fast"]] * GROUP
     queries = []
     for example, picture, rollouts in zip(
-            examples, pictures, roll_out(model, chat, prompts, modes, generator)):
+            examples, pictures, roll_out(model, chat, prompts, openings, generator)):
         right = [same_answer(example.task, split_answer(chat, one.ids, "auto")[1], example.answer)
                  for one in rollouts]
         rewards = torch.tensor(right).float()
@@ -221,7 +225,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--variant", choices=["pure", "priced"], required=True)
-    parser.add_argument("--steps", type=int, default=80, help="batches of rollouts")
+    parser.add_argument("--steps", type=int, default=60, help="batches of rollouts")
     arguments = parser.parse_args()
     priced = arguments.variant == "priced"
     path = arguments.run / f"bpo-{arguments.variant}.pt"

@@ -98,31 +98,35 @@ def generate(model, chat, prompts, max_new_tokens=MAX_NEW_TOKENS):
 
 @dataclass
 class Rollout:
-    """A sampled response, its forced mode token first, with the log-probability of every token."""
+    """A sampled response, its forced opening first, with the log-probability of every token."""
 
     ids: list
     log_probs: list
 
 
 @torch.no_grad()
-def roll_out(model, chat, prompts, mode_tokens, generator, max_new_tokens=MAX_NEW_TOKENS):
-    """Sample at temperature 1, once per prompt and forced mode token.
+def roll_out(model, chat, prompts, openings, generator, max_new_tokens=MAX_NEW_TOKENS):
+    """Sample at temperature 1, once per prompt and forced opening.
 
-    `prompts` end with "<think>"; each is prefilled once and continued with every one of
-    `mode_tokens`. Returns one list of `Rollout` per prompt, in the order of `mode_tokens`. The
-    log-probabilities are those of the sampling model, the forced token's included.
+    `prompts` end with "<think>"; each is prefilled once and continued with every one of `openings`
+    (lists of token ids). Returns one list of `Rollout` per prompt, in the order of `openings`. The
+    log-probabilities are those of the sampling model, the forced tokens' included.
     """
-    decoder, branches = model.language_model, len(mode_tokens)
+    decoder, branches = model.language_model, len(openings)
     decoding = prefill(model, prompts)
     log_probs = decoder.logits(decoding.hidden).log_softmax(-1)
-    rollouts = [Rollout([token], [float(row[token])]) for row in log_probs for token in mode_tokens]
+    rollouts = [Rollout([ids[0]], [float(row[ids[0]])]) for row in log_probs for ids in openings]
     decoding.repeat(branches)
-    tokens = torch.tensor(mode_tokens).repeat(len(prompts))
+    tokens = torch.tensor([ids[0] for ids in openings]).repeat(len(prompts))
     owners = torch.arange(len(rollouts))
-    for _ in range(max_new_tokens):
+    for at in range(1, max_new_tokens + 1):
         decoding.step(decoder, tokens)
         log_probs = decoder.logits(decoding.hidden).log_softmax(-1)
         tokens = torch.multinomial(log_probs.exp(), 1, generator=generator).squeeze(1)
+        for row, owner in enumerate(owners.tolist()):
+            opening = openings[owner % branches]
+            if at < len(opening):
+                tokens[row] = opening[at]
         chosen = log_probs.gather(1, tokens.unsqueeze(1)).squeeze(1)
         for owner, token, log_prob in zip(owners.tolist(), tokens.tolist(), chosen.tolist()):
             if rollouts[owner].ids[-1] != chat.end:

@@ -72,12 +72,22 @@ def plot_think_rate(run, path):
             axes.plot([r["step"] for r in probes], [r["probe"][task][0] for r in probes],
                       color="tab:orange" if multi else "tab:blue", alpha=0.9 if multi else 0.4,
                       lw=1.4 if multi else 0.9)
-            if multi:
-                axes.annotate(task, (probes[-1]["step"], probes[-1]["probe"][task][0]), fontsize=6)
+        label_apart(axes, probes[-1])
         axes.axhline(0.5, color="grey", lw=0.6, ls=":")
         axes.set(title=f"BPO, {variant}", xlabel="batch of rollouts", ylim=(0, 1))
     panels[0].set(ylabel="mean p(think): orange multi-step, blue all others")
     save(figure, path)
+
+
+def label_apart(axes, probe, gap=0.04):
+    """Name the curves that end alone; in a bundle only the first of it can be read."""
+    labelled = []
+    for task, (p, _) in sorted(probe["probe"].items(), key=lambda item: item[1][0]):
+        if not any(abs(p - other) < gap for other in labelled):
+            bundle = sum(abs(p - other) < gap for other, _ in probe["probe"].values())
+            name = task if bundle == 1 else f"{task} and {bundle - 1} near"
+            axes.annotate(name, (probe["step"], p), fontsize=6, ha="right", va="bottom")
+            labelled.append(p)
 
 
 def plot_distribution(evaluation, path):
