@@ -20,7 +20,7 @@ import type { HttpSettings } from './settings.ts';
 import { type ReasoningDisplay, resolveDisplay } from './text-display.ts';
 import { resolveThinking, type ThinkingOptions } from './thinking-options.ts';
 import { type ThinkingPlan, withinQuota } from './thinking-quota.ts';
-import { isTooSmallToThink } from './thinking-room.ts';
+import { assertRoomToAnswer, isTooSmallToThink } from './thinking-room.ts';
 import type { ControlSource } from './thinking-wishes.ts';
 import { answerFloor, resolveMaxTokens, resolveMinTokens, upperLimit } from './token-limits.ts';
 
@@ -207,7 +207,10 @@ function planWithoutQuota(
   context: GenerationContext,
 ): ThinkingPlan {
   const { model, settings } = context;
-  if (continuation !== null) return { mode: continuedMode(continuation, model), source: 'prompt' };
+  if (continuation !== null) {
+    assertRoomToAnswer(continuation, { maxTokens, exitTokens: model.exitTokens });
+    return { mode: continuedMode(continuation, model), source: 'prompt' };
+  }
   const { mode, lock } = settings.thinking;
   const room = {
     maxTokens,

@@ -1,3 +1,4 @@
+import type { Continuation } from '../chat/continuation.ts';
 import type { Protocol } from '../model-package/protocol.ts';
 import { ApiError } from './errors.ts';
 import type { ThinkingOptions } from './thinking-options.ts';
@@ -15,6 +16,22 @@ export interface Room {
 /** Thinking tokens that fit before the closing text and the answer. */
 function tokensToThink({ maxTokens, answerFloor, exitTokens }: Room): number {
   return maxTokens - answerFloor - exitTokens;
+}
+
+/**
+ * A begun thought must be closed before it can be answered from.
+ * @throws ApiError where closing it takes all there is
+ */
+export function assertRoomToAnswer(
+  { section }: Pick<Continuation, 'section'>,
+  { maxTokens, exitTokens }: Omit<Room, 'answerFloor'>,
+): void {
+  if (section === 'answer' || maxTokens > exitTokens) return;
+  throw new ApiError(
+    'thinking_conflict',
+    `\`max_tokens\` and \`continue_final_message\` contradict: of ${maxTokens} tokens ${exitTokens} close the thinking that was begun, so none is left for the answer.`,
+    { param: 'max_tokens' },
+  );
 }
 
 /**

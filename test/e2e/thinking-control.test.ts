@@ -70,6 +70,41 @@ describe("A caller's control over the shipped model's thinking", () => {
     }
   });
 
+  it('answers from a thought that was begun, however little is left', async () => {
+    const body = await requestBody(sum);
+    const begun = { role: 'assistant', content: '', reasoning_content: 'I see' };
+    const messages = [...(body['messages'] as unknown[]), begun];
+    for (const max_tokens of [4, 16]) {
+      const going = { ...body, messages, continue_final_message: true, max_tokens };
+      const reply = await ask(server, going);
+      assert.notEqual(reply.choices[0].message.content, '', `${max_tokens}`);
+      assert.equal(reply.choices[0].thinking.mode, 'think');
+    }
+  });
+
+  it('counts in its usage what /tokenize and the log-probabilities count', async () => {
+    for (const [question, thinking_mode] of [
+      [sum, 'think'],
+      [look, 'fast'],
+      [sum, 'auto'],
+    ] as const) {
+      const body = await requestBody(question, { thinking_mode });
+      const { usage, choices } = await ask(server, { ...body, logprobs: true });
+      const counted = await fetch(`${server.url}/tokenize`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ messages: body['messages'], thinking_mode }),
+      });
+      assert.equal(usage.prompt_tokens, ((await counted.json()) as { count: number }).count);
+      const { content, reasoning_content } = choices[0].logprobs ?? assert.fail();
+      assert.equal(usage.completion_tokens, content.length + reasoning_content.length);
+      assert.equal(
+        usage.completion_tokens_details.reasoning_tokens,
+        choices[0].thinking.mode === 'think' ? reasoning_content.length : 0,
+      );
+    }
+  });
+
   it('ends thinking that would go on for ever when the client asks for the answer now', async () => {
     const tokenizer = await loadTokenizer(`${SHIPPED_PACKAGE}/tokenizer.json`);
     const [close] = tokenizer.encode('</think>');

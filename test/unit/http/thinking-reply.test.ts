@@ -277,4 +277,23 @@ describe('a message to go on with', () => {
       assert.ok(error.message.includes(`\`${field}\` and \`continue_final_message\``));
     }
   });
+
+  it('inside the thinking needs room for its end and a token of the answer, or is told so', async () => {
+    const { app, engine } = await buildTestApp();
+    const begun = { content: '', reasoning_content: 'Let' };
+    // The closing text takes 3 tokens here.
+    for (const max_tokens of [1, 3]) {
+      const { error } = (await postChat(app, goingOn(begun, { max_tokens }))).json();
+      assert.equal(error.code, 'thinking_conflict');
+      assert.equal(error.param, 'max_tokens');
+      assert.match(
+        error.message,
+        /`max_tokens` and `continue_final_message` .* 3 close the thinking/,
+      );
+    }
+    assert.equal(engine.requests.length, 0);
+    assert.equal((await postChat(app, goingOn(begun, { max_tokens: 4 }))).statusCode, 200);
+    const answer = { content: 'The', reasoning_content: 'Let' };
+    assert.equal((await postChat(app, goingOn(answer, { max_tokens: 1 }))).statusCode, 200);
+  });
 });
