@@ -21,7 +21,9 @@ interface TileCase {
 describe("AnyRes tiles against transformers' image processor", () => {
   const cases: TileCase[] = JSON.parse(readFileSync(join(DATA, 'tiles.json'), 'utf8'));
 
-  it('covers scaling up and down with both filters', () => {
+  it('covers scaling up and down with both filters, of pictures of the usual formats', () => {
+    const formats = new Set(cases.map(({ picture }) => picture.split('.').pop()));
+    assert.deepEqual(formats, new Set(['png', 'jpg', 'webp']));
     assert.ok(cases.length >= 40);
     assert.deepEqual(new Set(cases.map((c) => c.resample)), new Set(['bicubic', 'bilinear']));
   });

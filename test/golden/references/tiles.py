@@ -4,6 +4,7 @@ import hashlib
 import json
 
 import numpy as np
+from PIL import Image
 from transformers.models.llava_onevision.image_processing_llava_onevision import LlavaOnevisionImageProcessor
 
 from . import pictures
@@ -22,6 +23,13 @@ PICTURES = {
     "drawing-384x384": pictures.drawing(384, 384, "exactly one tile"),
     "drawing-1280x720": pictures.drawing(1280, 720, "a wide picture with some text in it"),
     "drawing-90x210": pictures.drawing(90, 210, "tall"),
+}
+
+# Formats that lose something: what PIL reads back is the picture.
+LOSSY = {
+    "drawing-123x77.jpg": (pictures.drawing(123, 77, "as a camera has it"), {"quality": 85, "subsampling": 2}),
+    "noise-45x60.jpg": (pictures.noise(45, 60, 4), {"quality": 70, "subsampling": 1, "progressive": True}),
+    "drawing-64x200.webp": (pictures.drawing(64, 200, "webp"), {"quality": 80}),
 }
 
 SETTINGS = [
@@ -50,15 +58,21 @@ def tiles_of(picture, setting):
 
 
 def make_tiles(folder):
-    """Write the pictures as PNG and tiles.json: a sha256 and the sums of the pixels for every picture and setting."""
-    cases = []
+    """Write the pictures and tiles.json: a sha256 and the sums of the pixels for every picture and setting."""
+    files = {}
     for name, picture in PICTURES.items():
         picture.save(folder / f"{name}.png", optimize=True)
+        files[f"{name}.png"] = picture
+    for file, (picture, options) in LOSSY.items():
+        picture.save(folder / file, **options)
+        files[file] = Image.open(folder / file).convert("RGB")
+    cases = []
+    for file, picture in files.items():
         for setting in SETTINGS:
             tiles = tiles_of(picture, setting)
             cases.append(
                 {
-                    "picture": f"{name}.png",
+                    "picture": file,
                     "tileSize": setting["tile"],
                     "pinpoints": [[setting["tile"] * side for side in pair] for pair in setting["pinpoints"]],
                     "resample": "bicubic" if setting["resample"] == 3 else "bilinear",
