@@ -263,3 +263,112 @@ export const CHAT_ROWS: readonly FieldRow[] = [
   ),
   inert('response_format.json_schema.strict', jsonSchema({ strict: true }), jsonSchema()),
 ];
+
+const inputSchema = { type: 'object', properties: {} };
+const anthropicTools = { tools: [{ name: 'f', input_schema: inputSchema }] };
+const responsesTools = {
+  tools: ['f', 'g'].map((name) => ({
+    type: 'function',
+    name,
+    parameters: inputSchema,
+    strict: false,
+  })),
+};
+
+/** A route's body, and the rows of its fields at the top. */
+export interface RouteRows {
+  readonly base: Fields;
+  readonly rows: readonly FieldRow[];
+}
+
+/** The other endpoints put a request in the chat endpoint's words; here is what each of their fields comes to. */
+export const OTHER_ROUTES: Readonly<Record<string, RouteRows>> = {
+  '/v1/completions': {
+    base: { model: 'test-model', prompt: 'Hello', max_tokens: 40, seed: 1 },
+    rows: [
+      refused('model', { model: 5 }),
+      row('prompt', { prompt: 'Bye' }),
+      refused('best_of', { best_of: 2 }),
+      row('echo', { echo: true }),
+      row('frequency_penalty', { frequency_penalty: 1 }),
+      row('logit_bias', { logit_bias: { 42: 1 } }),
+      row('logprobs', { logprobs: 1 }),
+      row('max_tokens', { max_tokens: 9 }),
+      row('min_p', { min_p: 0.1 }),
+      row('min_tokens', { min_tokens: 3 }),
+      row('n', { n: 2 }),
+      row('presence_penalty', { presence_penalty: 1 }),
+      row('priority', { priority: 3 }),
+      row('repetition_penalty', { repetition_penalty: 1.5 }),
+      row('seed', { seed: 2 }),
+      row('stop', { stop: 'x' }),
+      row('stop_token_ids', { stop_token_ids: [65] }),
+      row('stream', { stream: true }),
+      row('stream_options', { stream_options: { include_usage: true } }, { stream: true }),
+      refused('suffix', { suffix: 'x' }),
+      row('temperature', { temperature: 0.5 }),
+      row('timeout', { timeout: 5 }),
+      row('top_k', { top_k: 7 }),
+      row('top_p', { top_p: 0.5 }),
+      inert('user', { user: 'someone' }),
+    ],
+  },
+  '/v1/messages': {
+    base: {
+      model: 'test-model',
+      max_tokens: 100,
+      messages: [{ role: 'user', content: 'Hello' }],
+    },
+    rows: [
+      row('model', { model: 'test-model:fast' }),
+      row('messages', user('Bye')),
+      row('max_tokens', { max_tokens: 90 }),
+      row('system', { system: 'Be brief.' }),
+      row('thinking', { thinking: { type: 'disabled' } }),
+      row('output_config', { output_config: { effort: 'low' } }),
+      row('stop_sequences', { stop_sequences: ['x'] }),
+      row('stream', { stream: true }),
+      row('temperature', { temperature: 0.5 }),
+      row('tools', anthropicTools),
+      row('tool_choice', { tool_choice: { type: 'none' } }, anthropicTools),
+      row('top_k', { top_k: 7 }),
+      row('top_p', { top_p: 0.5 }),
+      inert('cache_control', { cache_control: { type: 'ephemeral' } }),
+      inert('metadata', { metadata: { user_id: 'someone' } }),
+      inert('service_tier', { service_tier: 'auto' }),
+    ],
+  },
+  '/v1/responses': {
+    base: { model: 'test-model', input: 'Hello' },
+    rows: [
+      row('model', { model: 'test-model:fast' }),
+      row('input', { input: 'Bye' }),
+      row('instructions', { instructions: 'Be brief.' }),
+      row('max_output_tokens', { max_output_tokens: 90 }),
+      row('include', { include: ['message.output_text.logprobs'] }),
+      row('metadata', { metadata: { team: 'a' } }),
+      row('parallel_tool_calls', { parallel_tool_calls: false }, responsesTools),
+      row('reasoning', { reasoning: { effort: 'low' } }),
+      row('stream', { stream: true }),
+      row('temperature', { temperature: 0.5 }),
+      row('text', { text: { format: { type: 'json_object' } } }),
+      row('thinking_budget', { thinking_budget: 40 }),
+      row('thinking_mode', { thinking_mode: 'fast' }),
+      row('tool_choice', { tool_choice: 'none' }, responsesTools),
+      row('tools', responsesTools),
+      row('top_logprobs', { top_logprobs: 1 }, { include: ['message.output_text.logprobs'] }),
+      row('top_p', { top_p: 0.5 }),
+      refused('background', { background: true }),
+      refused('conversation', { conversation: 'c' }),
+      refused('previous_response_id', { previous_response_id: 'r' }),
+      refused('prompt', { prompt: { id: 'p' } }),
+      refused('truncation', { truncation: 'auto' }),
+      inert('stream_options', { stream_options: { include_obfuscation: false } }),
+      inert('prompt_cache_key', { prompt_cache_key: 'key' }),
+      inert('safety_identifier', { safety_identifier: 'hash' }),
+      inert('service_tier', { service_tier: 'auto' }),
+      inert('store', { store: false }),
+      inert('user', { user: 'someone' }),
+    ],
+  },
+};

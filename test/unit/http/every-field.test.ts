@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import type { GenerationRequest } from '../../../src/engine/generation.ts';
 import { FakeEngineClient, scriptedEvents } from '../../helpers/fake-engine-client.ts';
-import { CHAT_ROWS, type FieldRow } from '../../helpers/field-rows.ts';
+import { CHAT_ROWS, type FieldRow, OTHER_ROUTES } from '../../helpers/field-rows.ts';
 import { buildTestApp } from '../../helpers/test-app.ts';
 
 type Schema = Record<string, unknown>;
@@ -64,47 +64,74 @@ async function outcomeOf(route: string, body: Record<string, unknown>) {
   });
   const { app, formatter } = await buildTestApp({ engine });
   const reply = await app.inject({ method: 'POST', url: route, payload: body });
-  const passing = /"(?:created|id)":(?:\d+|"[^"]*")/g;
+  const passing = /"(?:created|created_at|completed_at|id|item_id)":(?:\d+|"[^"]*")/g;
   return {
     status: reply.statusCode,
     text: reply.body.replaceAll(passing, '""'),
     error: reply.statusCode === 400 ? reply.json().error : null,
-    asked: engine.requests.map(({ id: _id, ...request }) => request),
+    asked: engine.requests.map(({ id: _id, sampling: { seed, ...sampling }, ...request }) => ({
+      ...request,
+      // Drawn afresh where the request names none.
+      sampling: { ...sampling, seed: body['seed'] === undefined ? null : seed },
+    })),
     written: formatter.calls.map(({ signal: _signal, ...call }) => call),
   };
 }
 
 const BASE = { model: 'test-model', messages: [{ role: 'user', content: 'Hello' }], seed: 1 };
 
-async function checkRow(route: string, { path, set, from, effect }: FieldRow): Promise<void> {
-  const { error, ...outcome } = await outcomeOf(route, { ...BASE, ...set });
+async function checkRow(
+  route: string,
+  { path, set, from, effect }: FieldRow,
+  base: Record<string, unknown> = BASE,
+): Promise<void> {
+  const { error, ...outcome } = await outcomeOf(route, { ...base, ...set });
   if (effect === 'refused') {
     assert.equal(outcome.status, 400, outcome.text);
     const parts = path.replaceAll('[]', '').split('.');
-    const named = String(error.param)
+    // Anthropic's errors have the name in the message alone.
+    const param = error.param ?? /`([^`]+)`/.exec(error.message)?.[1];
+    const named = String(param)
       .replaceAll(/\[\d+\]/g, '')
       .split('.');
-    assert.deepEqual(named, parts, `${path} is named, not ${error.param}`);
+    assert.deepEqual(named, parts, `${path} is named, not ${param}`);
     assert.ok(error.message.includes(parts.at(-1)), error.message);
     assert.deepEqual(outcome.asked, []);
     return;
   }
   assert.equal(outcome.status, 200, outcome.text);
-  const { error: _error, ...before } = await outcomeOf(route, { ...BASE, ...from });
+  const { error: _error, ...before } = await outcomeOf(route, { ...base, ...from });
   assert.equal(before.status, 200, before.text);
   if (effect === 'changes') assert.notDeepEqual(outcome, before);
   else assert.deepEqual(outcome, before);
+}
+
+const DOES: Readonly<Record<FieldRow['effect'], string>> = {
+  changes: 'changes the plan or the reply',
+  nothing: 'is accepted',
+  refused: 'is refused by name',
+};
+
+function assertSameFields(rows: readonly FieldRow[], published: readonly string[]): void {
+  const named = new Set(rows.map(({ path }) => path));
+  const fields = new Set(published);
+  const without = (all: Set<string>, some: Set<string>) => [...all].filter((at) => !some.has(at));
+  assert.deepEqual(without(fields, named), [], 'add a row to test/helpers/field-rows.ts');
+  assert.deepEqual(without(named, fields), [], 'take the row out of test/helpers/field-rows.ts');
+}
+
+/** Two outcomes of one request are equal: a change seen in a row is the field's. */
+async function assertSteady(route: string, base: Record<string, unknown>): Promise<void> {
+  for (const body of [base, { ...base, stream: true }]) {
+    assert.deepEqual(await outcomeOf(route, body), await outcomeOf(route, body));
+  }
 }
 
 describe('Every field of /v1/chat/completions', () => {
   const route = '/v1/chat/completions';
 
   test('has a row in the table, and every row has a field', () => {
-    const rows = new Set(CHAT_ROWS.map(({ path }) => path));
-    const fields = new Set(publishedFields(route));
-    const without = (all: Set<string>, some: Set<string>) => [...all].filter((at) => !some.has(at));
-    assert.deepEqual(without(fields, rows), [], 'add a row to test/helpers/field-rows.ts');
-    assert.deepEqual(without(rows, fields), [], 'take the row out of test/helpers/field-rows.ts');
+    assertSameFields(CHAT_ROWS, publishedFields(route));
   });
 
   test("of OpenAI's own client either is a field here too or is refused by name", async () => {
@@ -119,17 +146,24 @@ describe('Every field of /v1/chat/completions', () => {
     }
   });
 
-  test('is told the same from time to time', async () => {
-    const twice = [await outcomeOf(route, BASE), await outcomeOf(route, BASE)];
-    assert.deepEqual(twice[0], twice[1]);
-  });
+  test('is told the same from time to time', () => assertSteady(route, BASE));
 
   for (const row of CHAT_ROWS) {
-    const does = {
-      changes: 'changes the plan or the reply',
-      nothing: 'is accepted',
-      refused: 'is refused by name',
-    };
-    test(`${row.path} ${does[row.effect]}`, () => checkRow(route, row));
+    test(`${row.path} ${DOES[row.effect]}`, () => checkRow(route, row));
   }
 });
+
+for (const [route, { base, rows }] of Object.entries(OTHER_ROUTES)) {
+  describe(`Every field at the top of ${route}`, () => {
+    test('has a row in the table, and every row has a field', () => {
+      const isAtTop = (path: string): boolean => !/[.[]/.test(path);
+      assertSameFields(rows, publishedFields(route).filter(isAtTop));
+    });
+
+    test('is told the same from time to time', () => assertSteady(route, base));
+
+    for (const row of rows) {
+      test(`${row.path} ${DOES[row.effect]}`, () => checkRow(route, row, base));
+    }
+  });
+}
