@@ -9,6 +9,8 @@ export const TOKEN_BUCKETS = [
   0, 1, 4, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768,
 ];
 
+export const CHOICE_BUCKETS = [1, 2, 5, 10, 20];
+
 export const PROBABILITY_BUCKETS = [
   0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1,
 ];

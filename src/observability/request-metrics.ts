@@ -1,4 +1,4 @@
-import { TOKEN_BUCKETS } from './buckets.ts';
+import { CHOICE_BUCKETS, TOKEN_BUCKETS } from './buckets.ts';
 import type { MetricRegistry } from './metric-registry.ts';
 
 /** What any server of language models counts of its requests, by vLLM's names. */
@@ -15,6 +15,7 @@ export class RequestMetrics {
   readonly requestPromptTokens;
   readonly requestGenerationTokens;
   readonly paramsMaxTokens;
+  readonly paramsN;
 
   constructor(registry: MetricRegistry) {
     const counter = (name: string, help: string) =>
@@ -64,6 +65,11 @@ export class RequestMetrics {
       'request_params_max_tokens',
       'Most tokens a generation was allowed.',
     );
+    this.paramsN = registry.histogram({
+      name: 'thinkgate_request_params_n',
+      help: 'Choices a request asked for.',
+      buckets: CHOICE_BUCKETS,
+    });
     for (const reason of ['stop', 'length', 'timeout'])
       this.success.inc({ finished_reason: reason }, 0);
   }

@@ -100,5 +100,6 @@ export class RequestObservation {
     requests.imageTokens.inc(counts.image);
     requests.requestPromptTokens.observe(counts.prompt);
     requests.paramsMaxTokens.observe(facts.request.maxTokens);
+    requests.paramsN.observe(facts.numChoices);
   }
 }

@@ -66,6 +66,8 @@ describe('The engine process', () => {
     assert.ok(question);
     const body = await requestBody(question, { thinking_mode: 'fast' });
     const before = (await ask(server, body)).choices[0].message.content;
+    const steps = 'thinkgate_engine_steps_total{engine="0"}';
+    const stepsBefore = await metric(server, steps);
     process.kill(enginePid(), 'SIGKILL');
     await until(async () => (await fetch(`${server.url}/ready`)).status === 503);
     const refused = await post(server, body);
@@ -75,6 +77,7 @@ describe('The engine process', () => {
     assert.equal((await fetch(`${server.url}/health`)).status, 200);
     await until(async () => (await fetch(`${server.url}/ready`)).status === 200);
     assert.equal((await ask(server, body)).choices[0].message.content, before);
+    assert.ok((await metric(server, steps)) > stepsBefore, 'what was counted is not lost');
     assert.equal(await metric(server, 'thinkgate_engine_restarts_total{engine="0"}'), 1);
   });
 });
