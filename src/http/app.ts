@@ -22,7 +22,7 @@ import { countTokensRoute, messagesRoute } from './routes/messages-route.ts';
 import { metricsRoute } from './routes/metrics-route.ts';
 import { modelsRoute } from './routes/models-route.ts';
 import { readyRoute } from './routes/ready-route.ts';
-import { keptResponsesRoute, responsesRoute } from './routes/responses-route.ts';
+import { inputTokensRoute, keptResponsesRoute, responsesRoute } from './routes/responses-route.ts';
 import { tokenizeRoute } from './routes/tokenize-route.ts';
 import { versionRoute } from './routes/version-route.ts';
 import { RunningCompletions } from './running-completions.ts';
@@ -92,6 +92,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(controlRoute(context));
   await app.register(completionsRoute(context));
   await app.register(responsesRoute(context));
+  await app.register(inputTokensRoute(context));
   await app.register(keptResponsesRoute);
   await app.register(messagesRoute(context));
   await app.register(countTokensRoute(context));

@@ -269,6 +269,13 @@ test('a failure in the middle of a stream is a failed response', async (context)
   assert.equal(response.error?.message, 'The step failed.');
 });
 
+test('input tokens are counted without generating', async (context) => {
+  const { client, engine } = await setUp(context);
+  const count = await client.responses.inputTokens.count({ ...HELLO, instructions: 'Be brief.' });
+  assert.equal(count.input_tokens, 14);
+  assert.equal(engine.requests.length, 0);
+});
+
 test('nothing is kept, and who asks for it is told so', async (context) => {
   const { client } = await setUp(context);
   const { id } = await client.responses.create(HELLO);

@@ -78,7 +78,16 @@ const assistantMessage = z.strictObject({
   ]),
 });
 
-export const anthropicMessageSchema = z.discriminatedUnion('role', [userMessage, assistantMessage]);
+const systemMessage = z.strictObject({
+  role: z.literal('system'),
+  content: z.union([z.string(), z.array(textBlock).min(1)]),
+});
+
+export const anthropicMessageSchema = z.discriminatedUnion('role', [
+  userMessage,
+  assistantMessage,
+  systemMessage,
+]);
 
 export const cacheControlSchema = cacheControl;
 

@@ -13,19 +13,28 @@ export function toTurns(
   system: string | readonly TextBlock[] | null | undefined,
   messages: readonly AnthropicMessage[],
 ): Turn[] {
-  const instructions = systemTurn(system);
-  const turns = messages.flatMap((message, index) =>
-    message.role === 'user'
-      ? userTurns(message.content, `messages[${index}]`)
-      : [assistantTurn(message.content, `messages[${index}]`)],
-  );
+  const instructions = systemTurn(system, 'system');
+  const turns = messages.flatMap((message, index) => messageTurns(message, `messages[${index}]`));
   return [...instructions, ...turns].reduce<Turn[]>(appendTurn, []);
 }
 
-function systemTurn(system: string | readonly TextBlock[] | null | undefined): Turn[] {
+function messageTurns({ role, content }: AnthropicMessage, origin: string): Turn[] {
+  switch (role) {
+    case 'user':
+      return userTurns(content, origin);
+    case 'assistant':
+      return [assistantTurn(content, origin)];
+    case 'system':
+      return systemTurn(content, origin);
+  }
+}
+
+function systemTurn(
+  system: string | readonly TextBlock[] | null | undefined,
+  origin: string,
+): Turn[] {
   const text = typeof system === 'string' ? system : (system ?? []).map(textOf).join('\n\n');
-  if (text === '') return [];
-  return [{ message: { role: 'system', content: text }, origin: 'system', parts: [] }];
+  return text === '' ? [] : [{ message: { role: 'system', content: text }, origin, parts: [] }];
 }
 
 function userTurns(content: string | readonly UserBlock[], origin: string): Turn[] {

@@ -127,4 +127,25 @@ export const responsesRequestSchema = z
   })
   .meta({ id: 'ResponsesRequest' });
 
+const { shape } = responsesRequestSchema;
+
+/** The body of POST /v1/responses/input_tokens: what decides the prompt. */
+export const inputTokensRequestSchema = z
+  .strictObject({
+    model: shape.model,
+    input: shape.input,
+    instructions: shape.instructions,
+    reasoning: shape.reasoning,
+    thinking_mode: shape.thinking_mode,
+    thinking_budget: shape.thinking_budget,
+    text: shape.text,
+    tools: shape.tools,
+    tool_choice: shape.tool_choice,
+    parallel_tool_calls: shape.parallel_tool_calls,
+    truncation: shape.truncation,
+    previous_response_id: shape.previous_response_id,
+    conversation: shape.conversation,
+  })
+  .meta({ id: 'InputTokensRequest' });
+
 export type ResponsesRequest = z.output<typeof responsesRequestSchema>;

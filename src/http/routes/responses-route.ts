@@ -11,12 +11,16 @@ import { toChatRequest } from '../responses/chat-request.ts';
 import { toResponse } from '../responses/reply-parts.ts';
 import { type ResponseObject, responseSchema } from '../responses/reply-schema.ts';
 import { ResponseStream } from '../responses/response-stream.ts';
-import { type ResponsesRequest, responsesRequestSchema } from '../responses/responses-schema.ts';
+import {
+  inputTokensRequestSchema,
+  type ResponsesRequest,
+  responsesRequestSchema,
+} from '../responses/responses-schema.ts';
 import type { RouteContext } from '../route-context.ts';
 import { sendEventStream } from '../send-event-stream.ts';
 import type { Exchange } from '../start-generation.ts';
 import { type ModeWord, thinkingHeadersSchema } from '../thinking-fields.ts';
-import { startTranslated } from '../translated-request.ts';
+import { countTranslated, startTranslated } from '../translated-request.ts';
 
 const createSchema = {
   operationId: 'createResponse',
@@ -48,6 +52,36 @@ export function responsesRoute(context: RouteContext): FastifyPluginAsyncZod {
       const asked = { body, header: headers['x-thinking-mode'] ?? null };
       return createResponse(asked, { reply, observation: observationOf(request) }, context);
     });
+  };
+}
+
+const countSchema = {
+  operationId: 'countResponseTokens',
+  summary: 'Tokens of the prompt that a response would begin from.',
+  tags: ['responses'],
+  headers: thinkingHeadersSchema,
+  body: inputTokensRequestSchema,
+  response: {
+    200: z
+      .object({ object: z.literal('response.input_tokens'), input_tokens: z.int() })
+      .meta({ id: 'InputTokens' }),
+    '4xx': errorSchema,
+    '5xx': errorSchema,
+  },
+};
+
+/** POST /v1/responses/input_tokens. */
+export function inputTokensRoute(context: RouteContext): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.post(
+      '/v1/responses/input_tokens',
+      { schema: countSchema },
+      async ({ body, headers }, reply) => {
+        const call = { request: toChatRequest(body), header: headers['x-thinking-mode'] ?? null };
+        const count = await countTranslated(call, { reply }, context);
+        return { object: 'response.input_tokens' as const, input_tokens: count };
+      },
+    );
   };
 }
 

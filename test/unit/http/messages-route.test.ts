@@ -89,6 +89,7 @@ test('turns of one side in a row become one', async () => {
           { type: 'text', text: 'D' },
         ],
       },
+      { role: 'system', content: 'S' },
       { role: 'user', content: 'E' },
     ],
   });
@@ -109,6 +110,7 @@ test('turns of one side in a row become one', async () => {
         reasoning: undefined,
       },
       { role: 'assistant', content: 'CD', reasoning: 'T' },
+      { role: 'system', content: 'S', reasoning: undefined },
       { role: 'user', content: [{ type: 'text', text: 'E' }], reasoning: undefined },
     ],
   );
