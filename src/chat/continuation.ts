@@ -29,6 +29,7 @@ export function continuationOf(
       `needs an assistant message at the end; the last one is ${last?.role ?? 'none'}.`,
     );
   }
+  if (last.toolCalls !== undefined) throw refused('cannot go on with a message that has calls.');
   const text = assistantText(last, messages.length - 1);
   const given = last.reasoning ?? '';
   const { reasoning, answer, isOpen } =

@@ -14,6 +14,7 @@ import type { ChatMessage, ChatToolCall, ContentPart } from './messages.ts';
 import { type EffortRow, modeRowOf } from './mode-row.ts';
 import { applyModeTexts } from './mode-texts.ts';
 import { appendMissing, budgetVariable, continuationHead } from './prompt-suffix.ts';
+import { inOrderOfCalls } from './result-order.ts';
 import type { ChatTemplate, RenderInput, TemplateMessage, TemplateToolCall } from './template.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import { toTemplateTool, writeToolTexts } from './tool-texts.ts';
@@ -118,7 +119,7 @@ export class PromptWriter {
     mask: LookAlikeMask,
   ): Pick<RenderInput, 'messages' | 'tools'> {
     const { replacement = '' } = this.#protocol.history;
-    const kept = applyHistoryRule(messages, this.#protocol)
+    const kept = inOrderOfCalls(applyHistoryRule(messages, this.#protocol))
       .map((message) => hideMessage(message, mask))
       .map((message) =>
         message.role === 'assistant' && message.reasoning === undefined

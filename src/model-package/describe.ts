@@ -71,6 +71,7 @@ function chatRows({ chat, tokens, sampling }: Manifest): Row[] {
     ['end tokens', tokens.eos.join(', ')],
     ['picture token', image],
     ['content', chat.contentFormat === 'parts' ? 'list of parts' : 'string'],
+    ['tool calls', chat.toolCalls ?? 'not in a way this server reads'],
     ['sampling', (temperature === 0 ? 'greedy' : drawn) + penalty],
   ];
 }

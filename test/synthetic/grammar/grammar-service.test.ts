@@ -249,3 +249,14 @@ describe('a constraint', () => {
     good.close();
   });
 });
+
+it('a thread that ends takes its constraints with it, and the next request starts another', async () => {
+  const own = openService();
+  const lost = openSpec(own, json({ const: 1 }));
+  await lost.ready();
+  await own.close();
+  assert.throws(() => lost.mask, /thread ended/);
+  const next = openSpec(own, json({ const: 1 }));
+  assert.ok(await takes(next, '1'));
+  await own.close();
+});

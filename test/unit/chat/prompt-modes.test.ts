@@ -270,7 +270,9 @@ describe('a reply that is gone on with', () => {
   });
 
   it('needs an assistant message with text at the end', () => {
-    for (const messages of [[ask], [], [ask, assistant('')]]) {
+    const call = { id: 'c', name: 'f', arguments: {} };
+    const calling: ChatMessage = { ...assistant('I look.'), toolCalls: [call] };
+    for (const messages of [[ask], [], [ask, assistant('')], [ask, calling]]) {
       assert.throws(
         () => continuationOf(messages, R4B),
         (error: unknown) =>

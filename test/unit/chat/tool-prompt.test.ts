@@ -89,6 +89,20 @@ describe('tools in the prompt', () => {
     assert.ok(text.startsWith('<|im_start|>system\n# Tools\n'), text);
   });
 
+  it('have their results in the order of the calls, however they came', () => {
+    const [system, user, assistant, first, second] = CONVERSATION as [
+      ChatMessage,
+      ChatMessage,
+      ChatMessage,
+      ChatMessage,
+      ChatMessage,
+    ];
+    for (const family of ['R-4B', 'Qwen3'] as const) {
+      const { text } = write(family, [system, user, assistant, second, first]);
+      assert.equal(text, write(family, CONVERSATION).text);
+    }
+  });
+
   it('leave no trace where none are offered', () => {
     for (const family of ['R-4B', 'Qwen3'] as const) {
       const { text } = write(family, [{ role: 'user', content: 'x' }], []);
