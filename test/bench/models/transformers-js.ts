@@ -60,8 +60,8 @@ export async function writeTransformersJs(checkpointDir: string, outDir: string)
 
 function mergedGraph(weights: WeightStore, text: TextConfig): GraphBuilder {
   const graph = new GraphBuilder('model');
-  const ids = graph.input('input_ids', 'int64', ['batch', 'sequence']);
-  const mask = graph.input('attention_mask', 'int64', ['batch', 'total']);
+  const ids = graph.input('input_ids', 'int64', ['batch_size', 'sequence_length']);
+  const mask = graph.input('attention_mask', 'int64', ['batch_size', 'total_sequence_length']);
   const context: DecoderContext = {
     graph,
     weights,
@@ -86,7 +86,7 @@ function mergedGraph(weights: WeightStore, text: TextConfig): GraphBuilder {
   const logits = headLinear(context, { path: '/lm_head', input: rows, weight: LM_HEAD });
   const shaped = graph.op('/lm_head/shape', 'Unsqueeze', [logits, graph.int64s([1])]);
   graph.identity(shaped, 'logits');
-  graph.output('logits', 'float32', ['batch', 'one', text.vocabSize]);
+  graph.output('logits', 'float32', ['batch_size', 'one', text.vocabSize]);
   return graph;
 }
 
@@ -132,15 +132,19 @@ function embed({ graph, weights }: DecoderContext, ids: string): string {
 
 /** The names our layers use inside, transformers.js' own at the border. */
 function declareGrowingCache({ graph, text }: DecoderContext, layer: number): void {
-  const dims = (length: string) => ['batch', text.numKvHeads, length, text.headDim];
+  const dims = (length: string) => ['batch_size', text.numKvHeads, length, text.headDim];
   for (const [past, present, name] of [
     [DECODER_IO.pastKey(layer), DECODER_IO.presentKey(layer), 'key'],
     [DECODER_IO.pastValue(layer), DECODER_IO.presentValue(layer), 'value'],
   ] as const) {
-    const input = graph.input(`past_key_values.${layer}.${name}`, 'float32', dims('past'));
+    const input = graph.input(
+      `past_key_values.${layer}.${name}`,
+      'float32',
+      dims('past_sequence_length'),
+    );
     if (input !== past) graph.identity(input, past);
     const output = `present.${layer}.${name}`;
     if (output !== present) graph.identity(present, output);
-    graph.output(output, 'float32', dims('total'));
+    graph.output(output, 'float32', dims('total_sequence_length'));
   }
 }
