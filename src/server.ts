@@ -184,6 +184,7 @@ function engineSettings(manifest: Manifest, options: ServeOptions): EngineSettin
     tilesPerStep: 1,
     maxThinkers: maxThinkersOf(options),
     stallMs: options.maxStallMs,
+    speculates: options.speculation,
     reuse: {
       prefixes: options.prefixCache,
       featureBytes: Math.round(options.featureCacheMb * 1024 * 1024),

@@ -6,6 +6,7 @@ import type { OptionRow } from './option-row.ts';
 export const engineFlagsShape = {
   maxThinkers: z.coerce.number().int().min(1).max(256).optional(),
   maxStallMs: z.coerce.number().positive().max(60_000),
+  speculation: z.boolean(),
   deadline: z.coerce.number().positive().max(86_400).optional(),
 } as const;
 
@@ -21,6 +22,10 @@ export const ENGINE_FLAG_ROWS: readonly OptionRow[] = [
     env: 'THINKGATE_MAX_STALL_MS',
     description: 'longest that prompts hold up running streams between two tokens',
     default: '500',
+  },
+  {
+    flags: '--no-speculation',
+    description: 'never guess the next tokens of a stream that runs alone from its own text',
   },
   {
     flags: '--deadline <seconds>',

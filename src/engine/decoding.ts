@@ -1,13 +1,18 @@
 import { Compaction } from './compaction.ts';
 import type { Entry } from './entry.ts';
-import type { FinishEvent, FinishReason, GenerationEvent } from './generation.ts';
+import type { EngineTotals, FinishEvent, FinishReason, GenerationEvent } from './generation.ts';
 import type { ModelRunner } from './model-runner.ts';
 import type { SlotPool } from './slot-pool.ts';
+import { Speculation } from './speculation.ts';
 
 export interface DecodingOptions {
   readonly runner: ModelRunner;
   readonly slots: SlotPool;
   readonly eos: ReadonlySet<number>;
+  /** Whether a stream that runs alone may look ahead. */
+  readonly speculates: boolean;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
   readonly say: (entry: Entry, events: readonly GenerationEvent[]) => void;
   readonly finish: (entry: Entry, reason: FinishReason, end: Partial<FinishEvent>) => void;
   readonly fail: (entry: Entry, error: unknown) => void;
@@ -17,31 +22,74 @@ export interface DecodingOptions {
 export class Decoding {
   readonly #options: DecodingOptions;
   readonly #compaction = new Compaction();
+  readonly #speculation: Speculation | null;
 
   constructor(options: DecodingOptions) {
     this.#options = options;
+    this.#speculation = options.speculates ? new Speculation() : null;
+  }
+
+  get totals(): Pick<EngineTotals, 'draftedTokens' | 'acceptedTokens'> {
+    return this.#speculation?.totals ?? { draftedTokens: 0, acceptedTokens: 0 };
   }
 
   /** One token for each. */
   async step(entries: readonly Entry[]): Promise<void> {
     if (entries.length === 0) return;
-    const { runner, slots, fail } = this.#options;
+    const { runner, fail, now } = this.#options;
+    const [alone] = entries.length === 1 ? entries : [];
     try {
+      if (alone !== undefined && (await this.#lookAhead(alone))) return;
       await this.#bringTogether(entries);
       const rows = entries.map(({ sequence }) => ({
         slot: sequence.slot,
         position: sequence.numCached,
         tokenId: sequence.lastTokenId,
       }));
+      const started = now();
       const logits = await runner.decode(rows);
+      if (alone !== undefined) this.#speculation?.plainStep(now() - started);
       for (const [row, entry] of entries.entries()) {
-        slots.append(entry.sequence.slot, [entry.sequence.lastTokenId]);
-        entry.sequence.numCached++;
-        this.append(entry, logits[row]);
+        this.#advance(entry, logits[row]);
       }
     } catch (error) {
       for (const entry of entries) fail(entry, error);
     }
+  }
+
+  /**
+   * A step of several tokens where some can be guessed: each is chosen from its own logits, as in steps of one, up to
+   * the first that was not foreseen.
+   * @returns false where a plain step is to be made
+   */
+  async #lookAhead(entry: Entry): Promise<boolean> {
+    const { runner, now } = this.#options;
+    const { sequence } = entry;
+    const draft = this.#speculation?.draft(sequence, runner.limits.slotCapacity) ?? [];
+    if (draft.length === 0) return false;
+    const { slot, numCached: position, lastTokenId } = sequence;
+    const started = now();
+    const logits = await runner.verify({ slot, position, tokenIds: [lastTokenId, ...draft] });
+    let numAccepted = 0;
+    this.#advance(entry, logits[0]);
+    while (this.#goesOn(entry) && sequence.lastTokenId === draft[numAccepted]) {
+      numAccepted++;
+      this.#advance(entry, logits[numAccepted]);
+    }
+    this.#speculation?.verified(now() - started, draft.length, numAccepted);
+    return true;
+  }
+
+  #goesOn({ sequence, abort }: Entry): boolean {
+    return sequence.status === 'running' && !abort.signal.aborted;
+  }
+
+  /** The sequence's last token is in the cache now, and its logits tell the next. */
+  #advance(entry: Entry, logits: Float32Array | undefined): void {
+    const { sequence } = entry;
+    this.#options.slots.append(sequence.slot, [sequence.lastTokenId]);
+    sequence.numCached++;
+    this.append(entry, logits);
   }
 
   async #bringTogether(entries: readonly Entry[]): Promise<void> {

@@ -33,6 +33,8 @@ export interface EngineOptions {
   readonly imageTokenId: number | null;
   readonly limits: EngineLimits;
   readonly reuse: ReuseOptions;
+  /** Whether a stream that runs alone may guess its next tokens from the text so far. */
+  readonly speculates: boolean;
   /** Opens what a request's answer is held to. */
   readonly openConstraint: OpenConstraint;
   /** Monotonic milliseconds. */
@@ -82,6 +84,8 @@ export class Engine {
       runner,
       slots,
       eos,
+      speculates: options.speculates,
+      now,
       say: (entry, events) => this.#say(entry, events),
       finish: (entry, reason, end) => this.#finish(entry, reason, end),
       fail: (entry, error) => this.#fail(entry, error),
@@ -125,7 +129,7 @@ export class Engine {
       numWaiting: waiting.length,
       numThinking: running.filter(({ sequence }) => sequence.thinks).length,
       kvCacheUsage: held / (numSlots * slotCapacity),
-      totals: { ...this.#prompts.totals, ...this.#meter.totals },
+      totals: { ...this.#prompts.totals, ...this.#meter.totals, ...this.#decoding.totals },
     };
   }
 

@@ -123,6 +123,9 @@ export interface EngineTotals {
   readonly prefilledTokens: number;
   readonly encodedTiles: number;
   readonly visionMs: number;
+  /** Tokens that were guessed from the text so far, and those of them that came. */
+  readonly draftedTokens: number;
+  readonly acceptedTokens: number;
   /** Thinkers that gave their slot back to a request that might be short. */
   readonly parked: number;
   /** Requests that were ended from outside before their own end. */
@@ -140,6 +143,8 @@ export const NO_TOTALS: EngineTotals = {
   prefilledTokens: 0,
   encodedTiles: 0,
   visionMs: 0,
+  draftedTokens: 0,
+  acceptedTokens: 0,
   parked: 0,
   aborted: 0,
 };

@@ -55,6 +55,17 @@ export interface DecodeRow {
   readonly tokenId: number;
 }
 
+/** Consecutive tokens of one sequence whose logits are all wanted; at most MAX_VERIFIED of them. */
+export interface DraftRow {
+  readonly slot: number;
+  /** Position of the first. */
+  readonly position: number;
+  readonly tokenIds: readonly number[];
+}
+
+/** Most tokens of a draft, with the one before it. */
+export const MAX_VERIFIED = 8;
+
 export interface PrefixCopy {
   readonly fromSlot: number;
   readonly toSlot: number;
@@ -83,6 +94,12 @@ export interface ModelRunner {
   prefill(chunk: PrefillChunk, signal?: AbortSignal): Promise<Float32Array | undefined>;
   /** One step of several sequences. @returns one float32 [vocabSize] view per row, in order. Valid until the next call. */
   decode(rows: readonly DecodeRow[]): Promise<readonly Float32Array[]>;
+  /**
+   * One step of one sequence over several tokens: its last, and some that may follow it.
+   * @returns one float32 [vocabSize] view per token, in order. Valid until the next call. Whatever turns out not to
+   *   follow is overwritten by the step that writes its position.
+   */
+  verify(draft: DraftRow): Promise<readonly Float32Array[]>;
   /**
    * Copies the first positions of one slot's cache to another's, which then holds nothing else.
    * @throws Error when the slots are not two, or the first does not hold as many.

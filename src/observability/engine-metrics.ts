@@ -67,6 +67,14 @@ const TOTALS: Readonly<
     help: 'Pictures found among those encoded before.',
     value: ({ pictureHits }) => pictureHits,
   },
+  spec_decode_num_draft_tokens_total: {
+    help: 'Tokens guessed from the text so far, for streams that ran alone.',
+    value: ({ draftedTokens }) => draftedTokens,
+  },
+  spec_decode_num_accepted_tokens_total: {
+    help: 'Guessed tokens that came.',
+    value: ({ acceptedTokens }) => acceptedTokens,
+  },
   num_requests_parked_total: {
     help: 'Thinkers that gave their slot back to a request that might be short.',
     value: ({ parked }) => parked,

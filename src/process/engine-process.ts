@@ -46,6 +46,7 @@ async function load(message: LoadMessage): Promise<void> {
     imageTokenId: manifest.tokens.image,
     limits: settings,
     reuse: settings.reuse,
+    speculates: settings.speculates,
     openConstraint: (request) => grammars.open(request),
     now: () => performance.now(),
     emit: (events) => send({ type: 'events', events, counts: created.counts(), residentBytes }),

@@ -20,6 +20,7 @@ export interface EngineSettings {
   readonly maxThinkers: number;
   /** Longest that prompts hold up running streams in one step, in milliseconds. */
   readonly stallMs: number;
+  readonly speculates: boolean;
   readonly reuse: ReuseOptions;
 }
 

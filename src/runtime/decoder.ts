@@ -1,3 +1,4 @@
+import { MAX_VERIFIED } from '../engine/model-runner.ts';
 import { DECODER_IO } from '../model-package/graph-io.ts';
 import type { TextShape } from '../model-package/manifest.ts';
 import type { KvCache } from './kv-cache.ts';
@@ -32,10 +33,10 @@ export class Decoder {
     this.#hiddenSize = text.hiddenSize;
     this.#vocabSize = text.vocabSize;
     const { numSlots } = cache;
-    this.#logits = new Float32Array(numSlots * text.vocabSize);
+    this.#logits = new Float32Array(Math.max(numSlots, MAX_VERIFIED) * text.vocabSize);
     this.#seqlens = new Int32Array(new ArrayBuffer(numSlots * Int32Array.BYTES_PER_ELEMENT));
     this.#logitIndices = new BigInt64Array(
-      new ArrayBuffer(numSlots * BigInt64Array.BYTES_PER_ELEMENT),
+      new ArrayBuffer(Math.max(numSlots, MAX_VERIFIED) * BigInt64Array.BYTES_PER_ELEMENT),
     );
   }
 

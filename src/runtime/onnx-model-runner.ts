@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type {
   DecodeRow,
+  DraftRow,
   ModelLimits,
   ModelRunner,
   PrefillChunk,
@@ -13,7 +14,13 @@ import { Embedder } from './embedder.ts';
 import { checkGraph, type GraphKind } from './graph-check.ts';
 import { KvCache } from './kv-cache.ts';
 import { type Backend, RuntimeError, type Session } from './session.ts';
-import { checkDecodeRows, checkPrefillChunk, checkPrefixCopy, checkSlot } from './step-check.ts';
+import {
+  checkDecodeRows,
+  checkDraft,
+  checkPrefillChunk,
+  checkPrefixCopy,
+  checkSlot,
+} from './step-check.ts';
 import { readNewline, VisionEncoder } from './vision-encoder.ts';
 
 export interface ModelRunnerOptions {
@@ -175,6 +182,23 @@ class OnnxModelRunner implements ModelRunner {
       logitRows: slots.map((slot) => slot - firstSlot),
     });
     for (const { slot, position } of rows) cache.setLength(slot, position + 1);
+    return logits;
+  }
+
+  async verify({ slot, position, tokenIds }: DraftRow): Promise<readonly Float32Array[]> {
+    const { cache, decoder, embedder } = this.#parts;
+    checkDraft({ slot, position, tokenIds }, cache);
+    // As in prefill.
+    cache.setLength(slot, position);
+    const embeddings = await embedder.embed(tokenIds);
+    const logits = await decoder.run({
+      firstSlot: slot,
+      embeddings,
+      tokensPerSlot: tokenIds.length,
+      lastPositions: [position + tokenIds.length - 1],
+      logitRows: tokenIds.map((_, row) => row),
+    });
+    cache.setLength(slot, position + tokenIds.length);
     return logits;
   }
 

@@ -1,4 +1,10 @@
-import type { DecodeRow, PrefillChunk, PrefixCopy } from '../engine/model-runner.ts';
+import {
+  type DecodeRow,
+  type DraftRow,
+  MAX_VERIFIED,
+  type PrefillChunk,
+  type PrefixCopy,
+} from '../engine/model-runner.ts';
 import type { KvCache } from './kv-cache.ts';
 import { RuntimeError } from './session.ts';
 
@@ -43,6 +49,21 @@ export function checkDecodeRows(rows: readonly DecodeRow[], cache: KvCache): voi
         `Position ${position} is past slot ${slot}'s ${cache.slotCapacity} positions.`,
       );
     }
+  }
+}
+
+/** @throws RuntimeError when a draft does not fit its slot, or has more tokens than can be verified */
+export function checkDraft({ slot, position, tokenIds }: DraftRow, cache: KvCache): void {
+  checkSlot(slot, cache);
+  checkPosition(slot, position, cache);
+  const numTokens = tokenIds.length;
+  if (numTokens < 1 || numTokens > MAX_VERIFIED) {
+    throw new RuntimeError(`1 to ${MAX_VERIFIED} tokens can be verified, got ${numTokens}.`);
+  }
+  if (position + numTokens > cache.slotCapacity) {
+    throw new RuntimeError(
+      `${numTokens} tokens at position ${position} end past slot ${slot}'s ${cache.slotCapacity} positions.`,
+    );
   }
 }
 

@@ -21,6 +21,7 @@ export interface BenchOptions {
   readonly prefillChunk?: number;
   readonly tilesPerStep?: number;
   readonly maxThinkers?: number;
+  readonly speculates?: boolean;
   readonly stallMs?: number;
   /** Monotonic milliseconds; one more with every look at it unless given. */
   readonly now?: () => number;
@@ -66,6 +67,7 @@ export class EngineBench {
         slotCapacity,
       },
       imageTokenId: IMAGE,
+      speculates: options.speculates ?? false,
       ...(options.onCall === undefined ? {} : { onCall: options.onCall }),
     });
     this.engine = new Engine({
@@ -83,6 +85,7 @@ export class EngineBench {
       },
       reuse: options.reuse ?? { prefixes: true, featureBytes: 2 ** 20 },
       openConstraint: options.openConstraint ?? noConstraint,
+      speculates: options.speculates ?? false,
       now: options.now ?? (() => this.#time++),
       emit: (addressed) => {
         options.onEmit?.(addressed.map(({ id }) => id));

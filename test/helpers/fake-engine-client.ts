@@ -78,6 +78,8 @@ export class FakeEngineClient implements EngineClient {
         prefilledTokens: 30,
         encodedTiles: 12,
         visionMs: 600,
+        draftedTokens: 9,
+        acceptedTokens: 6,
         parked: 2,
         aborted: 4,
       },

@@ -15,6 +15,9 @@ export interface RuntimeEngineOptions {
   readonly slotCapacity: number;
   readonly prefillChunk?: number;
   readonly numThreads?: number;
+  readonly speculates?: boolean;
+  /** Monotonic milliseconds; the process' own clock unless given. */
+  readonly now?: () => number;
   readonly reuse?: Partial<ReuseOptions>;
   /** Called after every step that had something to tell. */
   readonly onStep?: () => void;
@@ -66,7 +69,8 @@ export class RuntimeEngine {
       },
       reuse: { prefixes: true, featureBytes: 2 ** 24, ...options.reuse },
       openConstraint: noConstraint,
-      now: () => performance.now(),
+      speculates: options.speculates ?? false,
+      now: options.now ?? (() => performance.now()),
       emit: (events) => {
         for (const { id, event } of events) {
           const entry = this.#running.get(id);
@@ -106,6 +110,7 @@ export class RuntimeEngine {
         return runner.prefill(chunk, signal);
       },
       decode: (rows) => runner.decode(rows),
+      verify: (draft) => runner.verify(draft),
       copyPrefix: (copy) => {
         work.numCopies += 1;
         return runner.copyPrefix(copy);

@@ -1,5 +1,6 @@
 import type {
   DecodeRow,
+  DraftRow,
   ModelLimits,
   ModelRunner,
   PrefillChunk,
@@ -35,6 +36,7 @@ export type RunnerCall =
       readonly count: number;
     }
   | { readonly kind: 'copy'; readonly copy: PrefixCopy }
+  | { readonly kind: 'verify'; readonly keys: readonly number[]; readonly draft: DraftRow }
   | { readonly kind: 'swap'; readonly slots: readonly [number, number] }
   | { readonly kind: 'prefill'; readonly key: number; readonly chunk: PrefillChunk }
   | {
@@ -46,6 +48,8 @@ export type RunnerCall =
 export interface ScriptedRunnerOptions {
   readonly limits: ModelLimits;
   readonly imageTokenId: number;
+  /** Whether a step may overwrite what a verified draft left. */
+  readonly speculates?: boolean;
   /** Called before each call does its work: may throw, or return a promise to wait for. */
   readonly onCall?: (call: RunnerCall, index: number) => Promise<void> | void;
 }
@@ -145,11 +149,35 @@ export class ScriptedRunner implements ModelRunner {
       return rows.map(({ slot: number, position, tokenId }) => {
         const slot = this.#slot(number);
         if (slot.promptLength === null) throw new Error(`Slot ${number} is still in its prompt.`);
+        // Guessed tokens that did not come are behind it.
+        const isKnown = this.#options.speculates === true && position < slot.cached.length;
+        if (isKnown) slot.cached.length = slot.features.length = position;
         if (position !== slot.cached.length || position >= this.limits.slotCapacity) {
           throw new Error(
             `Slot ${number} holds ${slot.cached.length} tokens; got position ${position}.`,
           );
         }
+        slot.cached.push(tokenId);
+        slot.features.push(undefined);
+        return this.#lend(slot);
+      });
+    });
+  }
+
+  verify(draft: DraftRow): Promise<readonly Float32Array[]> {
+    const keys = [this.#slots.get(draft.slot)?.key ?? -1];
+    return this.#call({ kind: 'verify', keys, draft }, undefined, () => {
+      const slot = this.#slot(draft.slot);
+      const { position, tokenIds } = draft;
+      if (slot.promptLength === null || position < slot.promptLength) {
+        throw new Error(`Slot ${draft.slot} is still in its prompt.`);
+      }
+      if (position > slot.cached.length || position + tokenIds.length > this.limits.slotCapacity) {
+        throw new Error(`Slot ${draft.slot} holds ${slot.cached.length}; got ${position}.`);
+      }
+      slot.cached.length = position;
+      slot.features.length = position;
+      return tokenIds.map((tokenId) => {
         slot.cached.push(tokenId);
         slot.features.push(undefined);
         return this.#lend(slot);

@@ -29,6 +29,7 @@ function outline(calls: readonly RunnerCall[]): string[] {
   return calls.map((call) => {
     if (call.kind === 'encode') return `encode ${call.image.hash} ${call.first}+${call.count}`;
     if (call.kind === 'decode') return `decode ${call.keys.join(',')}`;
+    if (call.kind === 'verify') return `verify ${call.keys[0]}`;
     if (call.kind === 'swap') return `swap ${call.slots.join(',')}`;
     if (call.kind === 'copy') return `copy ${call.copy.fromSlot} to ${call.copy.toSlot}`;
     return `prefill ${call.key} ${call.chunk.start}+${call.chunk.tokenIds.length}`;

@@ -1,0 +1,33 @@
+/** Tokens that must repeat before what followed them is taken for a draft: the longest match first. */
+const LONGEST_MATCH = 4;
+const SHORTEST_MATCH = 2;
+
+/**
+ * Drafts the next tokens of a text from itself (prompt lookup decoding, Saxena 2023): where its last tokens stood
+ * before, most recently, what followed them there may follow again.
+ * @param count most tokens to draft
+ * @returns the draft; empty where nothing repeats
+ */
+export function lookUpDraft(
+  promptTokenIds: Int32Array,
+  generated: readonly number[],
+  count: number,
+): number[] {
+  const numPrompt = promptTokenIds.length;
+  const total = numPrompt + generated.length;
+  const at = (index: number): number =>
+    (index < numPrompt ? promptTokenIds[index] : generated[index - numPrompt]) ?? -1;
+  let [found, longest] = [-1, SHORTEST_MATCH - 1];
+  for (let end = total - 1; end > 0 && longest < LONGEST_MATCH; end--) {
+    let length = 0;
+    while (
+      length < LONGEST_MATCH &&
+      length < end &&
+      at(end - 1 - length) === at(total - 1 - length)
+    )
+      length++;
+    if (length > longest) [found, longest] = [end, length];
+  }
+  if (found < 0) return [];
+  return Array.from({ length: Math.min(count, total - found) }, (_, index) => at(found + index));
+}
