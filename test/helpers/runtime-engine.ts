@@ -40,6 +40,8 @@ export class RuntimeEngine {
   readonly engine: Engine;
   readonly runner: ModelRunner;
   readonly work: Work = { numTiles: 0, numPrefilled: 0, numCopies: 0 };
+  /** Of all prompts there were. */
+  readonly signals = new Set<AbortSignal>();
   readonly #running = new Map<string, { tokenIds: number[]; resolve: (end: Outcome) => void }>();
 
   static async open(options: RuntimeEngineOptions): Promise<RuntimeEngine> {
@@ -107,6 +109,7 @@ export class RuntimeEngine {
       packFeatures: (image, features) => runner.packFeatures(image, features),
       prefill: (chunk, signal) => {
         work.numPrefilled += chunk.tokenIds.length;
+        if (signal !== undefined) this.signals.add(signal);
         return runner.prefill(chunk, signal);
       },
       decode: (rows) => runner.decode(rows),

@@ -105,6 +105,13 @@ export class Served {
     });
   }
 
+  /** A sample of /metrics, all label sets together. */
+  async metric(name: string): Promise<number> {
+    const text = await (await fetch(`${this.#url}/metrics`)).text();
+    const lines = text.split('\n').filter((line) => line.startsWith(name));
+    return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+  }
+
   stop(): Promise<void> {
     this.#agent.destroy();
     return new Promise((resolve) => {

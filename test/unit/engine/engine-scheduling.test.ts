@@ -69,7 +69,7 @@ describe('Engine: thinkers and direct answers', () => {
     // Both are in their thinking when the short one comes.
     while (parked.tokens('request 2').length < 10) await Promise.resolve();
     const direct = parked.submit(answers(11));
-    await direct;
+    assert.equal((await direct).reason, 'stop');
     assert.equal(parked.engine.counts().totals.parked, 1);
     assert.ok(!parked.isFinished('request 1') && !parked.isFinished('request 2'));
     await running;
@@ -93,7 +93,7 @@ describe('Engine: thinkers and direct answers', () => {
     const { script } = thinks(1, 40);
     const long = bench.submit({ request, script });
     while (bench.tokens('request 1').length < 10) await Promise.resolve();
-    await bench.submit(answers(11));
+    assert.equal((await bench.submit(answers(11))).reason, 'stop');
     assert.ok(!bench.isFinished('request 1'));
     const [finish] = await Promise.all([long, other]);
     assert.equal(finish.reason, 'stop');
