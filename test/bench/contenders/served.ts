@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 import type { Measured, Task } from './contender.ts';
 
 const CLI = fileURLToPath(new URL('../../../src/cli.js', import.meta.url));
+/** What the chat template of a direct answer adds to a text. */
+const TEMPLATE_TOKENS = 11;
 /** Common words, one token each in most vocabularies. */
 const WORDS =
   'time year people way day man thing woman life child world school state family student group country problem hand part place case week company system program question work number night point home water room mother area money story fact month lot right study book eye job word business issue side kind head house service friend father power hour game line end member law car city name team minute idea body back parent face others level office door health person art war history party result change morning reason research girl guy moment air teacher force education'.split(
@@ -136,7 +138,7 @@ function hasToken(part: string): boolean {
 
 /** About as many tokens, a chat template's own among them, and never the same text twice. */
 export function freshText(numTokens: number): string {
-  const count = Math.max(1, numTokens - 8);
+  const count = Math.max(1, numTokens - TEMPLATE_TOKENS);
   const pick = (): string => WORDS[Math.floor(Math.random() * WORDS.length)] ?? '';
   return Array.from({ length: count }, pick).join(' ');
 }
