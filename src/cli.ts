@@ -6,6 +6,7 @@ import { registerConvert } from './cli/convert-command.ts';
 import { registerEval } from './cli/eval-command.ts';
 import { registerInspect } from './cli/inspect-command.ts';
 import { registerPull } from './cli/pull-command.ts';
+import { registerReport } from './cli/report-command.ts';
 import { registerServe } from './cli/serve-command.ts';
 import { packageVersion } from './package-version.ts';
 
@@ -21,6 +22,7 @@ registerInspect(program);
 registerCalibrate(program);
 registerEval(program);
 registerPull(program);
+registerReport(program);
 
 try {
   await program.parseAsync();

@@ -2,8 +2,10 @@ import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import { createChatFormatter } from './chat/formatter.ts';
+import type { Tokenizer } from './chat/tokenizer.ts';
 import { readTls, toAccess } from './cli/access-flags.ts';
 import { maxThinkersOf } from './cli/engine-flags.ts';
+import { openLedger } from './cli/ledger-flags.ts';
 import { toLimits } from './cli/limit-flags.ts';
 import { toImageLimits } from './cli/picture-flags.ts';
 import type { ServeOptions } from './cli/serve-options.ts';
@@ -12,14 +14,15 @@ import { buildApp } from './http/app.ts';
 import { holdoutProblem, secureRandom } from './http/holdout.ts';
 import { DEFAULT_HTTP_SETTINGS } from './http/settings.ts';
 import { policyProblem, type ThinkingPolicy } from './http/thinking-policy.ts';
+import { withLedger } from './ledger/ledger-log.ts';
 import type { Manifest } from './model-package/manifest.ts';
 import type { Protocol } from './model-package/protocol.ts';
 import { readPackage } from './model-package/read-package.ts';
 import { Metrics } from './observability/metrics.ts';
-import { createRequestLog } from './observability/request-log.ts';
+import { createRequestLog, type RequestLog } from './observability/request-log.ts';
 import { packageVersion } from './package-version.ts';
 import { EngineProcessClient } from './process/engine-process-client.ts';
-import type { EngineSettings } from './process/messages.ts';
+import type { EngineSettings, LoadMessage } from './process/messages.ts';
 import { hasDecisionPoint, protocolTokens, silentIds } from './thinking/protocol-tokens.ts';
 
 /** Slots get no more positions than this unless the operator asks: most requests are far shorter. */
@@ -62,30 +65,25 @@ export async function startServer(
     maxPromptTokens: settings.slotCapacity - 1,
   });
   const { tokenizer } = formatter;
-  const tokenTable = tokenizer.tokenTable(manifest.text.vocabSize);
+  const load = engineLoad({ packageDir, manifest, settings }, tokenizer);
   const version = packageVersion();
-  const requestLog = createRequestLog(options.logLevel);
+  const { requestLog, closeLog } = openLog(options);
   const engine = new EngineProcessClient({
-    load: {
-      packageDir,
-      manifest,
-      settings,
-      tokenTable,
-      silentIds: silentIds(manifest.thinking, tokenizer, manifest.tokens.eos),
-      protocolTokens: protocolTokens(manifest.thinking, (text) => tokenizer.encode(text)),
-    },
+    load,
     maxWaiting: options.maxQueue,
     log: (level, message) => requestLog.note(level, message),
   });
   noteUnverified(manifest.thinking, (message) => requestLog.note('warn', message));
   const modelId = options.name ?? manifest.name;
+  const { precision } = manifest;
+  const { holdoutShare = null } = options;
   const app = await buildApp({
     model: {
       id: modelId,
       manifest,
       formatter,
       tokenizer,
-      tokenTable,
+      tokenTable: load.tokenTable,
       specialIds: tokenizer.specialIds,
       exitTokens: tokenizer.encode(manifest.thinking.budget.exit).length,
       engine,
@@ -93,8 +91,8 @@ export async function startServer(
     metrics: new Metrics(() => [engine.status()], {
       version,
       model: modelId,
-      precision: manifest.precision,
-      holdoutShare: options.holdoutShare ?? null,
+      precision,
+      holdoutShare,
     }),
     requestLog,
     version,
@@ -102,14 +100,12 @@ export async function startServer(
     settings: { ...operator, thinking },
   });
   const close = async (): Promise<boolean> => {
-    const isComplete = await drain(app, {
-      ...operator,
-      onDeadline: () => {
-        requestLog.note('warn', 'the time to drain is over; ending the requests that still run');
-        void engine.close();
-      },
+    const isComplete = await drain(app, operator, () => {
+      requestLog.note('warn', 'the time to drain is over; ending the requests that still run');
+      void engine.close();
     });
     await Promise.all([engine.close(), formatter.close()]);
+    closeLog();
     return isComplete;
   };
   try {
@@ -122,6 +118,30 @@ export async function startServer(
   const url = urlOf(app.server.address() as AddressInfo, operator.tls === null ? 'http' : 'https');
   const needsKey = !operator.access.keys.isEmpty;
   return { url, modelId, packageDir, needsKey, close };
+}
+
+/** All that the engine process has to know of the model, the text side of it included. */
+function engineLoad(
+  { packageDir, manifest, settings }: Pick<LoadMessage, 'packageDir' | 'manifest' | 'settings'>,
+  tokenizer: Tokenizer,
+): Omit<LoadMessage, 'type'> {
+  return {
+    packageDir,
+    manifest,
+    settings,
+    tokenTable: tokenizer.tokenTable(manifest.text.vocabSize),
+    silentIds: silentIds(manifest.thinking, tokenizer, manifest.tokens.eos),
+    protocolTokens: protocolTokens(manifest.thinking, (text) => tokenizer.encode(text)),
+  };
+}
+
+/** The log of requests, and the ledger with it where there is one. */
+function openLog(options: ServeOptions): { requestLog: RequestLog; closeLog: () => void } {
+  const log = createRequestLog(options.logLevel);
+  const ledger = openLedger(options);
+  return ledger === null
+    ? { requestLog: log, closeLog: () => {} }
+    : { requestLog: withLedger(log, ledger), closeLog: () => ledger.close() };
 }
 
 /** What the operator set of the HTTP surface, apart from the model's part in it. */
@@ -146,16 +166,14 @@ async function operatorSettings(options: ServeOptions) {
   };
 }
 
-interface DrainOptions {
-  readonly drainMs: number;
-  /** Ends what still runs. */
-  readonly onDeadline: () => void;
-}
-
-/** @returns whether everything finished before the deadline */
+/**
+ * @param onDeadline ends what still runs
+ * @returns whether everything finished before the deadline
+ */
 async function drain(
   app: FastifyInstance,
-  { drainMs, onDeadline }: DrainOptions,
+  { drainMs }: { readonly drainMs: number },
+  onDeadline: () => void,
 ): Promise<boolean> {
   let isComplete = true;
   const deadline = setTimeout(() => {

@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import { ACCESS_FLAG_ROWS, accessFlagsShape } from './access-flags.ts';
 import { ENGINE_FLAG_ROWS, engineFlagsShape } from './engine-flags.ts';
+import { LEDGER_FLAG_ROWS, ledgerFlagsShape } from './ledger-flags.ts';
 import { LIMIT_FLAG_ROWS, limitFlagsShape } from './limit-flags.ts';
 import type { OptionRow } from './option-row.ts';
 import { PICTURE_FLAG_ROWS, pictureFlagsShape } from './picture-flags.ts';
@@ -27,6 +28,7 @@ export const serveOptionsSchema = z.strictObject({
   ...accessFlagsShape,
   ...limitFlagsShape,
   ...pictureFlagsShape,
+  ...ledgerFlagsShape,
   verify: z.boolean(),
   logLevel: z.enum(['silent', 'error', 'warn', 'info', 'debug']),
 });
@@ -108,6 +110,7 @@ export const SERVE_OPTION_ROWS: readonly OptionRow[] = [
   ...ACCESS_FLAG_ROWS,
   ...LIMIT_FLAG_ROWS,
   ...PICTURE_FLAG_ROWS,
+  ...LEDGER_FLAG_ROWS,
   {
     flags: '--verify',
     description: "check every file's sha256 before serving",

@@ -1,0 +1,59 @@
+import { writeFile } from 'node:fs/promises';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { textTable } from '../evaluation/report/text-table.ts';
+import { readLedger } from '../ledger/read-ledger.ts';
+import { reportCsv } from '../ledger/report-csv.ts';
+import { reportPage } from '../ledger/report-page.ts';
+import { reportRows } from '../ledger/report-rows.ts';
+import { GROUPINGS, type Grouping, summarise } from '../ledger/summarise.ts';
+
+interface ReportFlags {
+  readonly by: Grouping;
+  readonly since?: Date;
+  readonly until?: Date;
+  readonly csv?: string;
+  readonly html?: string;
+}
+
+/** Adds `thinkgate report <ledger>`. */
+export function registerReport(program: Command): void {
+  program
+    .command('report')
+    .description('thinking rate, tokens and savings, from the ledger that `serve --ledger` keeps')
+    .argument('<ledger>', 'folder of the ledger, or one of its files')
+    .addOption(new Option('--by <what>', 'one row for each').choices(GROUPINGS).default('model'))
+    .option('--since <time>', 'leave out what ended before (ISO 8601, such as 2026-11-21)', toDate)
+    .option('--until <time>', 'leave out what ended after', toDate)
+    .option('--csv <file>', 'write the rows as CSV too; - writes them in place of the table')
+    .option('--html <file>', 'write a page with plots too')
+    .action(report);
+}
+
+async function report(path: string, flags: ReportFlags): Promise<void> {
+  const bad: string[] = [];
+  const records = readLedger({
+    path,
+    since: flags.since ?? null,
+    until: flags.until ?? null,
+    onBadLine: (file, line) => bad.push(`${file}:${line}`),
+  });
+  const summary = await summarise(records, flags.by);
+  if (bad.length > 0) {
+    process.stderr.write(
+      `thinkgate: ${bad.length} lines are no records and were left out, the first ${bad[0]}\n`,
+    );
+  }
+  if (summary.total.numRequests === 0) throw new Error(`no requests of that time in ${path}`);
+  const csv = reportCsv(summary, flags.by);
+  process.stdout.write(flags.csv === '-' ? csv : textTable(reportRows(summary, flags.by)));
+  if (flags.csv !== undefined && flags.csv !== '-') await writeFile(flags.csv, csv);
+  if (flags.html !== undefined) await writeFile(flags.html, reportPage(summary, flags.by));
+}
+
+function toDate(text: string): Date {
+  const date = new Date(text);
+  if (Number.isNaN(date.getTime())) {
+    throw new InvalidArgumentError('It must be a time in ISO 8601, such as 2026-11-21T08:00:00Z.');
+  }
+  return date;
+}
