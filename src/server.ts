@@ -10,6 +10,7 @@ import { toLimits } from './cli/limit-flags.ts';
 import { toImageLimits } from './cli/picture-flags.ts';
 import type { ServeOptions } from './cli/serve-options.ts';
 import { toThinkingPolicy } from './cli/thinking-flags.ts';
+import { openTracing } from './cli/tracing-flags.ts';
 import { buildApp } from './http/app.ts';
 import { holdoutProblem, secureRandom } from './http/holdout.ts';
 import { DEFAULT_HTTP_SETTINGS } from './http/settings.ts';
@@ -68,6 +69,7 @@ export async function startServer(
   const load = engineLoad({ packageDir, manifest, settings }, tokenizer);
   const version = packageVersion();
   const { requestLog, closeLog } = openLog(options);
+  const tracer = openTracing(options, version, (message) => requestLog.note('warn', message));
   const engine = new EngineProcessClient({
     load,
     maxWaiting: options.maxQueue,
@@ -95,6 +97,7 @@ export async function startServer(
       holdoutShare,
     }),
     requestLog,
+    tracer,
     version,
     openapiFile: fileURLToPath(OPENAPI_FILE),
     settings: { ...operator, thinking },
@@ -106,6 +109,7 @@ export async function startServer(
     });
     await Promise.all([engine.close(), formatter.close()]);
     closeLog();
+    await tracer?.close();
     return isComplete;
   };
   try {

@@ -8,6 +8,7 @@ import { LIMIT_FLAG_ROWS, limitFlagsShape } from './limit-flags.ts';
 import type { OptionRow } from './option-row.ts';
 import { PICTURE_FLAG_ROWS, pictureFlagsShape } from './picture-flags.ts';
 import { THINKING_FLAG_ROWS, thinkingFlagsShape } from './thinking-flags.ts';
+import { TRACING_FLAG_ROWS, tracingFlagsShape } from './tracing-flags.ts';
 
 /** What can be set of `thinkgate serve`, after checking. */
 export const serveOptionsSchema = z.strictObject({
@@ -29,6 +30,7 @@ export const serveOptionsSchema = z.strictObject({
   ...limitFlagsShape,
   ...pictureFlagsShape,
   ...ledgerFlagsShape,
+  ...tracingFlagsShape,
   verify: z.boolean(),
   logLevel: z.enum(['silent', 'error', 'warn', 'info', 'debug']),
 });
@@ -111,6 +113,7 @@ export const SERVE_OPTION_ROWS: readonly OptionRow[] = [
   ...LIMIT_FLAG_ROWS,
   ...PICTURE_FLAG_ROWS,
   ...LEDGER_FLAG_ROWS,
+  ...TRACING_FLAG_ROWS,
   {
     flags: '--verify',
     description: "check every file's sha256 before serving",

@@ -4,6 +4,7 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Metrics } from '../observability/metrics.ts';
 import type { RequestLog } from '../observability/request-log.ts';
+import type { RequestTracer } from '../observability/request-trace.ts';
 import { LoadPolicy } from '../thinking/load-policy.ts';
 import { addCors } from './access/cors.ts';
 import { addGate } from './access/gate.ts';
@@ -39,6 +40,8 @@ export interface AppOptions {
   readonly model: ServedModel;
   readonly metrics: Metrics;
   readonly requestLog: RequestLog;
+  /** Traces of requests; none unless given. */
+  readonly tracer?: RequestTracer | null;
   readonly version: string;
   readonly settings?: Partial<HttpSettings>;
   /** Description of these routes that /docs shows; without one there is no /docs. */
@@ -50,7 +53,7 @@ export interface AppOptions {
 /** The whole HTTP surface, not listening yet: call `listen` or `inject` on what comes back. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const settings = { ...DEFAULT_HTTP_SETTINGS, ...options.settings };
-  const { model, metrics, requestLog, version } = options;
+  const { model, metrics, requestLog, tracer = null, version } = options;
   const created = Math.floor(Date.now() / 1000);
   const load = settings.load === null ? null : new LoadPolicy(settings.load);
   const loadBias = (): number => load?.bias(model.engine.status()) ?? 0;
@@ -60,6 +63,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     running: new RunningCompletions(),
     metrics,
     requestLog,
+    tracer,
     loadBias,
     version,
     created,

@@ -5,12 +5,20 @@ import type { RouteContext } from './route-context.ts';
 /** Follows every request of a route's scope from its arrival on, so that it leaves a log line however it ends. */
 export function observeRequests(
   app: Pick<FastifyInstance, 'addHook'>,
-  { metrics, requestLog: log }: Pick<RouteContext, 'metrics' | 'requestLog'>,
+  { metrics, requestLog: log, tracer }: Pick<RouteContext, 'metrics' | 'requestLog' | 'tracer'>,
 ): void {
-  app.addHook('onRequest', async (request) => {
+  app.addHook('onRequest', async (request, reply) => {
     const keyId = request.caller?.keyId ?? null;
-    request.observation = new RequestObservation({ metrics, log, requestId: request.id, keyId });
+    const trace = tracer?.begin(traceparentOf(request)) ?? null;
+    if (trace !== null) reply.header('traceparent', trace.traceparent);
+    const requestId = request.id;
+    request.observation = new RequestObservation({ metrics, log, requestId, keyId, trace });
   });
+}
+
+function traceparentOf({ headers }: Pick<FastifyRequest, 'headers'>): string | undefined {
+  const { traceparent } = headers;
+  return typeof traceparent === 'string' ? traceparent : undefined;
 }
 
 /** The observation of a request whose route called `observeRequests`. */

@@ -1,6 +1,7 @@
 import type { Metrics } from '../observability/metrics.ts';
 import type { RequestLog } from '../observability/request-log.ts';
 import type { RequestObservation } from '../observability/request-observation.ts';
+import type { RequestTracer } from '../observability/request-trace.ts';
 import type { RunningCompletions } from './running-completions.ts';
 import type { ServedModel } from './served-model.ts';
 import type { HttpSettings } from './settings.ts';
@@ -12,6 +13,7 @@ export interface RouteContext {
   readonly running: RunningCompletions;
   readonly metrics: Metrics;
   readonly requestLog: RequestLog;
+  readonly tracer: RequestTracer | null;
   /** Bias on the choice to think at the present load; 0 without a policy. */
   readonly loadBias: () => number;
   readonly version: string;

@@ -29,6 +29,7 @@ export interface ObservedRequest {
   readonly requestId: string;
   /** Id of the API key; null where there is none. */
   readonly keyId: string | null;
+  readonly traceId: string | null;
   /** null where it was refused before there was anything to generate. */
   readonly facts: PreparedFacts | null;
   /** In the order of the reply's choices. */
@@ -46,6 +47,7 @@ export function toLogEntry(observed: ObservedRequest): RequestLogEntry {
   return {
     request_id: observed.requestId,
     key_id: observed.keyId,
+    trace_id: observed.traceId,
     completion_id: request?.id ?? null,
     model: facts?.model ?? null,
     status: observed.status,

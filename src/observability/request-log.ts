@@ -29,6 +29,8 @@ export interface RequestLogEntry {
   readonly request_id: string;
   /** Id of the API key, never its value; null where there are no keys. */
   readonly key_id: string | null;
+  /** Of its distributed trace; null where nothing is traced. */
+  readonly trace_id: string | null;
   readonly completion_id: string | null;
   readonly model: string | null;
   readonly status: number;

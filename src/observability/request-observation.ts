@@ -4,6 +4,7 @@ import { type ObservedRequest, type PreparedFacts, toLogEntry } from './log-entr
 import type { Metrics } from './metrics.ts';
 import { promptCounts } from './prompt-counts.ts';
 import type { RequestLog } from './request-log.ts';
+import type { RequestTrace } from './request-trace.ts';
 
 export interface ObservationContext {
   readonly metrics: Metrics;
@@ -11,6 +12,8 @@ export interface ObservationContext {
   readonly requestId: string;
   /** Id of the API key the request came with; null where there is none. */
   readonly keyId?: string | null;
+  /** Its span; null where nothing is traced. */
+  readonly trace?: RequestTrace | null;
 }
 
 /**
@@ -61,6 +64,7 @@ export class RequestObservation {
     const observed: ObservedRequest = {
       requestId: this.#context.requestId,
       keyId: this.#context.keyId ?? null,
+      traceId: this.#context.trace?.traceId ?? null,
       facts: this.#facts,
       generations: this.#generations,
       status,
@@ -69,7 +73,9 @@ export class RequestObservation {
     };
     this.#count(observed);
     this.#compare(observed);
-    this.#context.log.write(toLogEntry(observed));
+    const entry = toLogEntry(observed);
+    this.#context.log.write(entry);
+    this.#context.trace?.end(entry);
   }
 
   /** Breakdowns of the server aside, every request of the hold-out counts for what it was drawn for. */

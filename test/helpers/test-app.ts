@@ -148,6 +148,7 @@ export interface TestAppOptions {
   readonly manifest?: Partial<ServedModel['manifest']>;
   readonly beforeRoutes?: AppOptions['beforeRoutes'];
   readonly openapiFile?: string;
+  readonly tracer?: AppOptions['tracer'];
 }
 
 /** The real app over a fake engine and a fake chat room; not listening. */
@@ -180,6 +181,7 @@ export async function buildTestApp(options: TestAppOptions = {}): Promise<TestAp
     },
     version: '1.2.3',
     ...(options.settings && { settings: options.settings }),
+    ...(options.tracer && { tracer: options.tracer }),
     ...(options.openapiFile && { openapiFile: options.openapiFile }),
     ...(options.beforeRoutes && { beforeRoutes: options.beforeRoutes }),
   });
