@@ -4,7 +4,7 @@ import type { TokenConstraint } from './token-constraint.ts';
 
 /** White space that may stand where an answer could begin, before it has to. */
 const MAX_BLANK_TOKENS = 4;
-/** Ways to end a block that are tried before giving up. */
+/** Draws that are tried one by one, which nearly always does, before the whole vocabulary is looked at. */
 const MAX_TRIES = 32;
 
 /**
@@ -119,10 +119,23 @@ function drawUnless(
   let tokenId = first;
   let left: Float32Array | null = null;
   for (let tries = 0; isBarred(tokenId); tries++) {
-    if (tries === MAX_TRIES) throw new Error('No token was found that ends the thinking alone.');
+    if (tries === MAX_TRIES) return sample(withoutBarred(logits, isBarred));
     left ??= logits.slice();
     left[tokenId] = Number.NEGATIVE_INFINITY;
     tokenId = sample(left);
   }
   return tokenId;
+}
+
+/**
+ * The logits of the tokens that can stand, wherever in the vocabulary they are; where the model gives none of them a
+ * chance, they are all alike.
+ * @throws Error when there is no such token
+ */
+function withoutBarred(logits: Float32Array, isBarred: (tokenId: number) => boolean): Float32Array {
+  const left = logits.map((logit, id) => (isBarred(id) ? Number.NEGATIVE_INFINITY : logit));
+  if (left.some(Number.isFinite)) return left;
+  const even = logits.map((_, id) => (isBarred(id) ? Number.NEGATIVE_INFINITY : 0));
+  if (even.some(Number.isFinite)) return even;
+  throw new Error('There is no token that ends the thinking and begins no answer.');
 }

@@ -119,6 +119,7 @@ test('a request is logged in one entry that explains it, without its text', asyn
   const { ms, request_id, completion_id, ...rest } = entry;
   assert.deepEqual(rest, {
     key_id: null,
+    trace_id: null,
     quota_fallback: false,
     model: 'test-model',
     status: 200,

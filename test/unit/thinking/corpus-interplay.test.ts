@@ -83,8 +83,9 @@ for (const protocol of Object.values(BUILTIN_PROTOCOLS)) {
     it('an answer held to JSON is that after any budget, and the budget is as exact', async () => {
       const wording = { ...calls, reasoning: 'αβ {"γ": 1} '.repeat(40) };
       for (const [mode, behaviour] of thinking) {
-        for (const budget of BUDGETS) {
-          const of = { protocol, mode, behaviour, split: 'whole', wording, budget } as const;
+        for (const [index, budget] of BUDGETS.entries()) {
+          const split = SPLITS[index % SPLITS.length] ?? 'bytes';
+          const of = { protocol, mode, behaviour, split, wording, budget } as const;
           const held = await playReply({ ...of, allowed: JSON_ANSWERS }, new Random(budget));
           const free = await playReply(of, new Random(budget));
           const { bench, finish, what } = held;
@@ -94,7 +95,9 @@ for (const protocol of Object.values(BUILTIN_PROTOCOLS)) {
             played.bench.of('request 1').find((event) => event.type === 'decision'),
             played.bench.text('request 1', 'reasoning'),
             played.finish.thinkingEnd,
-            played.finish.usage.reasoningTokens,
+            // Where a tag is several tokens, one that the answer is not allowed to be begun with has to be gone on with
+            // as a tag, token by token, and all of that is frame.
+            split === 'whole' && played.finish.usage.reasoningTokens,
           ];
           assert.deepEqual(thoughtOf(held), thoughtOf(free), what);
           assert.equal(finish.reason, 'stop', what);
