@@ -6,7 +6,8 @@
  *   npm run bench -- --models /tmp/bench-models
  *
  * Every number is a median of rounds in which the contenders take turns; ratios are medians of the rounds' own. Needs
- * a quiet machine. `--quick` shows that it runs.
+ * a quiet machine. `--quick` shows that it runs; `--only nano,peers` takes some parts: machine, nano, large, peers,
+ * nano-ttft, large-ttft, turns.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
@@ -34,6 +35,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     threads: { type: 'string', default: String(availableParallelism()) },
     slots: { type: 'string', default: '8' },
+    only: { type: 'string' },
     quick: { type: 'boolean', default: false },
   },
 });
@@ -56,6 +58,8 @@ const script = (name: string): URL => new URL(`./contenders/${name}.js`, import.
 const context = 1024;
 const serve = (model: string, flags: Record<string, string | number> = {}): Promise<Served> =>
   Served.start(model, { slots, threads, context, 'max-thinkers': slots - 1, ...flags });
+/** Nothing from a cache, and no guessing: the text of a random model repeats itself as no other does. */
+const PLAIN = { 'no-prefix-cache': '', 'no-speculation': '' };
 const start = (name: string, file: string, model: string): Promise<Contender> =>
   Contender.start(name, script(file), { model, threads, streams: slots, context });
 
@@ -103,7 +107,7 @@ async function hashOf(model: string): Promise<string> {
 
 async function againstBareLoop(model: string, tokens: number): Promise<void> {
   const name = model === NANO ? 'nano' : 'Qwen3-0.6B shape';
-  const served = await serve(model, { 'no-prefix-cache': '' });
+  const served = await serve(model, PLAIN);
   const bare = await start('bare loop', 'bare-loop', model);
   for (const [streams, aim] of [
     [1, ''],
@@ -132,7 +136,7 @@ async function againstPeers(): Promise<void> {
       },
       { name: 'node-llama-cpp', file: 'llama-cpp', model: 'model.gguf', one: '≥ 1.15', all: '≥ 2' },
     ];
-  const served = await serve(LARGE, { 'no-prefix-cache': '' });
+  const served = await serve(LARGE, PLAIN);
   for (const { name, file, model, one, all } of peers) {
     const peer = await start(name, file, join(values.models, model));
     const pair: readonly Runs[] = [served, peer];
@@ -178,13 +182,17 @@ async function secondTurns(): Promise<void> {
 
 if (!existsSync(LARGE))
   throw new Error(`There are no models in ${values.models}; see the head of this file.`);
-await describe();
-await againstBareLoop(NANO, 4 * newTokens);
-await againstBareLoop(LARGE, newTokens);
-await againstPeers();
-await amongOthers(NANO, values.quick ? 10 : 60);
-await amongOthers(LARGE, values.quick ? 5 : 30);
-await secondTurns();
+const PARTS: Readonly<Record<string, () => Promise<void>>> = {
+  machine: describe,
+  nano: () => againstBareLoop(NANO, 4 * newTokens),
+  large: () => againstBareLoop(LARGE, newTokens),
+  peers: againstPeers,
+  'nano-ttft': () => amongOthers(NANO, values.quick ? 10 : 60),
+  'large-ttft': () => amongOthers(LARGE, values.quick ? 5 : 30),
+  turns: secondTurns,
+};
+const only = values.only?.split(',') ?? Object.keys(PARTS);
+for (const part of only) await PARTS[part]?.();
 console.log('\n| what | measured | against | ratio | aim |\n|---|---|---|---|---|');
 for (const { what, found, against, ratio, aim } of rows) {
   console.log(`| ${what} | ${found} | ${against} | ${ratio.toFixed(2)} | ${aim} |`);

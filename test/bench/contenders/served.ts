@@ -133,7 +133,7 @@ export class Served {
 }
 
 function hasToken(part: string): boolean {
-  return /"(content|reasoning)":"[^"]/.test(part) || part.includes('"finish_reason":"');
+  return /"(content|reasoning)":"[^"]|"logprob":/.test(part) || part.includes('"finish_reason":"');
 }
 
 /** About as many tokens, a chat template's own among them, and never the same text twice. */
