@@ -1,11 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { textTable } from '../evaluation/report/text-table.ts';
 import { readLedger } from '../ledger/read-ledger.ts';
 import { reportCsv } from '../ledger/report-csv.ts';
 import { reportPage } from '../ledger/report-page.ts';
 import { reportRows } from '../ledger/report-rows.ts';
 import { GROUPINGS, type Grouping, summarise } from '../ledger/summarise.ts';
+import { textTable } from '../reports/text-table.ts';
 
 interface ReportFlags {
   readonly by: Grouping;

@@ -1,5 +1,5 @@
-import { quantile } from '../evaluation/statistics/intervals.ts';
 import { type Savings, SavingsEstimator } from '../observability/savings.ts';
+import { quantile } from '../statistics/intervals.ts';
 import type { ReportRecord } from './read-ledger.ts';
 
 /** What the requests of one group come to. Tokens are sums over its requests. */

@@ -1,6 +1,6 @@
-import { axisOver } from '../evaluation/plots/axis.ts';
-import { framed, type Scales } from '../evaluation/plots/frame.ts';
-import { tag, tooltip } from '../evaluation/plots/markup.ts';
+import { axisOver } from '../reports/axis.ts';
+import { framed, type Scales } from '../reports/frame.ts';
+import { tag, tooltip } from '../reports/markup.ts';
 import type { GroupSummary } from './group-summary.ts';
 
 const HOUR_MS = 3_600_000;

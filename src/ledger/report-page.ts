@@ -1,7 +1,7 @@
-import { categoryPlot } from '../evaluation/plots/category-plot.ts';
-import { pThinkHistogram } from '../evaluation/plots/histogram.ts';
-import { htmlTable, legend, page, type Section } from '../evaluation/plots/page.ts';
-import { proportion } from '../evaluation/statistics/intervals.ts';
+import { categoryPlot } from '../reports/category-plot.ts';
+import { pThinkHistogram } from '../reports/histogram.ts';
+import { htmlTable, legend, page, type Section } from '../reports/page.ts';
+import { proportion } from '../statistics/intervals.ts';
 import type { GroupSummary } from './group-summary.ts';
 import { hourPlot, TOKEN_LAYERS } from './hour-plot.ts';
 import { reportRows } from './report-rows.ts';

@@ -1,5 +1,5 @@
-import { fixed, percent, seconds, signed } from '../evaluation/report/text-table.ts';
 import type { Interval } from '../observability/moments.ts';
+import { fixed, percent, seconds, signed } from '../reports/text-table.ts';
 import type { GroupSummary } from './group-summary.ts';
 import type { LedgerSummary } from './summarise.ts';
 

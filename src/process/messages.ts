@@ -1,3 +1,4 @@
+import type { TokenTable } from '../chat/token-table.ts';
 import type { ReuseOptions } from '../engine/engine.ts';
 import type { EngineCounts, GenerationRequest } from '../engine/generation.ts';
 import type { ModelLimits } from '../engine/model-runner.ts';
@@ -22,12 +23,6 @@ export interface EngineSettings {
   readonly stallMs: number;
   readonly speculates: boolean;
   readonly reuse: ReuseOptions;
-}
-
-/** Text of every token as bytes: token i is bytes[offsets[i] .. offsets[i + 1]). */
-export interface TokenTable {
-  readonly bytes: Uint8Array;
-  readonly offsets: Uint32Array;
 }
 
 export interface LoadMessage {

@@ -1,8 +1,8 @@
 import type { ThinkingProfile, ThresholdGoal } from '../../model-package/profile.ts';
+import { bootstrap, mean } from '../../statistics/intervals.ts';
 import type { Dataset } from '../dataset/question.ts';
 import type { ModeScores } from '../report/scores.ts';
 import type { RunSettings } from '../run/settings.ts';
-import { bootstrap, mean } from '../statistics/intervals.ts';
 import {
   type OperatingPoint,
   operatingPoint,

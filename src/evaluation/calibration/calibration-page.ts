@@ -1,9 +1,9 @@
 /** A calibration as one HTML file. */
 import type { Estimate } from '../../model-package/profile.ts';
-import { pThinkHistogram } from '../plots/histogram.ts';
-import { htmlList, htmlTable, legend, page, type Section } from '../plots/page.ts';
-import { reliabilityPlot } from '../plots/reliability-plot.ts';
-import { type MarkedPoint, type Trace, tradeOffPlot } from '../plots/scatter.ts';
+import { pThinkHistogram } from '../../reports/histogram.ts';
+import { htmlList, htmlTable, legend, page, type Section } from '../../reports/page.ts';
+import { reliabilityPlot } from '../../reports/reliability-plot.ts';
+import { type MarkedPoint, type Trace, tradeOffPlot } from '../../reports/scatter.ts';
 import { settingsList } from '../report/settings-list.ts';
 import type { CalibrationReport } from './calibrate.ts';
 import { calibrationNotes, calibrationRows } from './calibration-table.ts';

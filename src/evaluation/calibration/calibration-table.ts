@@ -1,4 +1,4 @@
-import { percent, textTable } from '../report/text-table.ts';
+import { percent, textTable } from '../../reports/text-table.ts';
 import type { CalibrationReport } from './calibrate.ts';
 import type { OperatingPoint } from './curve.ts';
 

@@ -1,7 +1,7 @@
+import { quantile } from '../../statistics/intervals.ts';
+import { seededRandom, shuffled } from '../../statistics/random.ts';
 import { EvaluationError } from '../evaluation-error.ts';
 import type { ModeScores, Score } from '../report/scores.ts';
-import { quantile } from '../statistics/intervals.ts';
-import { seededRandom, shuffled } from '../statistics/random.ts';
 
 export interface Outcome {
   readonly isRight: boolean;

@@ -1,4 +1,4 @@
-import { fixed, percent, signed, textTable } from '../report/text-table.ts';
+import { fixed, percent, signed, textTable } from '../../reports/text-table.ts';
 import type { Fidelity, FidelityReport } from './fidelity.ts';
 
 type Rows = readonly (readonly string[])[];

@@ -1,9 +1,9 @@
 import type { Estimate } from '../../model-package/profile.ts';
+import { bootstrap, mean, proportion, quantile } from '../../statistics/intervals.ts';
 import type { Dataset } from '../dataset/question.ts';
 import { normalized } from '../matching/final-answer.ts';
 import type { ModeScores, Score } from '../report/scores.ts';
 import type { RunSettings } from '../run/settings.ts';
-import { bootstrap, mean, proportion, quantile } from '../statistics/intervals.ts';
 import { type LogprobDistance, logprobDistance } from './logprob-distance.ts';
 
 /** One package or server, asked all questions. */

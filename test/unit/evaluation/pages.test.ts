@@ -3,13 +3,13 @@ import { describe, it } from 'node:test';
 import { calibrate } from '../../../src/evaluation/calibration/calibrate.ts';
 import { calibrationPage } from '../../../src/evaluation/calibration/calibration-page.ts';
 import { DEFAULT_GOALS } from '../../../src/evaluation/calibration/goal.ts';
-import { axisOver } from '../../../src/evaluation/plots/axis.ts';
-import { pThinkHistogram } from '../../../src/evaluation/plots/histogram.ts';
-import { tradeOffPlot } from '../../../src/evaluation/plots/scatter.ts';
 import { evaluationPage } from '../../../src/evaluation/report/evaluation-page.ts';
 import { evaluationReport } from '../../../src/evaluation/report/evaluation-report.ts';
 import { scoreOf } from '../../../src/evaluation/report/scores.ts';
 import type { RunSettings } from '../../../src/evaluation/run/settings.ts';
+import { axisOver } from '../../../src/reports/axis.ts';
+import { pThinkHistogram } from '../../../src/reports/histogram.ts';
+import { tradeOffPlot } from '../../../src/reports/scatter.ts';
 import { modeScores, question } from '../../helpers/evaluation-fixtures.ts';
 
 const SETTINGS: RunSettings = {

@@ -1,4 +1,4 @@
-import type { Estimate } from '../../model-package/profile.ts';
+import type { Estimate } from '../model-package/profile.ts';
 import { seededRandom } from './random.ts';
 
 /** Of a 95 % interval. */

@@ -1,12 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import {
-  bootstrap,
-  mean,
-  proportion,
-  quantile,
-} from '../../../src/evaluation/statistics/intervals.ts';
-import { seededRandom, shuffled } from '../../../src/evaluation/statistics/random.ts';
+import { bootstrap, mean, proportion, quantile } from '../../../src/statistics/intervals.ts';
+import { seededRandom, shuffled } from '../../../src/statistics/random.ts';
 
 function near(actual: number, expected: number, tolerance = 5e-4): void {
   assert.ok(Math.abs(actual - expected) <= tolerance, `${actual} is not ${expected}`);
