@@ -14,7 +14,7 @@ import { z } from 'zod';
 import {
   busyAtFirst,
   FakeEngineClient,
-  finishEvent,
+  failingAtLast,
   scriptedEvents,
   untilAborted,
 } from '../helpers/fake-engine-client.ts';
@@ -178,13 +178,7 @@ test('refusals carry the message and are not tried again', async (context) => {
 });
 
 test('a failure in the middle of a stream is an error part', async (context) => {
-  const engine = new FakeEngineClient(async function* (request) {
-    for await (const event of scriptedEvents(request)) {
-      if (event.type === 'finish') break;
-      yield event;
-    }
-    yield finishEvent(request, { reason: 'error', message: 'The step failed.' });
-  });
+  const engine = failingAtLast();
   const { model } = await setUp(context, { engine });
   const { fullStream } = streamText({ model, prompt: 'Hello', onError: () => undefined });
   const types: string[] = [];

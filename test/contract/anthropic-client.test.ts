@@ -4,7 +4,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import {
   busyAtFirst,
   FakeEngineClient,
-  finishEvent,
+  failingAtLast,
   type ScriptOptions,
   scriptedEvents,
   untilAborted,
@@ -280,13 +280,7 @@ test("refusals are in Anthropic's shape and name the caller's field", async (con
 });
 
 test('a failure in the middle of a stream is thrown at the reader', async (context) => {
-  const engine = new FakeEngineClient(async function* (request) {
-    for await (const event of scriptedEvents(request)) {
-      if (event.type === 'finish') break;
-      yield event;
-    }
-    yield finishEvent(request, { reason: 'error', message: 'The step failed.' });
-  });
+  const engine = failingAtLast();
   const { client } = await setUp(context, { engine });
   await assert.rejects(client.messages.stream(HELLO).finalMessage(), /The step failed/);
 });

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import {
   busyAtFirst,
   FakeEngineClient,
+  failingAtLast,
   finishEvent,
   scriptedEvents,
   untilAborted,
@@ -235,13 +236,7 @@ test("refusals become the client's own errors with field and code", async (conte
 });
 
 test('a failure in the middle of a stream is thrown at the reader', async (context) => {
-  const engine = new FakeEngineClient(async function* (request) {
-    for await (const event of scriptedEvents(request)) {
-      if (event.type === 'finish') break;
-      yield event;
-    }
-    yield finishEvent(request, { reason: 'error', message: 'The step failed.' });
-  });
+  const engine = failingAtLast();
   const { client } = await setUp(context, { engine });
   const stream = await client.chat.completions.create({ ...HELLO, stream: true });
   let answer = '';

@@ -7,7 +7,7 @@ import { responseEventSchema, responseSchema } from '../../src/http/responses/re
 import {
   busyAtFirst,
   FakeEngineClient,
-  finishEvent,
+  failingAtLast,
   type ScriptOptions,
   scriptedEvents,
   untilAborted,
@@ -256,13 +256,7 @@ test('a busy server and a spent limit are tried again by the client, after the t
 });
 
 test('a failure in the middle of a stream is a failed response', async (context) => {
-  const engine = new FakeEngineClient(async function* (request) {
-    for await (const event of scriptedEvents(request)) {
-      if (event.type === 'finish') break;
-      yield event;
-    }
-    yield finishEvent(request, { reason: 'error', message: 'The step failed.' });
-  });
+  const engine = failingAtLast();
   const { client } = await setUp(context, { engine });
   const response = await client.responses.stream(HELLO).finalResponse();
   assert.equal(response.status, 'failed');

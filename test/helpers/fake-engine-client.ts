@@ -213,6 +213,17 @@ export function busyAtFirst(): FakeEngineClient {
   return engine;
 }
 
+/** An engine whose every generation fails when all of its answer was written. */
+export function failingAtLast(): FakeEngineClient {
+  return new FakeEngineClient(async function* (request) {
+    for await (const event of scriptedEvents(request)) {
+      if (event.type === 'finish') break;
+      yield event;
+    }
+    yield finishEvent(request, { reason: 'error', message: 'The step failed.' });
+  });
+}
+
 /** Yields the decision and one token, then waits for the abort, which it answers as the engine does. */
 export async function* untilAborted(
   request: GenerationRequest,

@@ -6,7 +6,7 @@ import {
 } from '../../../src/http/completions/completions-schema.ts';
 import {
   FakeEngineClient,
-  finishEvent,
+  failingAtLast,
   type ScriptOptions,
   scriptedEvents,
 } from '../../helpers/fake-engine-client.ts';
@@ -139,13 +139,7 @@ test('why a text ended', async () => {
 });
 
 test('a failure in the middle of a stream is an error without a finish reason', async () => {
-  const engine = new FakeEngineClient(async function* (request) {
-    for await (const event of scriptedEvents(request)) {
-      if (event.type === 'finish') break;
-      yield event;
-    }
-    yield finishEvent(request, { reason: 'error', message: 'The step failed.' });
-  });
+  const engine = failingAtLast();
   const { reply } = await post({ stream: true }, { engine });
   const events = parseEvents(reply.body) as { error?: { message: string } }[];
   assert.equal(events.at(-1)?.error?.message, 'The step failed.');
