@@ -8,10 +8,11 @@ import { parseArgs } from 'node:util';
 import { ServerProcess } from '../helpers/server-process.ts';
 
 /**
- * What observing costs: tokens per second of the shipped model at 8 streams with the request log, the ledger, traces and
+ * What observing costs: tokens per second of the shipped model, or another, at 8 streams with the request log, the ledger, traces and
  * a scrape of /metrics every second, over those of a server that has none of it. Rounds of both are taken in turns.
  *
- *   node dist/test/bench/observing-cost.js --rounds 15
+ *   node dist/test/bench/observing-cost.js --rounds 60 --requests 10
+ *   node dist/test/bench/observing-cost.js --rounds 6 --requests 1 --package QWEN_PACKAGE
  *
  * The log is read and the traces are taken by this process, on the same machine: that is in the figure too.
  */
@@ -21,6 +22,7 @@ const { values } = parseArgs({
     streams: { type: 'string', default: '8' },
     requests: { type: 'string', default: '6' },
     tokens: { type: 'string', default: '128' },
+    package: { type: 'string', default: 'models/nano' },
   },
 });
 const streams = Number(values.streams);
@@ -33,12 +35,15 @@ await once(collector, 'listening');
 const { port } = collector.address() as AddressInfo;
 const ledger = await mkdtemp(path.join(tmpdir(), 'thinkgate-bench-'));
 
-const flags = ['--slots', values.streams];
-const plain = await ServerProcess.start([...flags, '--log-level', 'silent']);
-const observed = await ServerProcess.start([
-  ...flags,
-  ...['--log-level', 'info', '--ledger', ledger, '--otlp-endpoint', `http://127.0.0.1:${port}`],
-]);
+const flags = ['--slots', values.streams, '--name', 'model', '--context', '1024'];
+const plain = await ServerProcess.start([...flags, '--log-level', 'silent'], values.package);
+const observed = await ServerProcess.start(
+  [
+    ...flags,
+    ...['--log-level', 'info', '--ledger', ledger, '--otlp-endpoint', `http://127.0.0.1:${port}`],
+  ],
+  values.package,
+);
 const scrape = setInterval(() => {
   void fetch(`${observed.url}/metrics`).then((response) => response.text());
 }, 1000);
@@ -48,7 +53,7 @@ async function complete(url: string): Promise<number> {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({
-      model: 'nano',
+      model: 'model',
       stream: true,
       stream_options: { include_usage: true },
       max_tokens: Number(values.tokens),
@@ -104,7 +109,7 @@ const median = (name: 'plain' | 'observed'): string =>
   ).toFixed(0);
 console.log(`${cpus()[0]?.model}, ${availableParallelism()} threads, Node ${process.version}`);
 console.log(
-  `nano, ${streams} streams, ${requests} requests of ${values.tokens} tokens each a round; medians of ${pairs.length} pairs`,
+  `${values.package}, ${streams} streams, ${requests} requests of ${values.tokens} tokens each a round; medians of ${pairs.length} pairs`,
 );
 console.log(`plain ${median('plain')} tokens/s, observed ${median('observed')} tokens/s`);
 console.log(

@@ -17,9 +17,12 @@ export class ServerProcess {
     this.#output = output;
   }
 
-  /** Starts `thinkgate serve` on the shipped model and waits until it is ready. */
-  static async start(flags: readonly string[] = []): Promise<ServerProcess> {
-    const words = ['--enable-source-maps', CLI, 'serve', 'models/nano', '--port', '0', ...flags];
+  /** Starts `thinkgate serve`, on the shipped model unless told otherwise, and waits until it is ready. */
+  static async start(
+    flags: readonly string[] = [],
+    packageDir = 'models/nano',
+  ): Promise<ServerProcess> {
+    const words = ['--enable-source-maps', CLI, 'serve', packageDir, '--port', '0', ...flags];
     const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] });
     const output = { text: '' };
     const url = await new Promise<string>((resolve, reject) => {
