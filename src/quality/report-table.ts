@@ -1,4 +1,5 @@
 /** A quality report as text for the terminal. */
+import { textTable } from '../reports/text-table.ts';
 import type { QualityReport } from './measure-quality.ts';
 
 /** Tensors shown: those that lost most. */
@@ -10,7 +11,7 @@ export function formatReport(report: QualityReport): string {
   return [
     `What ${report.precision} costs, on a probe of ${report.numTokens} tokens`,
     '',
-    ...table(
+    table(
       ['layer', 'alone', 'accumulated'],
       report.layers.map(({ layer, isolated, accumulated }) => [
         String(layer),
@@ -19,7 +20,7 @@ export function formatReport(report: QualityReport): string {
       ]),
     ),
     '',
-    ...table(
+    table(
       ['logits', ''],
       [
         ['relative error', percent(relative)],
@@ -28,7 +29,7 @@ export function formatReport(report: QualityReport): string {
       ],
     ),
     '',
-    ...table(
+    table(
       [
         `${worst.length} weights that lost most (of ${report.tensors.length})`,
         'as',
@@ -46,15 +47,8 @@ export function formatReport(report: QualityReport): string {
   ].join('\n');
 }
 
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const lines = [header, ...rows];
-  const widths = header.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
-  return lines.map((line) =>
-    line
-      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
-      .join('  ')
-      .trimEnd(),
-  );
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  return textTable([header, ...rows]).trimEnd();
 }
 
 function percent(share: number): string {

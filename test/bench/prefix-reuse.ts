@@ -15,6 +15,7 @@ import { readPackage } from '../../src/model-package/read-package.ts';
 import { Random } from '../helpers/random.ts';
 import { writeRandomCheckpoint } from '../helpers/random-checkpoint.ts';
 import { answerRequest, RuntimeEngine } from '../helpers/runtime-engine.ts';
+import { median } from './paired.ts';
 
 const ROUNDS = 15;
 const WARM_UP = 3;
@@ -133,10 +134,6 @@ function words(count: number): number[] {
     const id = random.below(limit - 1);
     return id === tokens.image ? limit - 1 : id;
   });
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((left, right) => left - right)[values.length >> 1] ?? Number.NaN;
 }
 
 function round2(value: number): number {

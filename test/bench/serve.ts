@@ -1,5 +1,6 @@
 import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { median } from './paired.ts';
 
 /**
  * Tokens per second and time to first token of a running server, direct answers of a fixed length, greedy.
@@ -50,10 +51,6 @@ async function stream(): Promise<Sample> {
       firstMs = performance.now() - started;
   }
   return { firstMs, totalMs: performance.now() - started };
-}
-
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 }
 
 console.log(`${cpus()[0]?.model}, ${availableParallelism()} threads, Node ${process.version}`);
