@@ -1,9 +1,10 @@
 import { Compaction } from './compaction.ts';
-import type { Entry } from './entry.ts';
+import { type Entry, hasMask } from './entry.ts';
 import type { EngineTotals, FinishEvent, FinishReason, GenerationEvent } from './generation.ts';
 import type { ModelRunner } from './model-runner.ts';
 import type { SlotPool } from './slot-pool.ts';
 import { Speculation } from './speculation.ts';
+import { waitForConstraints } from './token-constraint.ts';
 
 export interface DecodingOptions {
   readonly runner: ModelRunner;
@@ -59,7 +60,8 @@ export class Decoding {
 
   /**
    * A step of several tokens where some can be guessed: each is chosen from its own logits, as in steps of one, up to
-   * the first that was not foreseen.
+   * the first that was not foreseen. A constraint follows what was chosen, never what was guessed, so that nothing of it
+   * is to be taken back; a guess for which its mask comes too late is left to the next step.
    * @returns false where a plain step is to be made
    */
   async #lookAhead(entry: Entry): Promise<boolean> {
@@ -70,18 +72,23 @@ export class Decoding {
     const { slot, numCached: position, lastTokenId } = sequence;
     const started = now();
     const logits = await runner.verify({ slot, position, tokenIds: [lastTokenId, ...draft] });
+    const elapsedMs = now() - started;
     let numAccepted = 0;
     this.#advance(entry, logits[0]);
-    while (this.#goesOn(entry) && sequence.lastTokenId === draft[numAccepted]) {
+    while (sequence.lastTokenId === draft[numAccepted] && (await this.#goesOn(entry))) {
       numAccepted++;
       this.#advance(entry, logits[numAccepted]);
     }
-    this.#speculation?.verified(now() - started, draft.length, numAccepted);
+    this.#speculation?.verified(elapsedMs, draft.length, numAccepted);
     return true;
   }
 
-  #goesOn({ sequence, abort }: Entry): boolean {
-    return sequence.status === 'running' && !abort.signal.aborted;
+  /** Whether another token can be chosen within this step. */
+  async #goesOn(entry: Entry): Promise<boolean> {
+    const { sequence, abort } = entry;
+    if (sequence.status !== 'running') return false;
+    if (!hasMask(entry)) await waitForConstraints([sequence.guard?.constraint ?? null]);
+    return hasMask(entry) && !abort.signal.aborted;
   }
 
   /** The sequence's last token is in the cache now, and its logits tell the next. */

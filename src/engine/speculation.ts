@@ -37,8 +37,7 @@ export class Speculation {
   /** @returns tokens that may follow the sequence's last one; none for a plain step */
   draft(sequence: Sequence, slotCapacity: number): readonly number[] {
     const { request, generated, numCached } = sequence;
-    // A grammar's mask for the next token is made while the step before runs, so it knows one token at a time.
-    if (this.#plainMs === null || sequence.guard !== null) return [];
+    if (this.#plainMs === null) return [];
     if (this.#paused > 0) {
       this.#paused--;
       return [];
