@@ -1,16 +1,16 @@
 import { MAX_VERIFIED } from '../engine/model-runner.ts';
 import { DECODER_IO } from '../model-package/graph-io.ts';
 import type { TextShape } from '../model-package/manifest.ts';
-import type { KvCache } from './kv-cache.ts';
+import type { CacheSpan } from './kv-cache.ts';
 import type { Session, TensorView } from './session.ts';
 
-/** One run of the decoder over the slots from `firstSlot` on. */
+/** One run of the decoder over the slots of `span`. */
 export interface DecoderStep {
-  readonly firstSlot: number;
-  /** float32 [lastPositions.length * tokensPerSlot, hiddenSize] */
+  readonly span: CacheSpan;
+  /** float32 [span.numSlots * tokensPerSlot, hiddenSize] */
   readonly embeddings: Float32Array;
   readonly tokensPerSlot: number;
-  /** For every slot of the batch, the position of its last token in this step. */
+  /** For every slot of the span, the position of its last token in this step. */
   readonly lastPositions: readonly number[];
   /** Rows of `embeddings` whose logits are wanted, in the order they are returned. */
   readonly logitRows: readonly number[];
@@ -19,7 +19,6 @@ export interface DecoderStep {
 /** The decoder graph over the KV cache. Nothing but logits leaves the graph. */
 export class Decoder {
   readonly #session: Session;
-  readonly #cache: KvCache;
   readonly #hiddenSize: number;
   readonly #vocabSize: number;
   readonly #logits: Float32Array;
@@ -27,12 +26,10 @@ export class Decoder {
   readonly #total = new Int32Array(new ArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   readonly #logitIndices: BigInt64Array;
 
-  constructor(session: Session, cache: KvCache, text: TextShape) {
+  constructor(session: Session, numSlots: number, text: TextShape) {
     this.#session = session;
-    this.#cache = cache;
     this.#hiddenSize = text.hiddenSize;
     this.#vocabSize = text.vocabSize;
-    const { numSlots } = cache;
     this.#logits = new Float32Array(Math.max(numSlots, MAX_VERIFIED) * text.vocabSize);
     this.#seqlens = new Int32Array(new ArrayBuffer(numSlots * Int32Array.BYTES_PER_ELEMENT));
     this.#logitIndices = new BigInt64Array(
@@ -42,17 +39,17 @@ export class Decoder {
 
   /** @returns one float32 [vocabSize] view per logit row, valid until the next call */
   async run(step: DecoderStep, signal?: AbortSignal): Promise<Float32Array[]> {
-    const batch = step.lastPositions.length;
+    const { span } = step;
     const numLogits = step.logitRows.length;
     this.#seqlens.set(step.lastPositions);
     this.#total[0] = Math.max(...step.lastPositions) + 1;
     for (const [index, row] of step.logitRows.entries()) this.#logitIndices[index] = BigInt(row);
     const logits = this.#logits.subarray(0, numLogits * this.#vocabSize);
     await this.#session.run(
-      { ...this.#feeds(step, batch, numLogits), ...this.#cache.feeds(step.firstSlot, batch) },
+      { ...this.#feeds(step, numLogits), ...span.feeds },
       {
         [DECODER_IO.logits]: { type: 'float32', dims: [numLogits, this.#vocabSize], data: logits },
-        ...this.#cache.fetches(step.firstSlot, batch),
+        ...span.fetches,
       },
       signal,
     );
@@ -65,7 +62,8 @@ export class Decoder {
     return this.#session.dispose();
   }
 
-  #feeds(step: DecoderStep, batch: number, numLogits: number): Record<string, TensorView> {
+  #feeds(step: DecoderStep, numLogits: number): Record<string, TensorView> {
+    const batch = step.span.numSlots;
     return {
       [DECODER_IO.inputsEmbeds]: {
         type: 'float32',

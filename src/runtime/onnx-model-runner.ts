@@ -8,11 +8,13 @@ import type {
   PrefixCopy,
   TiledImage,
 } from '../engine/model-runner.ts';
+import { DECODER_IO } from '../model-package/graph-io.ts';
 import type { Manifest } from '../model-package/manifest.ts';
 import { Decoder } from './decoder.ts';
 import { Embedder } from './embedder.ts';
 import { checkGraph, type GraphKind } from './graph-check.ts';
-import { KvCache } from './kv-cache.ts';
+import { HostKvCache } from './host-kv-cache.ts';
+import { CACHE_ELEMENT_TYPES, type CacheElementType, type KvCache } from './kv-cache.ts';
 import { type Backend, RuntimeError, type Session } from './session.ts';
 import {
   checkDecodeRows,
@@ -51,13 +53,14 @@ export async function openModelRunner(options: ModelRunnerOptions): Promise<Mode
   }
   const opened: Session[] = [];
   try {
-    const cache = new KvCache({ text, numSlots, slotCapacity });
     const decoder = await openGraph(options, { kind: 'decoder', file: graphs.decoder }, opened);
+    const elementType = cacheElementType(decoder, graphs.decoder);
+    const cache = new HostKvCache({ text, numSlots, slotCapacity, elementType });
     const embed = await openGraph(options, { kind: 'embed', file: graphs.embed }, opened);
     return new OnnxModelRunner({
       limits: { vocabSize: text.vocabSize, hiddenSize: text.hiddenSize, numSlots, slotCapacity },
       cache,
-      decoder: new Decoder(decoder, cache, text),
+      decoder: new Decoder(decoder, numSlots, text),
       embedder: new Embedder(embed, text.vocabSize, text.hiddenSize),
       vision: await openVision(options, opened),
     });
@@ -81,6 +84,16 @@ async function openGraph(
   opened.push(session);
   checkGraph(session, { kind, file, numLayers: manifest.text.numLayers });
   return session;
+}
+
+/** The graph says what its cache is made of. */
+function cacheElementType(decoder: Session, file: string): CacheElementType {
+  const type = decoder.inputType(DECODER_IO.pastKey(0));
+  const known = CACHE_ELEMENT_TYPES.find((candidate) => candidate === type);
+  if (known !== undefined) return known;
+  throw new RuntimeError(
+    `${file} keeps its keys and values as ${type}; a cache can be of ${CACHE_ELEMENT_TYPES.join(', ')}.`,
+  );
 }
 
 async function openVision(
@@ -133,6 +146,7 @@ class OnnxModelRunner implements ModelRunner {
     checkPrefillChunk(chunk, cache, this.limits.hiddenSize);
     // Whatever becomes of this run, nothing from `start` on can be trusted until it has succeeded.
     cache.setLength(slot, start);
+    const span = await cache.sequenceSpan(slot);
     const embeddings = await embedder.embed(tokenIds, signal);
     for (const { offset, rows } of chunk.features) {
       embeddings.set(rows, offset * this.limits.hiddenSize);
@@ -140,7 +154,7 @@ class OnnxModelRunner implements ModelRunner {
     const last = tokenIds.length - 1;
     const logits = await decoder.run(
       {
-        firstSlot: slot,
+        span,
         embeddings,
         tokensPerSlot: tokenIds.length,
         lastPositions: [start + last],
@@ -153,18 +167,18 @@ class OnnxModelRunner implements ModelRunner {
   }
 
   /**
-   * The batch is the contiguous range from the lowest to the highest given slot, so that the cache needs no copying.
-   * Idle slots in between ride along: reading the weights is what a step costs, and a batch reads them once.
+   * The batch is a contiguous range of slots, so that the cache needs no copying. Idle slots in it ride along: reading
+   * the weights is what a step costs, and a batch reads them once.
    */
   async decode(rows: readonly DecodeRow[]): Promise<readonly Float32Array[]> {
     if (rows.length === 0) return [];
     const { cache, decoder, embedder } = this.#parts;
     checkDecodeRows(rows, cache);
     const slots = rows.map((row) => row.slot);
-    const firstSlot = Math.min(...slots);
-    const batch = Math.max(...slots) - firstSlot + 1;
-    const tokenIds = new Int32Array(batch);
-    const lastPositions = Array.from({ length: batch }, (_, index) =>
+    const span = await cache.batchSpan(slots);
+    const { firstSlot, numSlots } = span;
+    const tokenIds = new Int32Array(numSlots);
+    const lastPositions = Array.from({ length: numSlots }, (_, index) =>
       cache.idlePosition(firstSlot + index),
     );
     for (const { slot, position, tokenId } of rows) {
@@ -175,7 +189,7 @@ class OnnxModelRunner implements ModelRunner {
     }
     const embeddings = await embedder.embed(tokenIds);
     const logits = await decoder.run({
-      firstSlot,
+      span,
       embeddings,
       tokensPerSlot: 1,
       lastPositions,
@@ -192,7 +206,7 @@ class OnnxModelRunner implements ModelRunner {
     cache.setLength(slot, position);
     const embeddings = await embedder.embed(tokenIds);
     const logits = await decoder.run({
-      firstSlot: slot,
+      span: await cache.sequenceSpan(slot),
       embeddings,
       tokensPerSlot: tokenIds.length,
       lastPositions: [position + tokenIds.length - 1],
@@ -205,14 +219,14 @@ class OnnxModelRunner implements ModelRunner {
   async copyPrefix(copy: PrefixCopy): Promise<void> {
     const { cache } = this.#parts;
     checkPrefixCopy(copy, cache);
-    cache.copyPrefix(copy);
+    await cache.copyPrefix(copy);
   }
 
   async swapSlots(one: number, other: number): Promise<void> {
     const { cache } = this.#parts;
     checkSlot(one, cache);
     checkSlot(other, cache);
-    cache.swap(one, other);
+    await cache.swap(one, other);
   }
 
   async dispose(): Promise<void> {

@@ -2,13 +2,16 @@
  * The seam between the engine's tensors and ONNX Runtime. Two backends implement it: the C API over FFI (primary,
  * writes outputs in place) and onnxruntime-node's own binding (fallback and oracle, copies).
  */
-export type ElementType = 'float32' | 'int64' | 'int32' | 'uint8' | 'int8';
+export type ElementType = 'float32' | 'float16' | 'int64' | 'int32' | 'uint8' | 'int8';
 
-/** A tensor over memory the caller owns. `data` is the exact extent of the tensor (offset and length included). */
+/**
+ * A tensor over memory the caller owns. `data` is the exact extent of the tensor (offset and length included); float16
+ * elements are given as their bits.
+ */
 export interface TensorView {
   readonly type: ElementType;
   readonly dims: readonly number[];
-  readonly data: Float32Array | BigInt64Array | Int32Array | Uint8Array | Int8Array;
+  readonly data: Float32Array | Uint16Array | BigInt64Array | Int32Array | Uint8Array | Int8Array;
 }
 
 export interface SessionOptions {
@@ -24,6 +27,11 @@ export interface SessionOptions {
 export interface Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
+  /**
+   * Element type of an input.
+   * @throws RuntimeError when there is no such input, or no tensor of the types above can be fed to it
+   */
+  inputType(name: string): ElementType;
   /**
    * Runs the graph. Every output named in `fetches` is written into the memory given there; the same memory may be a
    * feed and a fetch (a KV cache), and then it is updated in place. Calls on one session must not overlap.

@@ -1,6 +1,12 @@
-import { RuntimeError, type TensorView } from './session.ts';
+import { type ElementType, RuntimeError, type TensorView } from './session.ts';
 
-const ELEMENT_BYTES = { float32: 4, int64: 8, int32: 4, uint8: 1, int8: 1 } as const;
+const ELEMENT_BYTES = { float32: 4, float16: 2, int64: 8, int32: 4, uint8: 1, int8: 1 } as const;
+export const ELEMENT_TYPES: readonly ElementType[] =
+  Object.keys(ELEMENT_BYTES).filter(isElementType);
+
+export function isElementType(type: string): type is ElementType {
+  return Object.hasOwn(ELEMENT_BYTES, type);
+}
 
 export interface GraphNames {
   readonly inputNames: readonly string[];
@@ -28,6 +34,12 @@ export function checkTensors(
     if (!graph.outputNames.includes(name)) throw unknownName('output', name, graph.outputNames);
     checkExtent(name, fetches[name]!);
   }
+}
+
+/** @throws RuntimeError when an input has none of the types that can be fed */
+export function checkInputType(name: string, type: ElementType | undefined): ElementType {
+  if (type !== undefined) return type;
+  throw new RuntimeError(`The graph has no input "${name}" of ${ELEMENT_TYPES.join(', ')}.`);
 }
 
 function unknownName(kind: string, name: string, known: readonly string[]): RuntimeError {

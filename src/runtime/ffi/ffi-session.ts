@@ -1,8 +1,14 @@
 import { abortError, throwIfAborted } from '../abort.ts';
-import { RuntimeError, type Session, type SessionOptions, type TensorView } from '../session.ts';
-import { checkTensors } from '../tensor-check.ts';
+import {
+  type ElementType,
+  RuntimeError,
+  type Session,
+  type SessionOptions,
+  type TensorView,
+} from '../session.ts';
+import { checkInputType, checkTensors, ELEMENT_TYPES } from '../tensor-check.ts';
 import type { OrtApi, Pointer } from './ort-api.ts';
-import { LOG_LEVEL_ERROR, OPTIMIZE_ALL } from './ort-functions.ts';
+import { ELEMENT_TYPE_CODES, LOG_LEVEL_ERROR, OPTIMIZE_ALL } from './ort-functions.ts';
 import { TensorBindings } from './tensor-bindings.ts';
 
 type Tensors = Readonly<Record<string, TensorView>>;
@@ -54,6 +60,7 @@ export async function openFfiSession(
 class FfiSession implements Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
+  readonly #inputTypes: readonly (ElementType | undefined)[];
   readonly #api: OrtApi;
   readonly #session: Pointer;
   readonly #binding: Pointer;
@@ -70,6 +77,7 @@ class FfiSession implements Session {
     this.#session = session;
     this.#keepBindings = keepBindings;
     this.inputNames = readNames(runtime, session, 'Input');
+    this.#inputTypes = this.inputNames.map((_, index) => readInputType(api, session, index));
     this.outputNames = readNames(runtime, session, 'Output');
     this.#runOptions = api.out('CreateRunOptions');
     // An aborted run is no failure worth a line on standard error.
@@ -77,6 +85,10 @@ class FfiSession implements Session {
     this.#binding = api.out('CreateIoBinding', session);
     this.#inputs = new TensorBindings(api, this.#binding, cpuMemory, 'input');
     this.#outputs = new TensorBindings(api, this.#binding, cpuMemory, 'output');
+  }
+
+  inputType(name: string): ElementType {
+    return checkInputType(name, this.#inputTypes[this.inputNames.indexOf(name)]);
   }
 
   async run(feeds: Tensors, fetches: Tensors, signal?: AbortSignal): Promise<void> {
@@ -139,4 +151,17 @@ function readNames(runtime: OrtRuntime, session: Pointer, kind: 'Input' | 'Outpu
   return Array.from({ length: count }, (_, index) =>
     api.takeText(api.out(`SessionGet${kind}Name`, session, index, allocator), allocator),
   );
+}
+
+/** @returns undefined for what is no tensor, or one of another type */
+function readInputType(api: OrtApi, session: Pointer, index: number): ElementType | undefined {
+  const info = api.out('SessionGetInputTypeInfo', session, index);
+  try {
+    const tensor = api.out('CastTypeInfoToTensorInfo', info);
+    if (tensor === 0n) return undefined;
+    const code = Number(api.out('GetTensorElementType', tensor));
+    return ELEMENT_TYPES.find((type) => ELEMENT_TYPE_CODES[type] === code);
+  } finally {
+    api.do('ReleaseTypeInfo', info);
+  }
 }

@@ -101,6 +101,8 @@ export class OrtApi {
 
   /** Calls a function that creates or reads one value. */
   out<Name extends OrtFunctionOf<'out'>>(name: Name, ...args: Arguments<Name>): Pointer {
+    // Some values are smaller than the place for them.
+    this.#out[0] = 0n;
     this.#check(this.#functions[name](...args, this.#out));
     return this.#out[0]!;
   }

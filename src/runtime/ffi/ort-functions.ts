@@ -46,6 +46,10 @@ export const ORT_FUNCTIONS = {
   SessionGetOutputCount: { index: 31, kind: 'out', takes: ['pointer'] },
   SessionGetInputName: { index: 36, kind: 'out', takes: ['pointer', 'size', 'pointer'] },
   SessionGetOutputName: { index: 37, kind: 'out', takes: ['pointer', 'size', 'pointer'] },
+  SessionGetInputTypeInfo: { index: 33, kind: 'out', takes: ['pointer', 'size'] },
+  CastTypeInfoToTensorInfo: { index: 55, kind: 'out', takes: ['pointer'] },
+  GetTensorElementType: { index: 60, kind: 'out', takes: ['pointer'] },
+  ReleaseTypeInfo: { index: 98, kind: 'void', takes: ['pointer'] },
   ReleaseSession: { index: 95, kind: 'void', takes: ['pointer'] },
 
   CreateRunOptions: { index: 39, kind: 'out', takes: [] },
@@ -84,4 +88,11 @@ export const OPTIMIZE_ALL = 99;
 export const ARENA_ALLOCATOR = 1;
 export const MEMORY_DEFAULT = 0;
 /** ONNXTensorElementDataType. */
-export const ELEMENT_TYPE_CODES = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7 } as const;
+export const ELEMENT_TYPE_CODES = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  float16: 10,
+} as const;

@@ -2,12 +2,13 @@ import type { InferenceSession } from 'onnxruntime-node';
 import { throwIfAborted } from '../abort.ts';
 import {
   type Backend,
+  type ElementType,
   RuntimeError,
   type Session,
   type SessionOptions,
   type TensorView,
 } from '../session.ts';
-import { checkTensors } from '../tensor-check.ts';
+import { checkInputType, checkTensors, isElementType } from '../tensor-check.ts';
 
 type Ort = typeof import('onnxruntime-node');
 type Tensors = Readonly<Record<string, TensorView>>;
@@ -61,6 +62,12 @@ class StockSession implements Session {
     this.#session = session;
     this.inputNames = session.inputNames;
     this.outputNames = session.outputNames;
+  }
+
+  inputType(name: string): ElementType {
+    const input = this.#session.inputMetadata.find((candidate) => candidate.name === name);
+    const type = input?.isTensor ? input.type : '';
+    return checkInputType(name, isElementType(type) ? type : undefined);
   }
 
   async run(feeds: Tensors, fetches: Tensors, signal?: AbortSignal): Promise<void> {

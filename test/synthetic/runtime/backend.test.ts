@@ -125,6 +125,11 @@ for (const name of ['ffi', 'stock'] as const) {
       assert.deepEqual(add.outputNames, ['z', 'w']);
     });
 
+    test('tells the element types of inputs', () => {
+      assert.equal(add.inputType('x'), 'float32');
+      assert.throws(() => add.inputType('z'), /no input "z"/);
+    });
+
     test('writes an output over its input, and nothing beside it', async () => {
       const memory = Float32Array.of(7, 1, 2, 3, 7);
       const x: TensorView = { type: 'float32', dims: [3], data: memory.subarray(1, 4) };

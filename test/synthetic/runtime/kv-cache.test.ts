@@ -5,7 +5,8 @@ import { setImmediate } from 'node:timers/promises';
 import { DECODER_IO } from '../../../src/model-package/graph-io.ts';
 import { openBackend } from '../../../src/runtime/backend.ts';
 import { Decoder } from '../../../src/runtime/decoder.ts';
-import { KvCache } from '../../../src/runtime/kv-cache.ts';
+import { HostKvCache } from '../../../src/runtime/host-kv-cache.ts';
+import { CACHE_ELEMENT_TYPES, type KvCache } from '../../../src/runtime/kv-cache.ts';
 import { openModelRunner } from '../../../src/runtime/onnx-model-runner.ts';
 import { Random } from '../../helpers/random.ts';
 import {
@@ -19,6 +20,8 @@ const GIBIBYTE = 2 ** 30;
 const MEBIBYTE = 2 ** 20;
 const NUM_SLOTS = 4;
 const CAPACITY = 32;
+const SHAPE = { numSlots: NUM_SLOTS, slotCapacity: CAPACITY };
+const BYTES = { float32: 4, float16: 2, int8: 1 };
 
 describe('the KV cache', () => {
   const model = makeTinyModel();
@@ -32,34 +35,34 @@ describe('the KV cache', () => {
     test(`is written in place by the ${name} backend, and only where the step says`, async () => {
       const { backend } = await openBackend(name);
       const { text } = tiny.manifest;
-      const cache = new KvCache({ text, numSlots: NUM_SLOTS, slotCapacity: CAPACITY });
+      const cache = new HostKvCache({ text, ...SHAPE, elementType: 'float32' });
       const session = await backend.createSession(join(tiny.packageDir, 'decoder.onnx'), {
         numThreads: 1,
         keepBindings: true,
       });
-      const decoder = new Decoder(session, cache, text);
+      const decoder = new Decoder(session, NUM_SLOTS, text);
       const random = new Random(2);
       const { hiddenSize } = TINY_SHAPE;
 
       await decoder.run({
-        firstSlot: 2,
+        span: await cache.sequenceSpan(2),
         embeddings: random.floats(5 * hiddenSize),
         tokensPerSlot: 5,
         lastPositions: [4],
         logitRows: [4],
       });
-      assert.deepEqual(writtenPositions(cache), [[], [], [0, 1, 2, 3, 4], []]);
+      assert.deepEqual(await writtenPositions(cache), [[], [], [0, 1, 2, 3, 4], []]);
 
-      const before = snapshot(cache, 2);
+      const before = await snapshot(cache, 2);
       await decoder.run({
-        firstSlot: 1,
+        span: await cache.batchSpan([2, 1]),
         embeddings: random.floats(2 * hiddenSize),
         tokensPerSlot: 1,
         lastPositions: [7, 5],
         logitRows: [1, 0],
       });
-      assert.deepEqual(writtenPositions(cache), [[], [7], [0, 1, 2, 3, 4, 5], []]);
-      const kept = snapshot(cache, 2);
+      assert.deepEqual(await writtenPositions(cache), [[], [7], [0, 1, 2, 3, 4, 5], []]);
+      const kept = await snapshot(cache, 2);
       for (const [index, position] of before.entries()) {
         if (index % CAPACITY < 5) assert.deepEqual(kept[index], position);
       }
@@ -67,28 +70,61 @@ describe('the KV cache', () => {
     });
   }
 
-  test('gives feeds and fetches over the same memory, one view per range of slots', () => {
-    const { text } = tiny.manifest;
-    const cache = new KvCache({ text, numSlots: NUM_SLOTS, slotCapacity: CAPACITY });
-    const slotElements = text.numKvHeads * CAPACITY * text.headDim;
-    const feeds = cache.feeds(1, 3);
-    const fetches = cache.fetches(1, 3);
-    for (let layer = 0; layer < text.numLayers; layer += 1) {
-      for (const [past, present] of [
-        [DECODER_IO.pastKey(layer), DECODER_IO.presentKey(layer)],
-        [DECODER_IO.pastValue(layer), DECODER_IO.presentValue(layer)],
-      ] as const) {
-        const [feed, fetch] = [feeds[past]!, fetches[present]!];
-        assert.deepEqual(feed.dims, [3, text.numKvHeads, CAPACITY, text.headDim]);
-        assert.equal(feed.data.buffer, fetch.data.buffer);
-        assert.equal(feed.data.byteOffset, fetch.data.byteOffset);
-        assert.equal(feed.data.byteOffset, slotElements * 4);
-        assert.equal(feed.data.length, 3 * slotElements);
+  for (const elementType of CACHE_ELEMENT_TYPES) {
+    test(`gives feeds and fetches of ${elementType} over the same memory, one view per span`, async () => {
+      const { text } = tiny.manifest;
+      const cache = new HostKvCache({ text, ...SHAPE, elementType });
+      const slotElements = text.numKvHeads * CAPACITY * text.headDim;
+      const { feeds, fetches, firstSlot, numSlots } = await cache.batchSpan([3, 1]);
+      assert.deepEqual({ firstSlot, numSlots }, { firstSlot: 1, numSlots: 3 });
+      for (let layer = 0; layer < text.numLayers; layer += 1) {
+        for (const [past, present] of [
+          [DECODER_IO.pastKey(layer), DECODER_IO.presentKey(layer)],
+          [DECODER_IO.pastValue(layer), DECODER_IO.presentValue(layer)],
+        ] as const) {
+          const [feed, fetch] = [feeds[past]!, fetches[present]!];
+          assert.deepEqual(feed.dims, [3, text.numKvHeads, CAPACITY, text.headDim]);
+          assert.equal(feed.data.buffer, fetch.data.buffer);
+          assert.equal(feed.data.byteOffset, fetch.data.byteOffset);
+          assert.equal(feed.type, elementType);
+          assert.equal(feed.data.byteOffset, slotElements * BYTES[elementType]);
+          assert.equal(feed.data.length, 3 * slotElements);
+        }
       }
-    }
-    const buffers = new Set(Object.values(feeds).map((tensor) => tensor.data.buffer));
-    assert.equal(buffers.size, 2 * text.numLayers);
-  });
+      const buffers = new Set(Object.values(feeds).map((tensor) => tensor.data.buffer));
+      assert.equal(buffers.size, 2 * text.numLayers);
+    });
+
+    test(`copies and exchanges slots of ${elementType}, only the tokens they hold`, async () => {
+      const { text } = tiny.manifest;
+      const cache = new HostKvCache({ text, ...SHAPE, elementType });
+      await fill(cache, 1, 9, 11);
+      await fill(cache, 3, 4, 50);
+      await cache.copyPrefix({ fromSlot: 1, toSlot: 0, numTokens: 5 });
+      await cache.swap(0, 3);
+      await cache.swap(1, 2);
+      assert.deepEqual(
+        [0, 1, 2, 3].map((slot) => cache.lengthOf(slot)),
+        [4, 0, 9, 5],
+      );
+      const [first, , third, last] = await Promise.all(
+        [0, 1, 2, 3].map((slot) => snapshot(cache, slot)),
+      );
+      for (let row = 0; row < third!.length; row += 1) {
+        const position = row % CAPACITY;
+        const value = (seed: number): number[] => rowValues(seed, row);
+        if (position < 4) assert.deepEqual(first![row], value(50));
+        if (position < 9) assert.deepEqual(third![row], value(11));
+        if (position < 5) assert.deepEqual(last![row], value(11));
+      }
+      assert.deepEqual(
+        await writtenPositions(cache),
+        [[0, 1, 2, 3, 4], [], [0, 1, 2, 3, 4, 5, 6, 7, 8], [0, 1, 2, 3, 4]].map(
+          (positions, slot) => (slot === 0 ? positions.slice(0, 4) : positions),
+        ),
+      );
+    });
+  }
 
   test('takes memory for the tokens it holds, not for its capacity', async () => {
     const shape = { ...TINY_SHAPE, numKvHeads: 4, headDim: 64, maxPositions: 2 ** 15 };
@@ -168,20 +204,41 @@ describe('a prefill that is aborted half-way', () => {
 });
 
 /** For every slot, the positions at which any key or value of any layer is not zero. */
-function writtenPositions(cache: KvCache): number[][] {
-  return Array.from({ length: cache.numSlots }, (_, slot) => {
+async function writtenPositions(cache: KvCache): Promise<number[][]> {
+  const slots = [];
+  for (let slot = 0; slot < cache.numSlots; slot += 1) {
     const written = new Set<number>();
-    for (const [index, row] of snapshot(cache, slot).entries()) {
+    for (const [index, row] of (await snapshot(cache, slot)).entries()) {
       if (row.some((value) => value !== 0)) written.add(index % CAPACITY);
     }
-    return [...written].sort((left, right) => left - right);
-  });
+    slots.push([...written].sort((left, right) => left - right));
+  }
+  return slots;
+}
+
+/** Writes a sequence of some tokens into a slot. */
+async function fill(cache: KvCache, slot: number, numTokens: number, seed: number): Promise<void> {
+  const { feeds } = await cache.sequenceSpan(slot);
+  let row = 0;
+  for (const { data } of Object.values(feeds)) {
+    for (let start = 0; start < data.length; start += TINY_SHAPE.headDim, row += 1) {
+      if (row % CAPACITY >= numTokens) continue;
+      for (const [at, value] of rowValues(seed, row).entries()) data[start + at] = value;
+    }
+  }
+  cache.setLength(slot, numTokens);
+}
+
+/** What `fill` writes into a slot's row: small numbers that every type of element can hold. */
+function rowValues(seed: number, row: number): number[] {
+  return Array.from({ length: TINY_SHAPE.headDim }, (_, at) => 1 + ((seed + 7 * row + at) % 100));
 }
 
 /** Every [headDim] row of a slot in all layers, copied; the position is the index modulo the capacity. */
-function snapshot(cache: KvCache, slot: number): number[][] {
+async function snapshot(cache: KvCache, slot: number): Promise<number[][]> {
   const { headDim } = TINY_SHAPE;
-  return Object.values(cache.feeds(slot, 1)).flatMap(({ data }) => {
+  const { feeds } = await cache.sequenceSpan(slot);
+  return Object.values(feeds).flatMap(({ data }) => {
     const values = [...data].map(Number);
     return Array.from({ length: values.length / headDim }, (_, row) =>
       values.slice(row * headDim, (row + 1) * headDim),
