@@ -1,12 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  encodeModel,
-  type GraphProto,
-  type NodeProto,
-  type TensorProto,
-} from '../../src/exporter/onnx/model-proto.ts';
 import { DECODER_IO, EMBED_IO, VISION_IO } from '../../src/model-package/graph-io.ts';
 import {
   type Manifest,
@@ -14,6 +8,12 @@ import {
   PACKAGE_FORMAT,
   PACKAGE_VERSION,
 } from '../../src/model-package/manifest.ts';
+import {
+  encodeModel,
+  type GraphProto,
+  type NodeProto,
+  type TensorProto,
+} from '../../src/onnx/model-proto.ts';
 import { Random } from './random.ts';
 
 /**

@@ -2,7 +2,7 @@
  * Builds an ONNX graph node by node. Names follow onnxruntime-genai: nodes are `/model/layers.0/attn/q_proj/MatMul`,
  * their outputs `<node>/output_0`, and small constants are shared and named by their value.
  */
-import type { StoredTensor } from '../weights/data-file.ts';
+
 import {
   type AttributeValue,
   type DataType,
@@ -11,7 +11,8 @@ import {
   type NodeProto,
   type TensorProto,
   type ValueInfo,
-} from './model-proto.ts';
+} from '../../onnx/model-proto.ts';
+import type { StoredTensor } from '../weights/data-file.ts';
 
 const MICROSOFT_OPS: ReadonlySet<string> = new Set([
   'GatherBlockQuantized',

@@ -1,9 +1,6 @@
+import { encodeModel, type ValueInfo } from '../../onnx/model-proto.ts';
 import { RuntimeError, type TensorView } from '../session.ts';
 import { type OrtRuntime, openFfiSession } from './ffi-session.ts';
-
-const FLOAT = 1;
-const OPSET = 13;
-const IR_VERSION = 8;
 
 /**
  * Proves that the binding and the library understand each other before anything depends on it: a graph `z = x + y` is
@@ -27,33 +24,26 @@ export async function selfTest(runtime: OrtRuntime): Promise<void> {
   }
 }
 
-/** The bytes of an ONNX file with the graph z[4] = x[4] + y[4]; field numbers are those of onnx.proto. */
+/** The bytes of a model file with the graph z[4] = x[4] + y[4]. */
 function addModel(): Uint8Array {
-  const value = (name: string): number[] => {
-    const shape = message(2, message(1, varint(1, 4)));
-    return [...text(1, name), ...message(2, message(1, [...varint(1, FLOAT), ...shape]))];
-  };
-  const node = [...text(1, 'x'), ...text(1, 'y'), ...text(2, 'z'), ...text(4, 'Add')];
-  const graph = [
-    ...message(1, node),
-    ...text(2, 'self-test'),
-    ...message(11, value('x')),
-    ...message(11, value('y')),
-    ...message(12, value('z')),
-  ];
-  const opset = message(8, varint(2, OPSET));
-  return Uint8Array.from([...varint(1, IR_VERSION), ...message(7, graph), ...opset]);
-}
-
-/** Fields of protobuf's wire format; every number and length here is below 128 and takes one byte. */
-function varint(field: number, value: number): number[] {
-  return [field << 3, value];
-}
-
-function message(field: number, bytes: readonly number[]): number[] {
-  return [(field << 3) | 2, bytes.length, ...bytes];
-}
-
-function text(field: number, value: string): number[] {
-  return message(field, [...Buffer.from(value)]);
+  const value = (name: string): ValueInfo => ({ name, type: 'float32', dims: [4] });
+  return encodeModel(
+    {
+      name: 'self-test',
+      nodes: [
+        {
+          name: 'add',
+          type: 'Add',
+          domain: '',
+          inputs: ['x', 'y'],
+          outputs: ['z'],
+          attributes: {},
+        },
+      ],
+      initializers: [],
+      inputs: [value('x'), value('y')],
+      outputs: [value('z')],
+    },
+    'thinkgate',
+  );
 }

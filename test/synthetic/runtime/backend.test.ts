@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { encodeModel } from '../../../src/exporter/onnx/model-proto.ts';
+import { encodeModel } from '../../../src/onnx/model-proto.ts';
 import { openBackend } from '../../../src/runtime/backend.ts';
 import {
   type Backend,

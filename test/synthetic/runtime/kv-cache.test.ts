@@ -117,12 +117,12 @@ describe('the KV cache', () => {
         if (position < 9) assert.deepEqual(third![row], value(11));
         if (position < 5) assert.deepEqual(last![row], value(11));
       }
-      assert.deepEqual(
-        await writtenPositions(cache),
-        [[0, 1, 2, 3, 4], [], [0, 1, 2, 3, 4, 5, 6, 7, 8], [0, 1, 2, 3, 4]].map(
-          (positions, slot) => (slot === 0 ? positions.slice(0, 4) : positions),
-        ),
-      );
+      assert.deepEqual(await writtenPositions(cache), [
+        [0, 1, 2, 3],
+        [],
+        [0, 1, 2, 3, 4, 5, 6, 7, 8],
+        [0, 1, 2, 3, 4],
+      ]);
     });
   }
 

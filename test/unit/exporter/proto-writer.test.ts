@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert';
 import { describe, it } from 'node:test';
 import { GraphBuilder } from '../../../src/exporter/onnx/graph-builder.ts';
-import { encodeModel } from '../../../src/exporter/onnx/model-proto.ts';
-import { ProtoWriter } from '../../../src/exporter/onnx/proto-writer.ts';
+import { encodeModel } from '../../../src/onnx/model-proto.ts';
+import { ProtoWriter } from '../../../src/onnx/proto-writer.ts';
 
 function hex(writer: ProtoWriter): string {
   return Buffer.from(writer.finish()).toString('hex');
