@@ -22,8 +22,8 @@ import { readPackage } from './model-package/read-package.ts';
 import { Metrics } from './observability/metrics.ts';
 import { createRequestLog, type RequestLog } from './observability/request-log.ts';
 import { packageVersion } from './package-version.ts';
-import { EngineProcessClient } from './process/engine-process-client.ts';
 import type { EngineSettings, LoadMessage } from './process/messages.ts';
+import { startEngines } from './process/start-engines.ts';
 import { hasDecisionPoint, protocolTokens, silentIds } from './thinking/protocol-tokens.ts';
 
 /** Slots get no more positions than this unless the operator asks: most requests are far shorter. */
@@ -70,7 +70,7 @@ export async function startServer(
   const version = packageVersion();
   const { requestLog, closeLog } = openLog(options);
   const tracer = openTracing(options, version, (message) => requestLog.note('warn', message));
-  const engine = new EngineProcessClient({
+  const engine = startEngines({
     load,
     maxWaiting: options.maxQueue,
     log: (level, message) => requestLog.note(level, message),
@@ -90,7 +90,7 @@ export async function startServer(
       exitTokens: tokenizer.encode(manifest.thinking.budget.exit).length,
       engine,
     },
-    metrics: new Metrics(() => [engine.status()], {
+    metrics: new Metrics(() => engine.engines(), {
       version,
       model: modelId,
       precision,

@@ -164,6 +164,8 @@ export interface EngineCounts {
 export interface EngineStatus extends EngineCounts {
   readonly state: 'loading' | 'ready' | 'restarting' | 'failed';
   readonly restarts: number;
+  /** Requests that began again elsewhere because its process died before their first token. */
+  readonly retried: number;
   /** Memory of its process; 0 while there is none. */
   readonly residentBytes: number;
 }
@@ -178,7 +180,10 @@ export interface EngineClient {
    * @returns false when there is no such request
    */
   answerNow(id: string): boolean;
+  /** All engines as one. */
   status(): EngineStatus;
+  /** Each engine; there is at least one. */
+  engines(): readonly EngineStatus[];
   readonly limits: { readonly slotCapacity: number; readonly vocabSize: number };
 }
 

@@ -91,6 +91,7 @@ const UNASKED_MODEL: ServedModel = {
     generate: unasked,
     answerNow: unasked,
     status: unasked,
+    engines: unasked,
     limits: { slotCapacity: 0, vocabSize: 0 },
   },
 };

@@ -43,6 +43,11 @@ export function addEngineMetrics(registry: MetricRegistry, read: ReadEngines): v
     'Times the engine process was started again.',
     ({ restarts }) => restarts,
   );
+  counter(
+    'requests_retried_total',
+    'Generations begun again because the engine process died before their first token.',
+    ({ retried }) => retried,
+  );
   for (const [name, { help, value }] of Object.entries(TOTALS)) {
     counter(name, help, ({ totals }) => value(totals));
   }

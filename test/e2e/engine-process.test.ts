@@ -1,32 +1,8 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunningServer } from '../../src/server.ts';
+import { enginePids, metric, ready, until } from '../helpers/engine-processes.ts';
 import { ask, post, readHeldout, requestBody, startShipped } from '../helpers/shipped-server.ts';
-
-/** Process id of the engine: the server's only child that was forked with our entry. */
-function enginePid(): number {
-  const rows = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)]).toString();
-  const row = rows.split('\n').find((line) => line.includes('engine-process'));
-  assert.ok(row, 'the engine process is running');
-  return Number.parseInt(row, 10);
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 600; tries++) {
-    if (await condition()) return;
-    await sleep(50);
-  }
-  assert.fail('the condition did not come true within 30 seconds');
-}
-
-async function metric(server: RunningServer, name: string): Promise<number> {
-  const text = await (await fetch(`${server.url}/metrics`)).text();
-  const line = text.split('\n').find((row) => row.startsWith(`${name} `));
-  assert.ok(line, `${name} is exported`);
-  return Number(line.split(' ')[1]);
-}
 
 describe('The engine process', () => {
   let server: RunningServer;
@@ -68,14 +44,15 @@ describe('The engine process', () => {
     const before = (await ask(server, body)).choices[0].message.content;
     const steps = 'thinkgate_engine_steps_total{engine="0"}';
     const stepsBefore = await metric(server, steps);
-    process.kill(enginePid(), 'SIGKILL');
-    await until(async () => (await fetch(`${server.url}/ready`)).status === 503);
+    const [pid = 0] = enginePids();
+    process.kill(pid, 'SIGKILL');
+    await until(async () => !(await ready(server)));
     const refused = await post(server, body);
     assert.equal(refused.status, 503);
     assert.ok(Number(refused.headers.get('retry-after')) > 0);
     await refused.body?.cancel();
     assert.equal((await fetch(`${server.url}/health`)).status, 200);
-    await until(async () => (await fetch(`${server.url}/ready`)).status === 200);
+    await until(() => ready(server));
     assert.equal((await ask(server, body)).choices[0].message.content, before);
     assert.ok((await metric(server, steps)) > stepsBefore, 'what was counted is not lost');
     assert.equal(await metric(server, 'thinkgate_engine_restarts_total{engine="0"}'), 1);

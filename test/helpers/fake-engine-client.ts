@@ -60,6 +60,10 @@ export class FakeEngineClient implements EngineClient {
     return true;
   }
 
+  engines(): readonly EngineStatus[] {
+    return [this.status()];
+  }
+
   status(): EngineStatus {
     return {
       state: this.state,
@@ -84,6 +88,7 @@ export class FakeEngineClient implements EngineClient {
         aborted: 4,
       },
       restarts: 3,
+      retried: 5,
       residentBytes: 2 ** 30,
     };
   }

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { RunningServer } from '../../src/server.ts';
+import { enginePids, metric, ready, until } from '../helpers/engine-processes.ts';
+import { ask, post, startShipped } from '../helpers/shipped-server.ts';
+
+const PREFILLED = 'thinkgate_engine_prefilled_tokens_total{engine="0"}';
+const RETRIED = 'thinkgate_requests_retried_total{engine="0"}';
+
+/** A prompt of some 1,300 tokens, different from its first on, so that nothing of it is there from before. */
+function longQuestion(name: string): Record<string, unknown> {
+  const content = `${name}: ${'What is 23 + 48? '.repeat(150)}`;
+  const messages = [{ role: 'user', content }];
+  return { model: 'nano', messages, thinking_mode: 'fast', temperature: 0, max_tokens: 12 };
+}
+
+/** The text of a stream, and what it ends with. */
+async function textOf(response: Response): Promise<{ text: string; tail: string }> {
+  const body = await response.text();
+  const chunks = body.split('\n\n').filter((event) => event.startsWith('data: {'));
+  const parts = chunks.map((event) => JSON.parse(event.slice(6)) as Chunk);
+  const text = parts.map(({ choices }) => choices?.[0]?.delta.content ?? '').join('');
+  return { text, tail: body.slice(-400) };
+}
+
+interface Chunk {
+  readonly choices?: readonly { readonly delta: { readonly content?: string } }[];
+}
+
+describe('A request whose engine is killed', () => {
+  let server: RunningServer;
+  before(async () => {
+    // Few prompt tokens a step: a prompt takes long enough to be caught at it.
+    server = await startShipped({ prefillChunk: 4, threads: 1 });
+  });
+  after(() => server.close());
+
+  /** Waits until a prompt is being processed, and kills the engine at it. */
+  async function killDuringPrefill(): Promise<void> {
+    const before = await metric(server, PREFILLED);
+    await until(async () => (await metric(server, PREFILLED)) > before + 20);
+    const [pid = 0] = enginePids();
+    process.kill(pid, 'SIGKILL');
+  }
+
+  it('during its prompt is answered all the same, streamed or not', async () => {
+    const [one, two] = [longQuestion('one'), longQuestion('two')];
+    const whole = ask(server, one);
+    const streamed = post(server, { ...two, stream: true });
+    await killDuringPrefill();
+    const { content } = (await whole).choices[0].message;
+    const { text, tail } = await textOf(await streamed);
+    assert.ok(tail.endsWith('data: [DONE]\n\n'), tail);
+    assert.equal((await ask(server, one)).choices[0].message.content, content);
+    assert.equal((await ask(server, two)).choices[0].message.content, text);
+    assert.equal(await metric(server, RETRIED), 2);
+    assert.equal(await metric(server, 'thinkgate_engine_restarts_total{engine="0"}'), 1);
+  });
+
+  it('a second time ends with an error: it may be what the engine dies of', async () => {
+    await until(() => ready(server));
+    const before = await metric(server, RETRIED);
+    const reply = post(server, longQuestion('three'));
+    await killDuringPrefill();
+    await killDuringPrefill();
+    const response = await reply;
+    assert.equal(response.status, 500);
+    assert.match(await response.text(), /"code":"engine_error"/);
+    assert.equal(await metric(server, RETRIED), before + 1);
+  });
+
+  it('after its first token ends with an error in its stream', async () => {
+    await until(() => ready(server));
+    const before = await metric(server, RETRIED);
+    const body = { model: 'nano', messages: [{ role: 'user', content: 'What is 23 + 48?' }] };
+    const endless = { thinking_mode: 'fast', min_tokens: 1500, max_tokens: 1900, stream: true };
+    const response = await post(server, { ...body, ...endless });
+    const [pid = 0] = enginePids();
+    process.kill(pid, 'SIGKILL');
+    const { tail } = await textOf(response);
+    assert.match(tail, /"code":"engine_error"/);
+    assert.ok(!tail.includes('[DONE]'), tail);
+    assert.equal(await metric(server, RETRIED), before);
+  });
+});
