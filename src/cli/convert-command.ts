@@ -15,6 +15,7 @@ import { bytesProgress, ProgressBar } from '../terminal/progress-bar.ts';
 interface ConvertFlags {
   readonly out: string;
   readonly precision: Precision;
+  readonly gpu: boolean;
   readonly name?: string;
   readonly protocol?: string;
   readonly force?: boolean;
@@ -33,6 +34,7 @@ export function registerConvert(program: Command): void {
         .choices(PRECISIONS)
         .default('int4'),
     )
+    .option('--no-gpu', 'leave out the float16 graphs for GPUs (fp32 packages have none)')
     .option('--name <name>', "model's name (default: the package folder's)")
     .addOption(
       new Option(

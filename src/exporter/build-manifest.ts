@@ -10,7 +10,7 @@ import type { Protocol } from '../model-package/protocol.ts';
 import type { ModelTensors } from './checkpoint/match-tensors.ts';
 import { detectContentFormat, detectToolCalls } from './config/chat-template.ts';
 import type { ModelConfig } from './config/model-config.ts';
-import { GRAPH_FILES } from './model-graphs.ts';
+import { GPU_GRAPH_FILES, GRAPH_FILES } from './model-graphs.ts';
 import type { FileDigest } from './weights/data-file.ts';
 
 export const TEMPLATE_FILE = 'chat_template.jinja';
@@ -21,6 +21,8 @@ export interface ManifestParts {
   readonly name: string;
   readonly producer: string;
   readonly precision: Precision;
+  /** Whether the graphs for GPUs are among the files. */
+  readonly gpu: boolean;
   readonly config: ModelConfig;
   readonly tensors: ModelTensors;
   readonly protocol: Protocol;
@@ -41,11 +43,8 @@ export function buildManifest(parts: ManifestParts): Manifest {
     text: textShape(config, tensors.tied),
     vision: vision && visionShape(vision),
     tokens: { image: vision?.image.tokenId ?? null, eos: config.eosTokenIds },
-    graphs: {
-      vision: vision && GRAPH_FILES.vision,
-      embed: GRAPH_FILES.embed,
-      decoder: GRAPH_FILES.decoder,
-    },
+    graphs: { ...GRAPH_FILES, vision: vision && GRAPH_FILES.vision },
+    gpu: parts.gpu ? { ...GPU_GRAPH_FILES, vision: vision && GPU_GRAPH_FILES.vision } : undefined,
     imageNewline: vision && NEWLINE_FILE,
     chat: {
       template: TEMPLATE_FILE,

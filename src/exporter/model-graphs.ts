@@ -4,6 +4,8 @@ import type { ModelTensors } from './checkpoint/match-tensors.ts';
 import type { ModelConfig } from './config/model-config.ts';
 import { decoderGraph } from './graphs/decoder-graph.ts';
 import { embeddingForm, embedGraph } from './graphs/embed-graph.ts';
+import { GPU_TARGET } from './graphs/gpu-target.ts';
+import { CPU_TARGET, type GraphTarget } from './graphs/graph-context.ts';
 import { visionGraph } from './graphs/vision-graph.ts';
 import type { GraphBuilder } from './onnx/graph-builder.ts';
 import { DataFile } from './weights/data-file.ts';
@@ -13,6 +15,7 @@ import { WeightStore } from './weights/weight-store.ts';
 export interface ModelGraphs {
   /** By file name. */
   readonly graphs: ReadonlyMap<string, GraphBuilder>;
+  /** In the order in which they must be written. */
   readonly dataFiles: readonly DataFile[];
 }
 
@@ -22,10 +25,21 @@ export const GRAPH_FILES = {
   decoder: 'decoder.onnx',
 } as const;
 
+/** The embedding's graph is the same: its few rows need no other form. */
+export const GPU_GRAPH_FILES = {
+  vision: 'vision.gpu.onnx',
+  embed: GRAPH_FILES.embed,
+  decoder: 'decoder.gpu.onnx',
+} as const;
+
+type GraphFileNames = Readonly<Record<'vision' | 'decoder', string>>;
+
 export interface ModelGraphsOptions {
   readonly config: ModelConfig;
   readonly tensors: ModelTensors;
   readonly precision: Precision;
+  /** Also builds the graphs for GPUs (graphs/gpu-target.ts). */
+  readonly gpu: boolean;
   readonly onError: ErrorSink;
   readonly measure: boolean;
 }
@@ -33,21 +47,68 @@ export interface ModelGraphsOptions {
 /**
  * Builds the graphs; the weights are only placed, not read. The embedding and the decoder share one data file, since a
  * tied embedding is the head's weight. A vision tower loses more from 4 bits than it saves, so its linears stay at 8.
+ *
+ * The GPU's graphs read the same weights. What only they need (norms, biases and scales in half precision) has files of
+ * its own, so that the others do not depend on whether there are such graphs.
  */
 export function modelGraphs(options: ModelGraphsOptions): ModelGraphs {
-  const { config, tensors, precision, onError, measure } = options;
-  const textFile = new DataFile('text.data');
-  const text = new WeightStore({ tensors, file: textFile, onError, measure });
+  const { config, precision, tensors } = options;
+  const cpu = newStores(options, '.data');
   const { hiddenSize } = config.text;
   const embedding = embeddingForm(precision, { hiddenSize, tied: tensors.tied });
   const graphs = new Map<string, GraphBuilder>([
-    [GRAPH_FILES.embed, embedGraph(text, embedding)],
-    [GRAPH_FILES.decoder, decoderGraph({ weights: text, form: precision, text: config.text })],
+    [GRAPH_FILES.embed, embedGraph(cpu.text.weights, embedding)],
+    ...targetGraphs(options, { stores: cpu, target: CPU_TARGET, files: GRAPH_FILES }),
   ]);
-  if (config.vision === null) return { graphs, dataFiles: [textFile] };
-  const visionFile = new DataFile('vision.data');
-  const weights = new WeightStore({ tensors, file: visionFile, onError, measure });
+  if (!options.gpu) return { graphs, dataFiles: filesOf(cpu) };
+  const gpu = newStores(options, '.gpu.data', cpu);
+  const gpuGraphs = { stores: gpu, target: GPU_TARGET, files: GPU_GRAPH_FILES };
+  for (const [file, graph] of targetGraphs(options, gpuGraphs)) graphs.set(file, graph);
+  return { graphs, dataFiles: [...filesOf(cpu), ...filesOf(gpu)] };
+}
+
+interface Store {
+  readonly file: DataFile;
+  readonly weights: WeightStore;
+}
+
+interface Stores {
+  readonly text: Store;
+  readonly vision: Store | undefined;
+}
+
+function newStores(
+  { config, tensors, onError, measure }: ModelGraphsOptions,
+  suffix: string,
+  base?: Stores,
+): Stores {
+  const newStore = (part: keyof Stores): Store => {
+    const file = new DataFile(part + suffix);
+    const options = { tensors, file, onError, measure, base: base?.[part]?.weights };
+    return { file, weights: new WeightStore(options) };
+  };
+  return { text: newStore('text'), vision: config.vision ? newStore('vision') : undefined };
+}
+
+function filesOf({ text, vision }: Stores): DataFile[] {
+  return vision === undefined ? [text.file] : [text.file, vision.file];
+}
+
+function targetGraphs(
+  { config, precision }: ModelGraphsOptions,
+  { stores, target, files }: { stores: Stores; target: GraphTarget; files: GraphFileNames },
+): [string, GraphBuilder][] {
+  const decoder = decoderGraph({
+    weights: stores.text.weights,
+    form: precision,
+    text: config.text,
+    target,
+  });
+  if (config.vision === null || stores.vision === undefined) return [[files.decoder, decoder]];
   const form = precision === 'int4' ? 'int8' : precision;
-  graphs.set(GRAPH_FILES.vision, visionGraph({ weights, form, ...config.vision }));
-  return { graphs, dataFiles: [textFile, visionFile] };
+  const vision = visionGraph({ weights: stores.vision.weights, form, ...config.vision, target });
+  return [
+    [files.decoder, decoder],
+    [files.vision, vision],
+  ];
 }

@@ -16,6 +16,7 @@ export function describePackage(manifest: Manifest): string {
         `${manifest.architecture} (${manifest.provenance.architectures.join(', ')})`,
       ],
       ['precision', manifest.precision],
+      ['graphs', manifest.gpu ? 'for CPUs, and in float16 for GPUs' : 'in float32 only'],
       ['digest', `${packageDigest(manifest)} (of its files and protocol)`],
       ['parameters', parameters(manifest)],
     ]),

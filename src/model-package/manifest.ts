@@ -44,6 +44,12 @@ const fileSchema = z.strictObject({
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
 
+const graphsSchema = z.strictObject({
+  vision: z.string().nullable(),
+  embed: z.string(),
+  decoder: z.string(),
+});
+
 /** Everything the server must know of a model, and the sha256 of everything it will read. */
 export const manifestSchema = z.strictObject({
   format: z.literal(PACKAGE_FORMAT),
@@ -60,7 +66,10 @@ export const manifestSchema = z.strictObject({
     /** Generation ends at any of these. */
     eos: z.array(tokenId).min(1),
   }),
-  graphs: z.strictObject({ vision: z.string().nullable(), embed: z.string(), decoder: z.string() }),
+  /** float32 activations and KV cache. */
+  graphs: graphsSchema,
+  /** The same graphs with float16 activations and KV cache, which CPUs cannot run; absent where there are none. */
+  gpu: graphsSchema.optional(),
   /** float32 little-endian [hiddenSize], written at the end of every feature row of the tiled picture. */
   imageNewline: z.string().nullable(),
   chat: z.strictObject({

@@ -2,6 +2,7 @@
 import type { ModelTensors } from '../exporter/checkpoint/match-tensors.ts';
 import type { TextConfig } from '../exporter/config/model-config.ts';
 import { LAYER_OUTPUT, singleLayerGraph } from '../exporter/graphs/decoder-graph.ts';
+import { CPU_TARGET } from '../exporter/graphs/graph-context.ts';
 import { DECODER_IO } from '../model-package/graph-io.ts';
 import type { Precision } from '../model-package/manifest.ts';
 import { relativeDistance } from './distances.ts';
@@ -42,7 +43,7 @@ export async function runLayer(
     runTemporaryGraph(
       graphs,
       tensors,
-      (weights) => singleLayerGraph({ weights, form, text }, layer),
+      (weights) => singleLayerGraph({ weights, form, text, target: CPU_TARGET }, layer),
       runs,
     );
   await run('fp32', [layerRun(text, layer, before.exact, exact)]);

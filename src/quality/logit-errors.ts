@@ -3,6 +3,7 @@ import { LM_HEAD } from '../exporter/checkpoint/expected-tensors.ts';
 import type { ModelTensors } from '../exporter/checkpoint/match-tensors.ts';
 import type { CheckpointTensor } from '../exporter/checkpoint/safetensors.ts';
 import { headGraph } from '../exporter/graphs/decoder-graph.ts';
+import { CPU_TARGET } from '../exporter/graphs/graph-context.ts';
 import { DECODER_IO } from '../model-package/graph-io.ts';
 import type { Precision } from '../model-package/manifest.ts';
 import { LogitComparison, type LogitError } from './distances.ts';
@@ -53,9 +54,12 @@ async function pieceLogits(
   };
   const shape = { ...text, vocabSize: piece.count };
   const head = withHeadPiece(tensors, piece);
-  await runTemporaryGraph(graphs, head, (weights) => headGraph({ weights, form, text: shape }), [
-    run,
-  ]);
+  await runTemporaryGraph(
+    graphs,
+    head,
+    (weights) => headGraph({ weights, form, text: shape, target: CPU_TARGET }),
+    [run],
+  );
   return logits;
 }
 

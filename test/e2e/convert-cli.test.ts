@@ -33,6 +33,7 @@ describe('thinkgate convert and inspect', () => {
     const inspected = thinkgate('inspect', out, '--verify');
     assert.equal(inspected.status, 0, inspected.stderr);
     assert.match(inspected.stdout, /^precision +int8$/m);
+    assert.match(inspected.stdout, /^graphs +for CPUs, and in float16 for GPUs$/m);
     assert.match(inspected.stdout, /every file matches its sha256/);
   });
 

@@ -1,4 +1,7 @@
-/** The decoder: embeddings in, logits of the wanted rows out, KV cache in and out (see graph-io.ts). */
+/**
+ * The decoder: embeddings in, logits of the wanted rows out, KV cache in and out (see graph-io.ts). Embeddings, the
+ * residual stream, its norms and the logits are float32 on every target.
+ */
 import { DECODER_IO } from '../../model-package/graph-io.ts';
 import { LM_HEAD } from '../checkpoint/expected-tensors.ts';
 import type { TextConfig } from '../config/model-config.ts';
@@ -9,7 +12,7 @@ import {
   decoderLayer,
   type ResidualStream,
 } from './decoder-layer.ts';
-import { type GraphContext, headLinear } from './graph-context.ts';
+import { type GraphContext, headLinear, narrow, widen } from './graph-context.ts';
 import { rotaryTables } from './rotary-tables.ts';
 
 type DecoderOptions = Omit<GraphContext, 'graph'> & { readonly text: TextConfig };
@@ -54,8 +57,9 @@ function decoderContext(options: DecoderOptions, name: string): DecoderContext {
   const graph = new GraphBuilder(name);
   const { cos, sin } = rotaryTables(options.text);
   const shape = [options.text.maxPositions, options.text.headDim / 2];
+  const { activations: type } = options.target;
   const table = (leaf: string, values: Float32Array): string =>
-    graph.weight(leaf, 'float32', shape, options.weights.computed(leaf, values));
+    graph.weight(leaf, type, shape, options.weights.computed(leaf, values, type));
   const shared = {
     seqlensK: graph.input(DECODER_IO.seqlensK, 'int32', ['batch']),
     totalSequenceLength: graph.input(DECODER_IO.totalSequenceLength, 'int32', []),
@@ -69,12 +73,13 @@ function embeddingsInput({ graph, text }: DecoderContext): string {
   return graph.input(DECODER_IO.inputsEmbeds, 'float32', ['batch', 'sequence', text.hiddenSize]);
 }
 
-function declareCache({ graph, text }: DecoderContext, layer: number): void {
+function declareCache({ graph, text, target }: DecoderContext, layer: number): void {
+  const { activations: type } = target;
   const shape = ['batch', text.numKvHeads, 'capacity', text.headDim];
-  graph.input(DECODER_IO.pastKey(layer), 'float32', shape);
-  graph.input(DECODER_IO.pastValue(layer), 'float32', shape);
-  graph.output(DECODER_IO.presentKey(layer), 'float32', shape);
-  graph.output(DECODER_IO.presentValue(layer), 'float32', shape);
+  graph.input(DECODER_IO.pastKey(layer), type, shape);
+  graph.input(DECODER_IO.pastValue(layer), type, shape);
+  graph.output(DECODER_IO.presentKey(layer), type, shape);
+  graph.output(DECODER_IO.presentValue(layer), type, shape);
 }
 
 /** Rows are picked after the last norm and before the head, which costs as much as several layers. */
@@ -88,7 +93,8 @@ function addHead(context: DecoderContext, state: ResidualStream): void {
     graph.int64s([-1, text.hiddenSize]),
   ]);
   const wanted = graph.op('/lm_head/rows', 'Gather', [flat, indices], { axis: { int: 0 } });
-  const logits = headLinear(context, { path: '/lm_head', input: wanted, weight: LM_HEAD });
-  graph.identity(logits, DECODER_IO.logits);
+  const input = narrow(context, '/lm_head', wanted);
+  const logits = headLinear(context, { path: '/lm_head', input, weight: LM_HEAD });
+  graph.identity(widen(context, '/lm_head', logits), DECODER_IO.logits);
   graph.output(DECODER_IO.logits, 'float32', ['rows', text.vocabSize]);
 }

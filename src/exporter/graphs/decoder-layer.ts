@@ -2,12 +2,20 @@
  * One Qwen3 layer: `x += attention(norm(x)); x += mlp(norm(x))`. The additions are fused with the norm that follows
  * them, so a layer hands on the stream and the update that is still to be added.
  *
- * q and k are normed per head by Reshape–SimplifiedLayerNormalization–Reshape: ONNX Runtime's CPU kernel of
- * GroupQueryAttention has no norm of its own.
+ * q and k are normed per head. GPU kernels of GroupQueryAttention do it themselves; ONNX Runtime's CPU kernel has no
+ * norm of its own, so there it is Reshape–SimplifiedLayerNormalization–Reshape.
  */
 import { DECODER_IO } from '../../model-package/graph-io.ts';
 import type { TextConfig } from '../config/model-config.ts';
-import { type GraphContext, linear, rmsNorm, vector } from './graph-context.ts';
+import {
+  activationVector,
+  type GraphContext,
+  linear,
+  narrow,
+  rmsNorm,
+  vector,
+  widen,
+} from './graph-context.ts';
 
 export interface ResidualStream {
   readonly stream: string;
@@ -59,7 +67,8 @@ export function addAndNorm(
 ): { normed: string; stream: string } {
   const eps = context.text.normEps;
   if (update === undefined) {
-    return { normed: rmsNorm(context, { path, input: stream, weight, eps }), stream };
+    const scale = vector(context, weight);
+    return { normed: rmsNorm(context, { path, input: stream, scale, eps }), stream };
   }
   const type = 'SkipSimplifiedLayerNormalization';
   const normed = `${path}/${type}/output_0`;
@@ -74,24 +83,17 @@ export function addAndNorm(
   return { normed, stream: sum };
 }
 
-function attention(context: DecoderContext, layer: number, input: string): string {
+function attention(context: DecoderContext, layer: number, normed: string): string {
   const { graph, text, shared } = context;
   const path = `/model/layers.${layer}/attn`;
   const name = `text.layers.${layer}.self_attn`;
+  const input = narrow(context, path, normed);
   const project = (leaf: string): string =>
     linear(context, { path: `${path}/${leaf}`, input, weight: `${name}.${leaf}.weight` });
-  const normHeads = (leaf: string, value: string): string => {
-    const at = `${path}/${leaf}`;
-    const heads = graph.op(`${at}/split`, 'Reshape', [
-      value,
-      graph.int64s([0, 0, -1, text.headDim]),
-    ]);
-    const weight = `${name}.${leaf}.weight`;
-    const normed = rmsNorm(context, { path: at, input: heads, weight, eps: text.normEps });
-    return graph.op(`${at}/merge`, 'Reshape', [normed, graph.int64s([0, 0, -1])]);
-  };
-  const query = normHeads('q_norm', project('q_proj'));
-  const key = normHeads('k_norm', project('k_proj'));
+  const { query, key, norms } = normedHeads(context, layer, {
+    query: project('q_proj'),
+    key: project('k_proj'),
+  });
   const output = `${path}/GroupQueryAttention/output_0`;
   graph.node({
     path,
@@ -106,6 +108,7 @@ function attention(context: DecoderContext, layer: number, input: string): strin
       shared.totalSequenceLength,
       shared.cos,
       shared.sin,
+      ...norms,
     ],
     outputs: [output, DECODER_IO.presentKey(layer), DECODER_IO.presentValue(layer)],
     attributes: {
@@ -114,15 +117,46 @@ function attention(context: DecoderContext, layer: number, input: string): strin
       do_rotary: { int: 1 },
       rotary_interleaved: { int: 0 },
       scale: { float: 1 / Math.sqrt(text.headDim) },
+      ...(norms.length > 0 ? { qk_norm_epsilon: { float: text.normEps } } : {}),
     },
   });
   const weight = `${name}.o_proj.weight`;
-  return linear(context, { path: `${path}/o_proj`, input: output, weight });
+  return widen(context, path, linear(context, { path: `${path}/o_proj`, input: output, weight }));
 }
 
-function mlp(context: DecoderContext, layer: number, input: string): string {
+/** GroupQueryAttention's optional inputs 9 to 13 (positions, bias, sink and the scales of a quantised cache). */
+const UNUSED_INPUTS = ['', '', '', '', ''] as const;
+
+/** q and k as GroupQueryAttention takes them, with the rest of its inputs if it is to norm them itself. */
+function normedHeads(
+  context: DecoderContext,
+  layer: number,
+  { query, key }: { query: string; key: string },
+): { query: string; key: string; norms: readonly string[] } {
+  const { graph, text, target } = context;
+  const path = `/model/layers.${layer}/attn`;
+  const weight = (leaf: string): string => `text.layers.${layer}.self_attn.${leaf}.weight`;
+  if (target.headNorms === 'fused') {
+    const norms = ['q_norm', 'k_norm'].map((leaf) => activationVector(context, weight(leaf)));
+    return { query, key, norms: [...UNUSED_INPUTS, ...norms] };
+  }
+  const normHeads = (leaf: string, value: string): string => {
+    const at = `${path}/${leaf}`;
+    const heads = graph.op(`${at}/split`, 'Reshape', [
+      value,
+      graph.int64s([0, 0, -1, text.headDim]),
+    ]);
+    const scale = activationVector(context, weight(leaf));
+    const normed = rmsNorm(context, { path: at, input: heads, scale, eps: text.normEps });
+    return graph.op(`${at}/merge`, 'Reshape', [normed, graph.int64s([0, 0, -1])]);
+  };
+  return { query: normHeads('q_norm', query), key: normHeads('k_norm', key), norms: [] };
+}
+
+function mlp(context: DecoderContext, layer: number, normed: string): string {
   const { graph } = context;
   const path = `/model/layers.${layer}/mlp`;
+  const input = narrow(context, path, normed);
   const project = (leaf: string, value: string): string => {
     const weight = `text.layers.${layer}.mlp.${leaf}.weight`;
     return linear(context, { path: `${path}/${leaf}`, input: value, weight });
@@ -131,5 +165,5 @@ function mlp(context: DecoderContext, layer: number, input: string): string {
   const sigmoid = graph.op(`${path}/act`, 'Sigmoid', [gate]);
   const silu = graph.op(`${path}/act`, 'Mul', [gate, sigmoid]);
   const inner = graph.op(path, 'Mul', [silu, project('up_proj', input)]);
-  return project('down_proj', inner);
+  return widen(context, path, project('down_proj', inner));
 }

@@ -1,5 +1,6 @@
 /** Operators that every graph of a model shares: linears in each precision, norms and biases. */
 import type { Precision } from '../../model-package/manifest.ts';
+import { DATA_TYPES } from '../../onnx/model-proto.ts';
 import type { GraphBuilder } from '../onnx/graph-builder.ts';
 import { type Bits, BLOCK_SIZE } from '../weights/block-quantizer.ts';
 import type { WeightStore } from '../weights/weight-store.ts';
@@ -7,11 +8,22 @@ import type { WeightStore } from '../weights/weight-store.ts';
 /** CPU kernels multiply int8 activations by the quantised weights at this level. */
 const ACCURACY_INT8 = 4;
 
+/** Types of values and operators, as the device's kernels want them. See gpu-graphs.ts for the reasons. */
+export interface GraphTarget {
+  /** Of the linears' inputs and outputs, of attention and of the KV cache. All else is float32. */
+  readonly activations: 'float32' | 'float16';
+  /** Whether GroupQueryAttention norms q and k itself; CPU kernels refuse that. */
+  readonly headNorms: 'separate' | 'fused';
+}
+
+export const CPU_TARGET: GraphTarget = { activations: 'float32', headNorms: 'separate' };
+
 export interface GraphContext {
   readonly graph: GraphBuilder;
   readonly weights: WeightStore;
   /** How this graph's linears are stored. */
   readonly form: Precision;
+  readonly target: GraphTarget;
 }
 
 export interface LinearOptions {
@@ -22,14 +34,14 @@ export interface LinearOptions {
   readonly bias?: string | undefined;
 }
 
-/** `input · weightᵀ + bias` over the last dimension. @returns [..., out] */
+/** `input · weightᵀ + bias` over the last dimension, in the target's activations. @returns [..., out] */
 export function linear(
   context: GraphContext,
   { path, input, weight, bias }: LinearOptions,
 ): string {
   const product = matMul(context, { path, input, weight });
   if (bias === undefined) return product;
-  return context.graph.op(path, 'Add', [product, vector(context, bias)]);
+  return context.graph.op(path, 'Add', [product, activationVector(context, bias)]);
 }
 
 function matMul(context: GraphContext, { path, input, weight }: LinearOptions): string {
@@ -44,7 +56,7 @@ function matMul(context: GraphContext, { path, input, weight }: LinearOptions): 
     case 'fp16': {
       const at = weights.float16(weight, { transposed: true });
       const half = graph.weight(name, 'float16', [columns, rows], at);
-      return graph.op(path, 'MatMul', [input, castToFloat(graph, path, half)]);
+      return graph.op(path, 'MatMul', [input, activationTable(context, path, half)]);
     }
     case 'int8':
       return matMulBits(context, { path, input, weight }, 8);
@@ -65,7 +77,7 @@ export function headLinear(context: GraphContext, { path, input, weight }: Linea
     case 'fp16': {
       const at = weights.float16(weight, { transposed: false });
       const half = graph.weight(weight, 'float16', weights.shape(weight), at);
-      return graph.op(path, 'Gemm', [input, castToFloat(graph, path, half)], transB);
+      return graph.op(path, 'Gemm', [input, activationTable(context, path, half)], transB);
     }
     case 'int8':
       return matMulBits(context, { path, input, weight }, 8);
@@ -74,8 +86,13 @@ export function headLinear(context: GraphContext, { path, input, weight }: Linea
   }
 }
 
+/** A half-precision table as the target's MatMul and Gemm read it: as it is, or widened. */
+function activationTable({ graph, target }: GraphContext, path: string, half: string): string {
+  return target.activations === 'float16' ? half : castToFloat(graph, path, half);
+}
+
 function matMulBits(
-  { graph, weights }: GraphContext,
+  { graph, weights, target }: GraphContext,
   { path, input, weight }: LinearOptions,
   bits: Bits,
 ): string {
@@ -84,7 +101,9 @@ function matMulBits(
   const { values, scales } = weights.quantized(weight, bits);
   const shape = [rows, blocks, (BLOCK_SIZE * bits) / 8];
   const packed = graph.weight(`${weight}.int${bits}`, 'uint8', shape, values);
-  const scale = graph.weight(`${weight}.scales`, 'float32', [rows, blocks], scales);
+  const { activations } = target;
+  const at = activations === 'float16' ? weights.float16Scales(weight, bits) : scales;
+  const scale = graph.weight(`${weight}.scales`, activations, [rows, blocks], at);
   return graph.op(path, 'MatMulNBits', [input, packed, scale], {
     K: { int: columns },
     N: { int: rows },
@@ -99,17 +118,39 @@ export function vector({ graph, weights }: GraphContext, name: string): string {
   return graph.weight(name, 'float32', weights.shape(name), weights.float32(name));
 }
 
-export function castToFloat(graph: GraphBuilder, path: string, value: string): string {
-  return graph.op(path, 'Cast', [value], { to: { int: 1 } });
+/** A whole vector in the type of the target's activations. */
+export function activationVector(context: GraphContext, name: string): string {
+  if (context.target.activations === 'float32') return vector(context, name);
+  const { graph, weights } = context;
+  return graph.weight(
+    name,
+    'float16',
+    weights.shape(name),
+    weights.float16(name, { transposed: false }),
+  );
 }
 
-/** RMSNorm over the last dimension. */
+/** A float32 value on its way into a linear. */
+export function narrow({ graph, target }: GraphContext, path: string, value: string): string {
+  if (target.activations === 'float32') return value;
+  return graph.op(`${path}/narrow`, 'Cast', [value], { to: { int: DATA_TYPES.float16 } });
+}
+
+/** A linear's output on its way back into the float32 stream. */
+export function widen({ graph, target }: GraphContext, path: string, value: string): string {
+  return target.activations === 'float32' ? value : castToFloat(graph, `${path}/widen`, value);
+}
+
+export function castToFloat(graph: GraphBuilder, path: string, value: string): string {
+  return graph.op(path, 'Cast', [value], { to: { int: DATA_TYPES.float32 } });
+}
+
+/** RMSNorm over the last dimension. `scale` is a vector of the input's type. */
 export function rmsNorm(
-  context: GraphContext,
-  { path, input, weight, eps }: { path: string; input: string; weight: string; eps: number },
+  { graph }: GraphContext,
+  { path, input, scale, eps }: { path: string; input: string; scale: string; eps: number },
 ): string {
-  const inputs = [input, vector(context, weight)];
-  return context.graph.op(path, 'SimplifiedLayerNormalization', inputs, {
+  return graph.op(path, 'SimplifiedLayerNormalization', [input, scale], {
     axis: { int: -1 },
     epsilon: { float: eps },
     stash_type: { int: 1 },

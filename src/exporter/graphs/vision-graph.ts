@@ -1,11 +1,20 @@
 /**
  * The picture side: uint8 tiles in, features in the decoder's space out. Inside are the normalisation of pixels, the
- * SigLIP tower up to the feature layer (before its post layer norm) and R-4B's projector.
+ * SigLIP tower up to the feature layer (before its post layer norm) and R-4B's projector. Pixels, patch embedding, the
+ * residual stream, its norms and the features are float32 on every target.
  */
 import { VISION_IO } from '../../model-package/graph-io.ts';
 import type { GeluKind, ImageConfig, VisionConfig } from '../config/model-config.ts';
 import { GraphBuilder } from '../onnx/graph-builder.ts';
-import { castToFloat, type GraphContext, layerNorm, linear, vector } from './graph-context.ts';
+import {
+  castToFloat,
+  type GraphContext,
+  layerNorm,
+  linear,
+  narrow,
+  vector,
+  widen,
+} from './graph-context.ts';
 
 /** R-4B's projector norm; its modelling code fixes the value, no config carries it. */
 const PROJECTOR_NORM_EPS = 1e-6;
@@ -75,7 +84,7 @@ function encoderLayer(context: VisionContext, layer: number, input: string): str
   const middle = graph.op(`${path}/attn_residual`, 'Add', [input, attended]);
   const inner = biased(context, {
     path: `${path}/mlp/fc1`,
-    input: norm('layer_norm2', middle),
+    input: narrow(context, `${path}/mlp`, norm('layer_norm2', middle)),
     name: `${name}.mlp.fc1`,
   });
   const active = gelu(graph, `${path}/mlp`, { input: inner, kind: tower.gelu });
@@ -84,11 +93,13 @@ function encoderLayer(context: VisionContext, layer: number, input: string): str
     input: active,
     name: `${name}.mlp.fc2`,
   });
-  return graph.op(`${path}/mlp_residual`, 'Add', [middle, outer]);
+  const update = widen(context, `${path}/mlp`, outer);
+  return graph.op(`${path}/mlp_residual`, 'Add', [middle, update]);
 }
 
-function attention(context: VisionContext, layer: number, input: string): string {
+function attention(context: VisionContext, layer: number, normed: string): string {
   const path = `/vision/layers.${layer}/attn`;
+  const input = narrow(context, path, normed);
   const name = `vision.encoder.layers.${layer}.self_attn`;
   const project = (leaf: string, value: string): string =>
     biased(context, { path: `${path}/${leaf}`, input: value, name: `${name}.${leaf}` });
@@ -96,7 +107,7 @@ function attention(context: VisionContext, layer: number, input: string): string
   const output = context.graph.op(path, 'MultiHeadAttention', inputs, {
     num_heads: { int: context.tower.numHeads },
   });
-  return project('out_proj', output);
+  return widen(context, path, project('out_proj', output));
 }
 
 function projector(context: VisionContext, input: string): string {
@@ -111,10 +122,10 @@ function projector(context: VisionContext, input: string): string {
     return linear(context, { ...options, bias });
   };
   const active = gelu(graph, path, {
-    input: project('linear_1', normed),
+    input: project('linear_1', narrow(context, path, normed)),
     kind: tower.projectorGelu,
   });
-  return project('linear_2', active);
+  return widen(context, path, project('linear_2', active));
 }
 
 function biased(

@@ -26,8 +26,11 @@ export interface TensorGroup {
   readonly sourceBytes: number;
   /** Sizes in bytes of the stored tensors, in file order. */
   readonly sizes: readonly number[];
-  /** Their bytes in file order; a chunk never spans two tensors. */
-  produce(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+  /**
+   * Their bytes in file order; a chunk never spans two tensors.
+   * @param dir holds everything written before, in this file and in earlier ones
+   */
+  produce(dir: string): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
 /** sha256 and size of a written file. */
@@ -80,7 +83,7 @@ export class DataFile {
     const appender = new HashingAppender(handle);
     try {
       for (const { group, offsets } of this.#groups) {
-        await appendGroup(appender, { group, offsets, hooks });
+        await appendGroup(appender, { group, offsets, dir, hooks });
       }
       await handle.sync();
     } finally {
@@ -120,19 +123,20 @@ class HashingAppender {
 interface PlacedGroup {
   readonly group: TensorGroup;
   readonly offsets: readonly number[];
+  readonly dir: string;
   readonly hooks: WriteHooks;
 }
 
 async function appendGroup(
   appender: HashingAppender,
-  { group, offsets, hooks }: PlacedGroup,
+  { group, offsets, dir, hooks }: PlacedGroup,
 ): Promise<void> {
   const totalBytes = group.sizes.reduce((sum, bytes) => sum + bytes, 0);
   let doneBytes = 0;
   hooks.onProgress?.(group, 0);
   let tensor = -1;
   let end = appender.position;
-  for await (const chunk of group.produce()) {
+  for await (const chunk of group.produce(dir)) {
     hooks.signal?.throwIfAborted();
     if (appender.position === end) {
       tensor += 1;

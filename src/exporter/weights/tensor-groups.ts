@@ -2,10 +2,12 @@
  * The ways a checkpoint tensor is written into a data file. Each streams the tensor in stretches of rows; only the
  * transposed forms hold one whole tensor (the largest linear of a 4B model takes 100 MB).
  */
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { CheckpointTensor } from '../checkpoint/safetensors.ts';
 import { ConvertError } from '../convert-error.ts';
 import { type Bits, dequantizeRows, quantizedSize, quantizeRows } from './block-quantizer.ts';
-import type { TensorGroup } from './data-file.ts';
+import type { StoredTensor, TensorGroup } from './data-file.ts';
 import { float16ToFloat32, float32ToFloat16 } from './float-formats.ts';
 
 /** Elements held in memory at a time. */
@@ -26,12 +28,39 @@ export interface StorageError {
 export type ErrorSink = (error: StorageError) => void;
 
 /** Values computed here rather than read, such as position tables. */
-export function computedGroup(label: string, values: Float32Array): TensorGroup {
+export function computedGroup(
+  label: string,
+  values: Float32Array,
+  type: 'float32' | 'float16',
+): TensorGroup {
+  const stored = type === 'float32' ? values : halvesOf(values);
   return {
     label,
     sourceBytes: 0,
-    sizes: [values.byteLength],
-    produce: () => [bytesOf(values)],
+    sizes: [stored.byteLength],
+    produce: () => [bytesOf(stored)],
+  };
+}
+
+/** A float32 tensor that was written before, in half precision. */
+export function narrowedGroup(label: string, { file, offset, bytes }: StoredTensor): TensorGroup {
+  return {
+    label,
+    sourceBytes: 0,
+    sizes: [bytes / 2],
+    async *produce(dir) {
+      const handle = await open(join(dir, file));
+      try {
+        for (let at = 0; at < bytes; at += STRETCH * 4) {
+          const values = new Float32Array(Math.min(STRETCH, (bytes - at) / 4));
+          const { bytesRead } = await handle.read(bytesOf(values), { position: offset + at });
+          if (bytesRead !== values.byteLength) throw new Error(`${file} ends within ${label}.`);
+          yield bytesOf(halvesOf(values));
+        }
+      } finally {
+        await handle.close();
+      }
+    },
   };
 }
 
@@ -213,6 +242,12 @@ function transposeInto<T extends Float32Array | Uint16Array>(
       for (let row = band; row < bandEnd; row++) out[target + row] = part[row * columns + column]!;
     }
   }
+}
+
+function halvesOf(values: Float32Array): Uint16Array {
+  const halves = new Uint16Array(values.length);
+  float32ToFloat16(values, halves);
+  return halves;
 }
 
 function bytesOf(values: Float32Array | Uint16Array): Uint8Array {

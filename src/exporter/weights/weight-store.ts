@@ -10,6 +10,7 @@ import {
   type ErrorSink,
   float16Group,
   float32Group,
+  narrowedGroup,
   quantizedGroup,
   transposedFloat32Group,
 } from './tensor-groups.ts';
@@ -20,6 +21,8 @@ export interface WeightStoreOptions {
   /** Receives what half precision loses; quantised forms report only when `measure` is set, since it takes time. */
   readonly onError: ErrorSink;
   readonly measure: boolean;
+  /** Where a tensor is looked for first. Its file must be written before this one's. */
+  readonly base?: WeightStore | undefined;
 }
 
 export class WeightStore {
@@ -65,15 +68,28 @@ export class WeightStore {
     return { values: values!, scales: scales! };
   }
 
-  computed(name: string, values: Float32Array): StoredTensor {
-    return this.#once('computed', name, () => computedGroup(name, values))[0]!;
+  /** The quantised form's scales in half precision. */
+  float16Scales(name: string, bits: Bits): StoredTensor {
+    const { scales } = this.quantized(name, bits);
+    return this.#once(`int${bits} fp16 scales`, name, () => narrowedGroup(name, scales))[0]!;
+  }
+
+  computed(name: string, values: Float32Array, type: 'float32' | 'float16'): StoredTensor {
+    return this.#place(`${type} ${name}`, () => computedGroup(name, values, type))[0]!;
   }
 
   #once(form: string, name: string, group: () => TensorGroup): readonly StoredTensor[] {
-    const source = form === 'computed' ? name : this.#options.tensors.get(name).name;
-    const key = `${form} ${source}`;
-    const places = this.#stored.get(key) ?? this.#options.file.add(group());
+    return this.#place(`${form} ${this.#options.tensors.get(name).name}`, group);
+  }
+
+  #place(key: string, group: () => TensorGroup): readonly StoredTensor[] {
+    const places = this.#find(key) ?? this.#options.file.add(group());
     this.#stored.set(key, places);
     return places;
+  }
+
+  #find(key: string): readonly StoredTensor[] | undefined {
+    const { base } = this.#options;
+    return this.#stored.get(key) ?? (base === undefined ? undefined : base.#find(key));
   }
 }

@@ -16,7 +16,7 @@ import {
   decoderLayer,
   type ResidualStream,
 } from '../../../src/exporter/graphs/decoder-layer.ts';
-import { headLinear } from '../../../src/exporter/graphs/graph-context.ts';
+import { CPU_TARGET, headLinear } from '../../../src/exporter/graphs/graph-context.ts';
 import { rotaryTables } from '../../../src/exporter/graphs/rotary-tables.ts';
 import { GraphBuilder } from '../../../src/exporter/onnx/graph-builder.ts';
 import { BLOCK_SIZE } from '../../../src/exporter/weights/block-quantizer.ts';
@@ -66,6 +66,7 @@ function mergedGraph(weights: WeightStore, text: TextConfig): GraphBuilder {
     graph,
     weights,
     form: 'int4',
+    target: CPU_TARGET,
     text,
     shared: { ...lengths(graph, mask), ...tables(graph, weights, text) },
   };
@@ -112,7 +113,7 @@ function tables(graph: GraphBuilder, weights: WeightStore, text: TextConfig) {
   const { cos, sin } = rotaryTables(text);
   const shape = [text.maxPositions, text.headDim / 2];
   const table = (name: string, values: Float32Array): string =>
-    graph.weight(name, 'float32', shape, weights.computed(name, values));
+    graph.weight(name, 'float32', shape, weights.computed(name, values, 'float32'));
   return { cos: table('cos_cache', cos), sin: table('sin_cache', sin) };
 }
 

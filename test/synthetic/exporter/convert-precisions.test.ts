@@ -9,6 +9,7 @@ import {
   quantizeRows,
 } from '../../../src/exporter/weights/block-quantizer.ts';
 import type { Precision } from '../../../src/model-package/manifest.ts';
+import { floats, runDecoder, runVision } from '../../helpers/package-graphs.ts';
 import { type RandomCheckpoint, writeRandomCheckpoint } from '../../helpers/random-checkpoint.ts';
 import { scratchDir } from '../../helpers/scratch-dir.ts';
 import {
@@ -19,72 +20,6 @@ import {
 } from '../../helpers/transformer-reference.ts';
 
 const TOKENS = Array.from({ length: 40 }, (_, i) => (i * 37 + 11) % 270);
-
-interface Cache {
-  readonly [name: string]: ort.Tensor;
-}
-
-/** Runs the tokens through embed and decoder, prefilling `prefix` of them and decoding the rest one by one. */
-async function runDecoder(
-  dir: string,
-  checkpoint: RandomCheckpoint,
-  prefix: number,
-): Promise<Float32Array[]> {
-  const embed = await ort.InferenceSession.create(join(dir, 'embed.onnx'));
-  const decoder = await ort.InferenceSession.create(join(dir, 'decoder.onnx'));
-  const logits: Float32Array[] = [];
-  let cache = emptyCache(checkpoint, 64);
-  for (let start = 0; start < TOKENS.length; ) {
-    const end = start < prefix ? prefix : start + 1;
-    const ids = BigInt64Array.from(TOKENS.slice(start, end), BigInt);
-    const { embeddings } = await embed.run({ input_ids: new ort.Tensor('int64', ids) });
-    const hidden = checkpoint.text.hiddenSize;
-    const rows = BigInt64Array.from({ length: end - start }, (_, i) => BigInt(i));
-    const outputs = await decoder.run({
-      ...cache,
-      inputs_embeds: new ort.Tensor('float32', floats(embeddings), [1, end - start, hidden]),
-      seqlens_k: new ort.Tensor('int32', Int32Array.of(end - 1)),
-      total_sequence_length: new ort.Tensor('int32', Int32Array.of(end), []),
-      logit_indices: new ort.Tensor('int64', rows),
-    });
-    const flat = floats(outputs['logits']);
-    for (let i = 0; i < flat.length; i += checkpoint.vocabSize) {
-      logits.push(flat.slice(i, i + checkpoint.vocabSize));
-    }
-    cache = Object.fromEntries(
-      Object.keys(cache).map((name) => [name, outputs[name.replace('past', 'present')]!]),
-    );
-    start = end;
-  }
-  await embed.release();
-  await decoder.release();
-  return logits;
-}
-
-function emptyCache({ text }: RandomCheckpoint, capacity: number): Cache {
-  const cache: Record<string, ort.Tensor> = {};
-  for (let layer = 0; layer < text.numLayers; layer++) {
-    for (const kind of ['key', 'value']) {
-      const dims = [1, text.numKvHeads, capacity, text.headDim];
-      const data = new Float32Array(text.numKvHeads * capacity * text.headDim);
-      cache[`past_${kind}.${layer}`] = new ort.Tensor('float32', data, dims);
-    }
-  }
-  return cache;
-}
-
-async function runVision(dir: string, tiles: Uint8Array, side: number): Promise<Float32Array> {
-  const vision = await ort.InferenceSession.create(join(dir, 'vision.onnx'));
-  const dims = [tiles.length / (side * side * 3), side, side, 3];
-  const { features } = await vision.run({ tiles: new ort.Tensor('uint8', tiles, dims) });
-  await vision.release();
-  return floats(features);
-}
-
-function floats(tensor: ort.Tensor | undefined): Float32Array {
-  assert.ok(tensor?.data instanceof Float32Array);
-  return tensor.data;
-}
 
 /** The weights as a package of this precision computes with them. */
 function stored(checkpoint: RandomCheckpoint, precision: Precision): Weights {
@@ -132,7 +67,10 @@ describe('a converted decoder', () => {
         const outDir = join(dir, 'out');
         await convertCheckpoint({ checkpointDir: checkpoint.dir, outDir, precision });
         const expected = referenceLogits(stored(checkpoint, precision), checkpoint.text, TOKENS);
-        const found = await runDecoder(outDir, checkpoint, 25);
+        const found = await runDecoder(outDir, {
+          ...{ file: 'decoder.onnx', cache: 'float32', checkpoint },
+          ...{ tokens: TOKENS, prefix: 25 },
+        });
         assert.equal(found.length, TOKENS.length);
         const errors = found.map((row, i) => relativeError(row, expected[i]!));
         const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length;
@@ -160,7 +98,10 @@ describe('a converted vision tower', () => {
         const pixels = tiles.subarray(tile * size, (tile + 1) * size);
         return referenceFeatures(weights, checkpoint.vision!, pixels).flat();
       });
-      const error = relativeError(await runVision(outDir, tiles, side), expected);
+      const error = relativeError(
+        await runVision(outDir, { file: 'vision.onnx', tiles, side }),
+        expected,
+      );
       assert.ok(error <= TOLERANCE[precision], `relative error ${error}`);
     });
   }
@@ -187,7 +128,8 @@ describe('a converted vision tower', () => {
       { ...checkpoint.vision!, numLayers: 2 },
       tile,
     );
-    const error = relativeError(await runVision(outDir, tile, side), expected.flat());
+    const features = await runVision(outDir, { file: 'vision.onnx', tiles: tile, side });
+    const error = relativeError(features, expected.flat());
     assert.ok(error <= 1e-5, `relative error ${error}`);
   });
 });

@@ -1,0 +1,167 @@
+import { strict as assert } from 'node:assert';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { openCheckpointWeights } from '../../../src/exporter/checkpoint/checkpoint-weights.ts';
+import { matchTensors } from '../../../src/exporter/checkpoint/match-tensors.ts';
+import { readModelConfig } from '../../../src/exporter/config/read-model-config.ts';
+import { convertCheckpoint } from '../../../src/exporter/convert-checkpoint.ts';
+import { decoderGraph } from '../../../src/exporter/graphs/decoder-graph.ts';
+import type { GraphTarget } from '../../../src/exporter/graphs/graph-context.ts';
+import { DataFile } from '../../../src/exporter/weights/data-file.ts';
+import { WeightStore } from '../../../src/exporter/weights/weight-store.ts';
+import type { Manifest, Precision } from '../../../src/model-package/manifest.ts';
+import { runDecoder, runVision } from '../../helpers/package-graphs.ts';
+import { type RandomCheckpoint, writeRandomCheckpoint } from '../../helpers/random-checkpoint.ts';
+import { scratchDir } from '../../helpers/scratch-dir.ts';
+import { referenceLogits, relativeError } from '../../helpers/transformer-reference.ts';
+import { webgpuLacks } from '../../helpers/webgpu-device.ts';
+
+const TOKENS = Array.from({ length: 30 }, (_, i) => (i * 37 + 11) % 270);
+const RUN = { tokens: TOKENS, prefix: 25 };
+
+/** Half precision keeps 11 bits: 5e-4 a rounding, of which a layer has about ten in a row. */
+const HALF_TOLERANCE = 1e-2;
+/** CPU kernels of quantised weights also round the activations to 8 bits. */
+const TOLERANCE = { fp16: HALF_TOLERANCE, int8: 0.05, int4: 0.05 } as const;
+
+function setUp(test: TestContext) {
+  const dir = scratchDir(test);
+  const checkpoint = writeRandomCheckpoint(join(dir, 'in'), {
+    text: { tied: false, headDim: 32 },
+    vision: { intermediateSize: 40, numHeads: 4 },
+    dtype: 'BF16',
+  });
+  return { dir, checkpoint };
+}
+
+async function convert(
+  { dir, checkpoint }: ReturnType<typeof setUp>,
+  precision: Precision,
+  gpu?: boolean,
+): Promise<{ outDir: string; manifest: Manifest }> {
+  const outDir = join(dir, `${precision}-${gpu}`);
+  const options = { checkpointDir: checkpoint.dir, outDir, precision, gpu, name: 'x' };
+  return { outDir, manifest: await convertCheckpoint(options) };
+}
+
+/** Writes a decoder of any target, weights as the checkpoint's or rounded to half precision. */
+async function writeDecoder(
+  dir: string,
+  checkpoint: RandomCheckpoint,
+  { form, target }: { form: Precision; target: GraphTarget },
+): Promise<string> {
+  const config = await readModelConfig(checkpoint.dir);
+  const source = await openCheckpointWeights(checkpoint.dir);
+  const tensors = await matchTensors(config, source.tensors);
+  const data = new DataFile('target.data');
+  const weights = new WeightStore({ tensors, file: data, onError: () => {}, measure: false });
+  const graph = decoderGraph({ weights, form, text: config.text, target });
+  await data.write(dir, {});
+  await source.close();
+  writeFileSync(join(dir, 'target.onnx'), graph.encode('test'));
+  return 'target.onnx';
+}
+
+function meanError(found: readonly Float32Array[], expected: readonly ArrayLike<number>[]): number {
+  assert.equal(found.length, expected.length);
+  const errors = found.map((row, i) => relativeError(row, expected[i]!));
+  return errors.reduce((sum, error) => sum + error, 0) / errors.length;
+}
+
+describe('the graphs for GPUs', () => {
+  for (const precision of ['fp16', 'int8', 'int4'] as const) {
+    it(`read the same ${precision} weights and add few of their own`, async (test) => {
+      const context = setUp(test);
+      const { manifest } = await convert(context, precision);
+      const { manifest: without } = await convert(context, precision, false);
+      const { embed } = manifest.graphs;
+      assert.deepEqual(manifest.gpu, {
+        vision: 'vision.gpu.onnx',
+        embed,
+        decoder: 'decoder.gpu.onnx',
+      });
+      assert.equal(without.gpu, undefined);
+      const extra = manifest.files.filter(({ path }) => path.includes('.gpu.'));
+      assert.deepEqual(
+        manifest.files.filter((file) => !extra.includes(file)),
+        without.files,
+      );
+      const size = (files: Manifest['files'], name: RegExp): number =>
+        files.filter(({ path }) => name.test(path)).reduce((sum, { bytes }) => sum + bytes, 0);
+      const share = size(extra, /data$/) / size(without.files, /data$/);
+      assert.ok(share > 0 && share < 0.25, `${share} of the weights' size`);
+    });
+  }
+
+  it('are not written for float32, whose graphs run on a GPU as they are', async (test) => {
+    const { manifest } = await convert(setUp(test), 'fp32');
+    assert.equal(manifest.gpu, undefined);
+    assert.ok(!manifest.files.some(({ path }) => path.includes('gpu')));
+  });
+
+  it('compute a plain forward in half precision', async (test) => {
+    const { dir, checkpoint } = setUp(test);
+    // CPU kernels take no norms in the attention, so here those are nodes of their own.
+    const target = { activations: 'float16', headNorms: 'separate' } as const;
+    const file = await writeDecoder(dir, checkpoint, { form: 'fp16', target });
+    await convert({ dir, checkpoint }, 'fp16');
+    const found = await runDecoder(dir, {
+      ...{ ...RUN, checkpoint, file, cache: 'float16' },
+      embed: join('fp16-undefined', 'embed.onnx'),
+    });
+    const expected = referenceLogits(checkpoint.weights, checkpoint.text, TOKENS);
+    const error = meanError(found, expected);
+    assert.ok(error > 1e-5 && error < HALF_TOLERANCE, `mean relative error ${error}`);
+  });
+
+  it('leave the norms of q and k to the attention, which CPUs refuse by name', async (test) => {
+    const { checkpoint, ...context } = setUp(test);
+    const { outDir } = await convert({ checkpoint, ...context }, 'fp16');
+    await assert.rejects(
+      runDecoder(outDir, { ...RUN, checkpoint, file: 'decoder.gpu.onnx', cache: 'float16' }),
+      /q_norm_weight/,
+    );
+  });
+});
+
+describe('the graphs for GPUs, on one', async () => {
+  const skip = await webgpuLacks('float16');
+  for (const precision of ['fp16', 'int8', 'int4'] as const) {
+    it(`compute in ${precision} what the CPU computes`, { skip }, async (test) => {
+      const { checkpoint, ...context } = setUp(test);
+      const { outDir } = await convert({ checkpoint, ...context }, precision);
+      const run = { ...RUN, checkpoint };
+      const cpu = await runDecoder(outDir, { ...run, file: 'decoder.onnx', cache: 'float32' });
+      const gpu = await runDecoder(outDir, {
+        ...{ ...run, file: 'decoder.gpu.onnx', cache: 'float16' },
+        provider: 'webgpu',
+      });
+      const error = meanError(gpu, cpu);
+      assert.ok(error > 0 && error < TOLERANCE[precision], `mean relative error ${error}`);
+
+      const side = checkpoint.vision!.imageSize;
+      const tiles = Uint8Array.from({ length: 2 * side * side * 3 }, (_, i) => (i * 7919) % 256);
+      const expected = await runVision(outDir, { file: 'vision.onnx', tiles, side });
+      const picture = { file: 'vision.gpu.onnx', tiles, side, provider: 'webgpu' } as const;
+      const features = await runVision(outDir, picture);
+      assert.ok(relativeError(features, expected) < TOLERANCE[precision]);
+    });
+  }
+});
+
+describe('attention that norms q and k itself, in float32', async () => {
+  const skip = await webgpuLacks('float32');
+  it('computes a plain forward', { skip }, async (test) => {
+    const { dir, checkpoint } = setUp(test);
+    const target = { activations: 'float32', headNorms: 'fused' } as const;
+    const file = await writeDecoder(dir, checkpoint, { form: 'fp32', target });
+    await convert({ dir, checkpoint }, 'fp32');
+    const found = await runDecoder(dir, {
+      ...{ ...RUN, checkpoint, file, cache: 'float32', provider: 'webgpu' },
+      embed: join('fp32-undefined', 'embed.onnx'),
+    });
+    const error = meanError(found, referenceLogits(checkpoint.weights, checkpoint.text, TOKENS));
+    assert.ok(error < 1e-5, `mean relative error ${error}`);
+  });
+});
