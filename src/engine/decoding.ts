@@ -67,19 +67,20 @@ export class Decoding {
   async #lookAhead(entry: Entry): Promise<boolean> {
     const { runner, now } = this.#options;
     const { sequence } = entry;
-    const draft = this.#speculation?.draft(sequence, runner.limits.slotCapacity) ?? [];
-    if (draft.length === 0) return false;
+    const draft = this.#speculation?.draft(sequence, runner.limits.slotCapacity) ?? null;
+    if (draft === null) return false;
+    const { tokenIds } = draft;
     const { slot, numCached: position, lastTokenId } = sequence;
     const started = now();
-    const logits = await runner.verify({ slot, position, tokenIds: [lastTokenId, ...draft] });
+    const logits = await runner.verify({ slot, position, tokenIds: [lastTokenId, ...tokenIds] });
     const elapsedMs = now() - started;
     let numAccepted = 0;
     this.#advance(entry, logits[0]);
-    while (sequence.lastTokenId === draft[numAccepted] && (await this.#goesOn(entry))) {
+    while (sequence.lastTokenId === tokenIds[numAccepted] && (await this.#goesOn(entry))) {
       numAccepted++;
       this.#advance(entry, logits[numAccepted]);
     }
-    this.#speculation?.verified(elapsedMs, draft.length, numAccepted);
+    this.#speculation?.verified(sequence, draft, { elapsedMs, numAccepted });
     return true;
   }
 

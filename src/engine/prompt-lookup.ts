@@ -1,18 +1,25 @@
 /** Tokens that must repeat before what followed them is taken for a draft: the longest match first. */
-const LONGEST_MATCH = 4;
+export const LONGEST_MATCH = 4;
 const SHORTEST_MATCH = 2;
+
+export interface Draft {
+  /** Tokens that may follow. */
+  readonly tokenIds: readonly number[];
+  /** How many of the text's last tokens stood before them already, at most `LONGEST_MATCH`. */
+  readonly numMatched: number;
+}
 
 /**
  * Drafts the next tokens of a text from itself (prompt lookup decoding, Saxena 2023): where its last tokens stood
- * before, most recently, what followed them there may follow again.
+ * before, most recently, what followed them there may follow again; where that leads up to the end, once more.
  * @param count most tokens to draft
- * @returns the draft; empty where nothing repeats
+ * @returns the draft; null where nothing repeats
  */
 export function lookUpDraft(
   promptTokenIds: Int32Array,
   generated: readonly number[],
   count: number,
-): number[] {
+): Draft | null {
   const numPrompt = promptTokenIds.length;
   const total = numPrompt + generated.length;
   const at = (index: number): number =>
@@ -28,6 +35,8 @@ export function lookUpDraft(
       length++;
     if (length > longest) [found, longest] = [end, length];
   }
-  if (found < 0) return [];
-  return Array.from({ length: Math.min(count, total - found) }, (_, index) => at(found + index));
+  if (found < 0 || count < 1) return null;
+  const period = total - found;
+  const tokenIds = Array.from({ length: count }, (_, i) => at(found + (i % period)));
+  return { tokenIds, numMatched: longest };
 }
