@@ -3,41 +3,18 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import * as ort from 'onnxruntime-node';
 import { convertCheckpoint } from '../../../src/exporter/convert-checkpoint.ts';
-import {
-  type Bits,
-  dequantizeRows,
-  quantizeRows,
-} from '../../../src/exporter/weights/block-quantizer.ts';
 import type { Precision } from '../../../src/model-package/manifest.ts';
 import { floats, runDecoder, runVision } from '../../helpers/package-graphs.ts';
-import { type RandomCheckpoint, writeRandomCheckpoint } from '../../helpers/random-checkpoint.ts';
+import { writeRandomCheckpoint } from '../../helpers/random-checkpoint.ts';
 import { scratchDir } from '../../helpers/scratch-dir.ts';
+import { storedWeights } from '../../helpers/stored-weights.ts';
 import {
   referenceFeatures,
   referenceLogits,
   relativeError,
-  type Weights,
 } from '../../helpers/transformer-reference.ts';
 
 const TOKENS = Array.from({ length: 40 }, (_, i) => (i * 37 + 11) % 270);
-
-/** The weights as a package of this precision computes with them. */
-function stored(checkpoint: RandomCheckpoint, precision: Precision): Weights {
-  if (precision === 'fp32' || precision === 'fp16') return checkpoint.weights;
-  const isLinear = /(_proj|fc\d|linear_\d)\.weight$/;
-  const weights = new Map(checkpoint.weights);
-  for (const [name, tensor] of weights) {
-    const isHead = name === 'head.weight' || name === 'text.embed_tokens.weight';
-    if (!isHead && !isLinear.test(name)) continue;
-    const untied = name === 'text.embed_tokens.weight' && weights.has('head.weight');
-    const is8 = precision === 'int8' || untied || !/^(text|head)/.test(name);
-    const bits: Bits = is8 ? 8 : 4;
-    const columns = tensor.shape[1]!;
-    const values = dequantizeRows(quantizeRows(tensor.values, columns, bits), columns, bits);
-    weights.set(name, { ...tensor, values });
-  }
-  return weights;
-}
 
 /**
  * Integer kernels also round the activations to 8 bits, and that is all the tolerance is for: with float activations
@@ -66,7 +43,11 @@ describe('a converted decoder', () => {
         const checkpoint = writeRandomCheckpoint(join(dir, 'in'), { ...options, dtype: 'BF16' });
         const outDir = join(dir, 'out');
         await convertCheckpoint({ checkpointDir: checkpoint.dir, outDir, precision });
-        const expected = referenceLogits(stored(checkpoint, precision), checkpoint.text, TOKENS);
+        const expected = referenceLogits(
+          storedWeights(checkpoint, precision),
+          checkpoint.text,
+          TOKENS,
+        );
         const found = await runDecoder(outDir, {
           ...{ file: 'decoder.onnx', cache: 'float32', checkpoint },
           ...{ tokens: TOKENS, prefix: 25 },
@@ -92,7 +73,7 @@ describe('a converted vision tower', () => {
       await convertCheckpoint({ checkpointDir: checkpoint.dir, outDir, precision });
       const side = checkpoint.vision!.imageSize;
       const tiles = Uint8Array.from({ length: 2 * side * side * 3 }, (_, i) => (i * 7919) % 256);
-      const weights = stored(checkpoint, precision);
+      const weights = storedWeights(checkpoint, precision);
       const expected = [0, 1].flatMap((tile) => {
         const size = side * side * 3;
         const pixels = tiles.subarray(tile * size, (tile + 1) * size);
@@ -144,7 +125,7 @@ describe('a quantised embedding', () => {
       const embed = await ort.InferenceSession.create(join(outDir, 'embed.onnx'));
       const ids = BigInt64Array.of(0n, 7n, 200n);
       const { embeddings } = await embed.run({ input_ids: new ort.Tensor('int64', ids) });
-      const table = stored(checkpoint, precision).get('text.embed_tokens.weight')!.values;
+      const table = storedWeights(checkpoint, precision).get('text.embed_tokens.weight')!.values;
       const size = checkpoint.text.hiddenSize;
       const expected = [...ids].flatMap((id) => [
         ...table.subarray(Number(id) * size, (Number(id) + 1) * size),

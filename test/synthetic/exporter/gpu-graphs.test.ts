@@ -14,16 +14,23 @@ import type { Manifest, Precision } from '../../../src/model-package/manifest.ts
 import { runDecoder, runVision } from '../../helpers/package-graphs.ts';
 import { type RandomCheckpoint, writeRandomCheckpoint } from '../../helpers/random-checkpoint.ts';
 import { scratchDir } from '../../helpers/scratch-dir.ts';
-import { referenceLogits, relativeError } from '../../helpers/transformer-reference.ts';
+import { storedWeights } from '../../helpers/stored-weights.ts';
+import {
+  referenceFeatures,
+  referenceLogits,
+  relativeError,
+} from '../../helpers/transformer-reference.ts';
 import { webgpuLacks } from '../../helpers/webgpu-device.ts';
 
 const TOKENS = Array.from({ length: 30 }, (_, i) => (i * 37 + 11) % 270);
+/**
+ * Fewer than 32 tokens at once: from there on ONNX Runtime 1.30's WebGPU attention takes a shader that needs subgroups
+ * of 16 lanes, and computes wrong values on software drivers, which have 4 (SwiftShader) or 8 (lavapipe).
+ */
 const RUN = { tokens: TOKENS, prefix: 25 };
 
 /** Half precision keeps 11 bits: 5e-4 a rounding, of which a layer has about ten in a row. */
 const HALF_TOLERANCE = 1e-2;
-/** CPU kernels of quantised weights also round the activations to 8 bits. */
-const TOLERANCE = { fp16: HALF_TOLERANCE, int8: 0.05, int4: 0.05 } as const;
 
 function setUp(test: TestContext) {
   const dir = scratchDir(test);
@@ -128,24 +135,24 @@ describe('the graphs for GPUs', () => {
 describe('the graphs for GPUs, on one', async () => {
   const skip = await webgpuLacks('float16');
   for (const precision of ['fp16', 'int8', 'int4'] as const) {
-    it(`compute in ${precision} what the CPU computes`, { skip }, async (test) => {
+    it(`compute a plain forward in ${precision}`, { skip }, async (test) => {
       const { checkpoint, ...context } = setUp(test);
       const { outDir } = await convert({ checkpoint, ...context }, precision);
-      const run = { ...RUN, checkpoint };
-      const cpu = await runDecoder(outDir, { ...run, file: 'decoder.onnx', cache: 'float32' });
-      const gpu = await runDecoder(outDir, {
-        ...{ ...run, file: 'decoder.gpu.onnx', cache: 'float16' },
+      const weights = storedWeights(checkpoint, precision);
+      const logits = await runDecoder(outDir, {
+        ...{ ...RUN, checkpoint, file: 'decoder.gpu.onnx', cache: 'float16' },
         provider: 'webgpu',
       });
-      const error = meanError(gpu, cpu);
-      assert.ok(error > 0 && error < TOLERANCE[precision], `mean relative error ${error}`);
+      const error = meanError(logits, referenceLogits(weights, checkpoint.text, TOKENS));
+      assert.ok(error > 1e-5 && error < HALF_TOLERANCE, `mean relative error ${error}`);
 
-      const side = checkpoint.vision!.imageSize;
-      const tiles = Uint8Array.from({ length: 2 * side * side * 3 }, (_, i) => (i * 7919) % 256);
-      const expected = await runVision(outDir, { file: 'vision.onnx', tiles, side });
+      const vision = checkpoint.vision!;
+      const side = vision.imageSize;
+      const tiles = Uint8Array.from({ length: side * side * 3 }, (_, i) => (i * 7919) % 256);
       const picture = { file: 'vision.gpu.onnx', tiles, side, provider: 'webgpu' } as const;
       const features = await runVision(outDir, picture);
-      assert.ok(relativeError(features, expected) < TOLERANCE[precision]);
+      const expected = referenceFeatures(weights, vision, tiles).flat();
+      assert.ok(relativeError(features, expected) < HALF_TOLERANCE);
     });
   }
 });
