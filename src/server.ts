@@ -207,6 +207,7 @@ function engineSettings(manifest: Manifest, options: ServeOptions): EngineSettin
     maxThinkers: maxThinkersOf(options),
     stallMs: options.maxStallMs,
     speculates: options.speculation,
+    prefillGraph: options.prefillGraph,
     reuse: {
       prefixes: options.prefixCache,
       featureBytes: Math.round(options.featureCacheMb * 1024 * 1024),

@@ -7,6 +7,7 @@ export const engineFlagsShape = {
   maxThinkers: z.coerce.number().int().min(1).max(256).optional(),
   maxStallMs: z.coerce.number().positive().max(60_000),
   speculation: z.boolean(),
+  prefillGraph: z.boolean(),
   deadline: z.coerce.number().positive().max(86_400).optional(),
 } as const;
 
@@ -26,6 +27,11 @@ export const ENGINE_FLAG_ROWS: readonly OptionRow[] = [
   {
     flags: '--no-speculation',
     description: 'never guess the next tokens of a stream that runs alone from its own text',
+  },
+  {
+    flags: '--no-prefill-graph',
+    description:
+      "leave a package's decoder for prompts unloaded, which saves its memory; prompts then take longer",
   },
   {
     flags: '--deadline <seconds>',

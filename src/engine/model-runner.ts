@@ -38,6 +38,8 @@ export interface PrefillChunk {
   readonly features: readonly FeatureSpan[];
   /** True for the chunk that ends the prompt: its last token's logits are wanted. */
   readonly needsLogits: boolean;
+  /** True for tokens that decode steps computed before: they are to come out as they did then. */
+  readonly wasGenerated?: boolean;
 }
 
 export interface FeatureSpan {

@@ -94,7 +94,7 @@ export class PromptProcessor {
   }
 
   /**
-   * @param count tokens of the piece; at the end of what is to be prefilled, what is left of it
+   * @param count tokens of the piece; at the end of the prompt, and of what was generated, what is left of it
    * @returns the logits after the prompt with its last chunk; undefined with the others, and where the sequence goes on
    *   after it was parked
    */
@@ -104,7 +104,9 @@ export class PromptProcessor {
   ): Promise<Float32Array | undefined> {
     const { runner, slots, now, pace } = this.#options;
     const start = sequence.numCached;
-    const end = Math.min(start + count, sequence.numToPrefill);
+    const wasGenerated = start >= sequence.numPromptTokens;
+    const limit = wasGenerated ? sequence.numToPrefill : sequence.numPromptTokens;
+    const end = Math.min(start + count, limit);
     const tokenIds = sequence.tokensAt(start, end);
     const started = now();
     const logits = await runner.prefill(
@@ -114,6 +116,7 @@ export class PromptProcessor {
         tokenIds,
         features: sequence.featuresWithin(start, end - start),
         needsLogits: end === sequence.numPromptTokens && sequence.numGenerated === 0,
+        wasGenerated,
       },
       abort.signal,
     );

@@ -10,7 +10,7 @@ import type { Protocol } from '../model-package/protocol.ts';
 import type { ModelTensors } from './checkpoint/match-tensors.ts';
 import { detectContentFormat, detectToolCalls } from './config/chat-template.ts';
 import type { ModelConfig } from './config/model-config.ts';
-import { GPU_GRAPH_FILES, GRAPH_FILES } from './model-graphs.ts';
+import { GPU_GRAPH_FILES, GRAPH_FILES, PREFILL_GRAPH_FILES } from './model-graphs.ts';
 import type { FileDigest } from './weights/data-file.ts';
 
 export const TEMPLATE_FILE = 'chat_template.jinja';
@@ -23,6 +23,8 @@ export interface ManifestParts {
   readonly precision: Precision;
   /** Whether the graphs for GPUs are among the files. */
   readonly gpu: boolean;
+  /** Whether the decoder for prompts is. */
+  readonly prefill: boolean;
   readonly config: ModelConfig;
   readonly tensors: ModelTensors;
   readonly protocol: Protocol;
@@ -45,6 +47,7 @@ export function buildManifest(parts: ManifestParts): Manifest {
     tokens: { image: vision?.image.tokenId ?? null, eos: config.eosTokenIds },
     graphs: { ...GRAPH_FILES, vision: vision && GRAPH_FILES.vision },
     gpu: parts.gpu ? { ...GPU_GRAPH_FILES, vision: vision && GPU_GRAPH_FILES.vision } : undefined,
+    prefill: parts.prefill ? PREFILL_GRAPH_FILES : undefined,
     imageNewline: vision && NEWLINE_FILE,
     chat: {
       template: TEMPLATE_FILE,

@@ -12,12 +12,20 @@
  * package should run wherever it is taken, and they add little (2 bytes for every 32 weights of an int4 or int8
  * package, next to nothing to an fp16 one).
  *
+ * A decoder for prompts (`prefill`) takes a byte for every weight of the decoder's linears besides, on disk and in
+ * memory.
+ *
  * The same checkpoint gives the same bytes: nothing in a package depends on time or place.
  */
 
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { MANIFEST_FILE, type Manifest, type Precision } from '../model-package/manifest.ts';
+import {
+  MANIFEST_FILE,
+  type Manifest,
+  type Precision,
+  type PrefillForm,
+} from '../model-package/manifest.ts';
 import type { Protocol } from '../model-package/protocol.ts';
 import { buildManifest, NEWLINE_FILE, TEMPLATE_FILE, TOKENIZER_FILE } from './build-manifest.ts';
 import { openCheckpointWeights } from './checkpoint/checkpoint-weights.ts';
@@ -49,6 +57,8 @@ export interface ConvertOptions {
   readonly precision: Precision;
   /** Whether a package of 16 bits or fewer gets graphs for GPUs; true by default. */
   readonly gpu?: boolean | undefined;
+  /** Adds a second decoder, for prompts, with weights of its own (graphs/int8-linears.ts); none by default. */
+  readonly prefill?: PrefillForm | undefined;
   /** Defaults to the package folder's name. */
   readonly name?: string | undefined;
   /** Name of a built-in thinking protocol; by default the chat template and the architecture tell. */
@@ -99,7 +109,8 @@ async function writePackage(options: ConvertOptions, model: Model): Promise<Mani
   const measure = options.onStorageError !== undefined;
   const { precision } = options;
   const gpu = precision !== 'fp32' && (options.gpu ?? true);
-  const built = modelGraphs({ config, tensors, precision, gpu, onError, measure });
+  const prefill = options.prefill !== undefined;
+  const built = modelGraphs({ config, tensors, precision, gpu, prefill, onError, measure });
   const dataBytes = built.dataFiles.reduce((sum, file) => sum + file.bytes, 0);
   const force = options.force ?? false;
   const files = await PackageFiles.create(options.outDir, { force, dataBytes });
@@ -113,6 +124,7 @@ async function writePackage(options: ConvertOptions, model: Model): Promise<Mani
       producer: PRODUCER,
       precision,
       gpu,
+      prefill,
       notes: [...config.notes, ...tensors.notes, ...overflows],
       files: files.digests,
     });

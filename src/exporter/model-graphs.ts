@@ -32,6 +32,9 @@ export const GPU_GRAPH_FILES = {
   decoder: 'decoder.gpu.onnx',
 } as const;
 
+/** The decoder again, for prompts. */
+export const PREFILL_GRAPH_FILES = { decoder: 'prefill.onnx' } as const;
+
 type GraphFileNames = Readonly<Record<'vision' | 'decoder', string>>;
 
 export interface ModelGraphsOptions {
@@ -40,6 +43,8 @@ export interface ModelGraphsOptions {
   readonly precision: Precision;
   /** Also builds the graphs for GPUs (graphs/gpu-target.ts). */
   readonly gpu: boolean;
+  /** Also builds a decoder for prompts, with linears in integers (graphs/int8-linears.ts). */
+  readonly prefill: boolean;
   readonly onError: ErrorSink;
   readonly measure: boolean;
 }
@@ -49,7 +54,7 @@ export interface ModelGraphsOptions {
  * tied embedding is the head's weight. A vision tower loses more from 4 bits than it saves, so its linears stay at 8.
  *
  * The GPU's graphs read the same weights. What only they need (norms, biases and scales in half precision) has files of
- * its own, so that the others do not depend on whether there are such graphs.
+ * its own, so that the others do not depend on whether there are such graphs. The same goes for the decoder for prompts.
  */
 export function modelGraphs(options: ModelGraphsOptions): ModelGraphs {
   const { config, precision, tensors } = options;
@@ -60,11 +65,24 @@ export function modelGraphs(options: ModelGraphsOptions): ModelGraphs {
     [GRAPH_FILES.embed, embedGraph(cpu.text.weights, embedding)],
     ...targetGraphs(options, { stores: cpu, target: CPU_TARGET, files: GRAPH_FILES }),
   ]);
-  if (!options.gpu) return { graphs, dataFiles: filesOf(cpu) };
-  const gpu = newStores(options, '.gpu.data', cpu);
-  const gpuGraphs = { stores: gpu, target: GPU_TARGET, files: GPU_GRAPH_FILES };
-  for (const [file, graph] of targetGraphs(options, gpuGraphs)) graphs.set(file, graph);
-  return { graphs, dataFiles: [...filesOf(cpu), ...filesOf(gpu)] };
+  const dataFiles = filesOf(cpu);
+  if (options.gpu) {
+    const gpu = newStores(options, '.gpu.data', cpu);
+    const gpuGraphs = { stores: gpu, target: GPU_TARGET, files: GPU_GRAPH_FILES };
+    for (const [file, graph] of targetGraphs(options, gpuGraphs)) graphs.set(file, graph);
+    dataFiles.push(...filesOf(gpu));
+  }
+  if (options.prefill) {
+    const prefill = newStore(options, 'prefill.data', cpu.text.weights);
+    graphs.set(PREFILL_GRAPH_FILES.decoder, prefillGraph(options, prefill.weights));
+    dataFiles.push(prefill.file);
+  }
+  return { graphs, dataFiles };
+}
+
+function prefillGraph({ config, precision }: ModelGraphsOptions, weights: WeightStore) {
+  const { text } = config;
+  return decoderGraph({ weights, form: precision, text, target: CPU_TARGET, int8Linears: true });
 }
 
 interface Store {
@@ -77,17 +95,19 @@ interface Stores {
   readonly vision: Store | undefined;
 }
 
-function newStores(
-  { config, tensors, onError, measure }: ModelGraphsOptions,
-  suffix: string,
-  base?: Stores,
-): Stores {
-  const newStore = (part: keyof Stores): Store => {
-    const file = new DataFile(part + suffix);
-    const options = { tensors, file, onError, measure, base: base?.[part]?.weights };
-    return { file, weights: new WeightStore(options) };
-  };
-  return { text: newStore('text'), vision: config.vision ? newStore('vision') : undefined };
+function newStores(options: ModelGraphsOptions, suffix: string, base?: Stores): Stores {
+  const part = (name: keyof Stores): Store =>
+    newStore(options, name + suffix, base?.[name]?.weights);
+  return { text: part('text'), vision: options.config.vision ? part('vision') : undefined };
+}
+
+function newStore(
+  { tensors, onError, measure }: ModelGraphsOptions,
+  name: string,
+  base: WeightStore | undefined,
+): Store {
+  const file = new DataFile(name);
+  return { file, weights: new WeightStore({ tensors, file, onError, measure, base }) };
 }
 
 function filesOf({ text, vision }: Stores): DataFile[] {

@@ -16,6 +16,7 @@ export function describePackage(manifest: Manifest): string {
         `${manifest.architecture} (${manifest.provenance.architectures.join(', ')})`,
       ],
       ['precision', manifest.precision],
+      ['prompts', manifest.prefill ? 'by a decoder of their own, in int8' : 'by the decoder'],
       ['graphs', manifest.gpu ? 'for CPUs, and in float16 for GPUs' : 'in float32 only'],
       ['digest', `${packageDigest(manifest)} (of its files and protocol)`],
       ['parameters', parameters(manifest)],

@@ -7,6 +7,9 @@ export const PACKAGE_FORMAT = 'thinkgate-package';
 export const PACKAGE_VERSION = 1;
 /** Ways of writing tool calls that this server reads. */
 export const TOOL_CALL_FORMATS = ['hermes'] as const;
+/** Ways in which a decoder for prompts can be made. */
+export const PREFILL_FORMS = ['int8'] as const;
+export type PrefillForm = (typeof PREFILL_FORMS)[number];
 export const PRECISIONS = ['fp32', 'fp16', 'int8', 'int4'] as const;
 
 const count = z.int().min(1);
@@ -70,6 +73,11 @@ export const manifestSchema = z.strictObject({
   graphs: graphsSchema,
   /** The same graphs with float16 activations and KV cache, which CPUs cannot run; absent where there are none. */
   gpu: graphsSchema.optional(),
+  /**
+   * A decoder that computes prompts faster than `graphs.decoder`: same inputs, outputs and float32 KV cache, other
+   * weights. Absent where prompts have none of their own.
+   */
+  prefill: z.strictObject({ decoder: z.string() }).optional(),
   /** float32 little-endian [hiddenSize], written at the end of every feature row of the tiled picture. */
   imageNewline: z.string().nullable(),
   chat: z.strictObject({

@@ -13,6 +13,7 @@ export const OPSETS = [
 export const DATA_TYPES = {
   float32: 1,
   uint8: 2,
+  int8: 3,
   int32: 6,
   int64: 7,
   float16: 10,

@@ -34,6 +34,7 @@ async function load(message: LoadMessage): Promise<void> {
     numThreads: settings.numThreads,
     numSlots: settings.numSlots,
     slotCapacity: settings.slotCapacity,
+    prefillGraph: settings.prefillGraph,
   });
   const { tokenTable, silentIds } = message;
   const grammars = new GrammarService({ tokenTable, silentIds, eos: manifest.tokens.eos });

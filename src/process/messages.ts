@@ -22,6 +22,8 @@ export interface EngineSettings {
   /** Longest that prompts hold up running streams in one step, in milliseconds. */
   readonly stallMs: number;
   readonly speculates: boolean;
+  /** Whether a package's decoder for prompts is used. */
+  readonly prefillGraph: boolean;
   readonly reuse: ReuseOptions;
 }
 

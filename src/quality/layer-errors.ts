@@ -3,6 +3,8 @@ import type { ModelTensors } from '../exporter/checkpoint/match-tensors.ts';
 import type { TextConfig } from '../exporter/config/model-config.ts';
 import { LAYER_OUTPUT, singleLayerGraph } from '../exporter/graphs/decoder-graph.ts';
 import { CPU_TARGET } from '../exporter/graphs/graph-context.ts';
+import type { GraphBuilder } from '../exporter/onnx/graph-builder.ts';
+import type { WeightStore } from '../exporter/weights/weight-store.ts';
 import { DECODER_IO } from '../model-package/graph-io.ts';
 import type { Precision } from '../model-package/manifest.ts';
 import { relativeDistance } from './distances.ts';
@@ -28,26 +30,26 @@ export interface LayerOptions {
   /** Positions need only cover the probe. */
   readonly text: TextConfig;
   readonly precision: Precision;
+  /** Measures the decoder for prompts instead (exporter/graphs/int8-linears.ts). */
+  readonly int8Linears: boolean;
 }
 
 /** Sends both streams through one layer. */
 export async function runLayer(
-  { graphs, tensors, text, precision }: LayerOptions,
+  { graphs, tensors, text, precision, int8Linears: isInt8 }: LayerOptions,
   layer: number,
   before: Streams,
 ): Promise<{ after: Streams; error: LayerError }> {
   const exact = new Float32Array(before.exact.length);
   const quantized = new Float32Array(before.exact.length);
   const isolated = new Float32Array(before.exact.length);
-  const run = (form: Precision, runs: GraphRun[]): Promise<void> =>
-    runTemporaryGraph(
-      graphs,
-      tensors,
-      (weights) => singleLayerGraph({ weights, form, text, target: CPU_TARGET }, layer),
-      runs,
-    );
-  await run('fp32', [layerRun(text, layer, before.exact, exact)]);
-  await run(precision, [
+  const run = (form: Precision, int8Linears: boolean, runs: GraphRun[]): Promise<void> => {
+    const build = (weights: WeightStore): GraphBuilder =>
+      singleLayerGraph({ weights, form, text, target: CPU_TARGET, int8Linears }, layer);
+    return runTemporaryGraph(graphs, tensors, build, runs);
+  };
+  await run('fp32', false, [layerRun(text, layer, before.exact, exact)]);
+  await run(precision, isInt8, [
     layerRun(text, layer, before.quantized, quantized),
     layerRun(text, layer, before.exact, isolated),
   ]);

@@ -15,12 +15,18 @@ import { type LayerError, type LayerOptions, runLayer } from './layer-errors.ts'
 import { measureLogits } from './logit-errors.ts';
 import { probeEmbeddings, probeTokens } from './probe.ts';
 
-export interface QualityReport {
-  readonly precision: Precision;
+/** What one decoder graph loses against the checkpoint. */
+export interface DecoderQuality {
   /** Length of the probe. */
   readonly numTokens: number;
   readonly layers: readonly LayerError[];
   readonly logits: LogitError;
+}
+
+export interface QualityReport extends DecoderQuality {
+  readonly precision: Precision;
+  /** The same of the decoder for prompts, where there is one. */
+  readonly prefill?: DecoderQuality | undefined;
   /** Error of every stored weight. */
   readonly tensors: readonly StorageError[];
 }
@@ -28,6 +34,8 @@ export interface QualityReport {
 export interface QualityOptions {
   readonly checkpointDir: string;
   readonly precision: Precision;
+  /** Measures the decoder for prompts instead. */
+  readonly int8Linears?: boolean | undefined;
   readonly backend: Backend;
   /** Existing folder for the graphs of one layer (a few hundred megabytes for a 4B model). */
   readonly scratchParent: string;
@@ -38,9 +46,7 @@ export interface QualityOptions {
 }
 
 /** @throws ConvertError for an unusable checkpoint, RuntimeError when a graph fails */
-export async function measureQuality(
-  options: QualityOptions,
-): Promise<Omit<QualityReport, 'tensors'>> {
+export async function measureQuality(options: QualityOptions): Promise<DecoderQuality> {
   const { checkpointDir, precision, backend, numThreads, signal, onProgress } = options;
   const config = await readModelConfig(checkpointDir);
   const weights = await openCheckpointWeights(checkpointDir);
@@ -53,6 +59,7 @@ export async function measureQuality(
       tensors,
       text: { ...config.text, maxPositions: tokenIds.length },
       precision,
+      int8Linears: options.int8Linears ?? false,
     };
     const { numLayers } = config.text;
     let streams = await probeEmbeddings(tensors, tokenIds, precision);
@@ -65,7 +72,7 @@ export async function measureQuality(
     }
     onProgress?.(numLayers, numLayers);
     const logits = await measureLogits(layerOptions, streams);
-    return { precision, numTokens: tokenIds.length, layers, logits };
+    return { numTokens: tokenIds.length, layers, logits };
   } finally {
     await weights.close();
   }

@@ -1,7 +1,7 @@
 import { DECODER_IO, EMBED_IO, VISION_IO } from '../model-package/graph-io.ts';
 import { RuntimeError, type Session } from './session.ts';
 
-export type GraphKind = 'vision' | 'embed' | 'decoder';
+export type GraphKind = 'vision' | 'embed' | 'decoder' | 'prefill';
 
 interface GraphNames {
   readonly inputs: readonly string[];

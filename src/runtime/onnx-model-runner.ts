@@ -35,6 +35,8 @@ export interface ModelRunnerOptions {
   readonly numSlots: number;
   /** Positions per slot; at most the model's maxPositions. */
   readonly slotCapacity: number;
+  /** Whether prompts are computed by a decoder of their own, where the package has one; true by default. */
+  readonly prefillGraph?: boolean;
 }
 
 /**
@@ -53,14 +55,16 @@ export async function openModelRunner(options: ModelRunnerOptions): Promise<Mode
   }
   const opened: Session[] = [];
   try {
-    const decoder = await openGraph(options, { kind: 'decoder', file: graphs.decoder }, opened);
-    const elementType = cacheElementType(decoder, graphs.decoder);
+    const session = await openGraph(options, { kind: 'decoder', file: graphs.decoder }, opened);
+    const elementType = cacheElementType(session, graphs.decoder);
+    const decoder = new Decoder(session, numSlots, text);
     const cache = new HostKvCache({ text, numSlots, slotCapacity, elementType });
     const embed = await openGraph(options, { kind: 'embed', file: graphs.embed }, opened);
     return new OnnxModelRunner({
       limits: { vocabSize: text.vocabSize, hiddenSize: text.hiddenSize, numSlots, slotCapacity },
       cache,
-      decoder: new Decoder(decoder, numSlots, text),
+      decoder,
+      prompts: (await openPrefill(options, elementType, opened)) ?? decoder,
       embedder: new Embedder(embed, text.vocabSize, text.hiddenSize),
       vision: await openVision(options, opened),
     });
@@ -80,10 +84,24 @@ async function openGraph(
     // A look-up of rows has nothing to share out between threads.
     numThreads: kind === 'embed' ? 1 : numThreads,
     keepBindings: kind !== 'vision',
+    restsBetweenRuns: kind === 'vision' || kind === 'prefill',
   });
   opened.push(session);
   checkGraph(session, { kind, file, numLayers: manifest.text.numLayers });
   return session;
+}
+
+/** The decoder for prompts, which fills a float32 cache. */
+async function openPrefill(
+  options: ModelRunnerOptions,
+  elementType: CacheElementType,
+  opened: Session[],
+): Promise<Decoder | undefined> {
+  const { manifest, prefillGraph = true } = options;
+  const file = manifest.prefill?.decoder;
+  if (!prefillGraph || file === undefined || elementType !== 'float32') return undefined;
+  const session = await openGraph(options, { kind: 'prefill', file }, opened);
+  return new Decoder(session, 1, manifest.text);
 }
 
 /** The graph says what its cache is made of. */
@@ -114,6 +132,8 @@ interface Parts {
   readonly limits: ModelLimits;
   readonly cache: KvCache;
   readonly decoder: Decoder;
+  /** Computes prompts; `decoder` itself where they have no other. */
+  readonly prompts: Decoder;
   readonly embedder: Embedder;
   readonly vision: VisionEncoder | undefined;
 }
@@ -141,7 +161,7 @@ class OnnxModelRunner implements ModelRunner {
   }
 
   async prefill(chunk: PrefillChunk, signal?: AbortSignal): Promise<Float32Array | undefined> {
-    const { cache, decoder, embedder } = this.#parts;
+    const { cache, decoder, prompts, embedder } = this.#parts;
     const { slot, start, tokenIds } = chunk;
     checkPrefillChunk(chunk, cache, this.limits.hiddenSize);
     // Whatever becomes of this run, nothing from `start` on can be trusted until it has succeeded.
@@ -152,7 +172,7 @@ class OnnxModelRunner implements ModelRunner {
       embeddings.set(rows, offset * this.limits.hiddenSize);
     }
     const last = tokenIds.length - 1;
-    const logits = await decoder.run(
+    const logits = await (chunk.wasGenerated ? decoder : prompts).run(
       {
         span,
         embeddings,
@@ -230,8 +250,13 @@ class OnnxModelRunner implements ModelRunner {
   }
 
   async dispose(): Promise<void> {
-    const { decoder, embedder, vision } = this.#parts;
-    await Promise.all([decoder.dispose(), embedder.dispose(), vision?.dispose()]);
+    const { decoder, prompts, embedder, vision } = this.#parts;
+    await Promise.all([
+      decoder.dispose(),
+      prompts.dispose(),
+      embedder.dispose(),
+      vision?.dispose(),
+    ]);
   }
 
   #vision(): VisionEncoder {

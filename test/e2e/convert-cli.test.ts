@@ -19,7 +19,17 @@ describe('thinkgate convert and inspect', () => {
     const checkpoint = writeRandomCheckpoint(join(dir, 'in'), { vision: {} });
     const out = join(dir, 'mini');
     const converted = thinkgate(
-      ...['convert', checkpoint.dir, '--out', out, '--precision', 'int8', '--report'],
+      ...[
+        'convert',
+        checkpoint.dir,
+        '--out',
+        out,
+        '--precision',
+        'int8',
+        '--prefill',
+        'int8',
+        '--report',
+      ],
     );
     assert.equal(converted.status, 0, converted.stderr);
     assert.match(converted.stderr, /100 %/);
@@ -28,11 +38,14 @@ describe('thinkgate convert and inspect', () => {
     assert.match(converted.stdout, /What int8 costs, on a probe of 96 tokens/);
     const report = JSON.parse(readFileSync(`${out}.report.json`, 'utf8'));
     assert.equal(report.layers.length, 2);
+    assert.match(converted.stdout, /What the decoder for prompts costs, on a probe of 96 tokens/);
+    assert.equal(report.prefill.layers.length, 2);
     assert.ok(!existsSync(join(out, 'report.json')));
 
     const inspected = thinkgate('inspect', out, '--verify');
     assert.equal(inspected.status, 0, inspected.stderr);
     assert.match(inspected.stdout, /^precision +int8$/m);
+    assert.match(inspected.stdout, /^prompts +by a decoder of their own, in int8$/m);
     assert.match(inspected.stdout, /^graphs +for CPUs, and in float16 for GPUs$/m);
     assert.match(inspected.stdout, /every file matches its sha256/);
   });

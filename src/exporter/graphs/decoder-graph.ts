@@ -13,9 +13,14 @@ import {
   type ResidualStream,
 } from './decoder-layer.ts';
 import { type GraphContext, headLinear, narrow, widen } from './graph-context.ts';
+import { Int8Linears } from './int8-linears.ts';
 import { rotaryTables } from './rotary-tables.ts';
 
-type DecoderOptions = Omit<GraphContext, 'graph'> & { readonly text: TextConfig };
+export interface DecoderOptions extends Omit<GraphContext, 'graph' | 'int8'> {
+  readonly text: TextConfig;
+  /** Whether the layers' linears are computed in integers (int8-linears.ts) instead of as `form` says. */
+  readonly int8Linears?: boolean | undefined;
+}
 
 /** The whole decoder. */
 export function decoderGraph(options: DecoderOptions): GraphBuilder {
@@ -66,7 +71,8 @@ function decoderContext(options: DecoderOptions, name: string): DecoderContext {
     cos: table('cos_cache', cos),
     sin: table('sin_cache', sin),
   };
-  return { ...options, graph, shared };
+  const int8 = options.int8Linears ? new Int8Linears(graph, options.weights) : undefined;
+  return { ...options, graph, int8, shared };
 }
 
 function embeddingsInput({ graph, text }: DecoderContext): string {

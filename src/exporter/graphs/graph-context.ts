@@ -4,6 +4,7 @@ import { DATA_TYPES } from '../../onnx/model-proto.ts';
 import type { GraphBuilder } from '../onnx/graph-builder.ts';
 import { type Bits, BLOCK_SIZE } from '../weights/block-quantizer.ts';
 import type { WeightStore } from '../weights/weight-store.ts';
+import type { Int8Linears } from './int8-linears.ts';
 
 /**
  * Kernels may round the activations to int8 at this level. It makes CPUs fast. On GPUs, where weights are what takes
@@ -27,6 +28,8 @@ export interface GraphContext {
   /** How this graph's linears are stored. */
   readonly form: Precision;
   readonly target: GraphTarget;
+  /** Given, it computes the linears instead, the head excepted. */
+  readonly int8?: Int8Linears | undefined;
 }
 
 export interface LinearOptions {
@@ -48,7 +51,8 @@ export function linear(
 }
 
 function matMul(context: GraphContext, { path, input, weight }: LinearOptions): string {
-  const { graph, weights, form } = context;
+  const { graph, weights, form, int8 } = context;
+  if (int8 !== undefined) return int8.matMul({ path, input, weight });
   const { rows, columns } = weights.matrix(weight);
   const name = `${weight}.transposed`;
   switch (form) {

@@ -17,6 +17,7 @@ import type { StoredTensor } from '../weights/data-file.ts';
 const MICROSOFT_OPS: ReadonlySet<string> = new Set([
   'GatherBlockQuantized',
   'GroupQueryAttention',
+  'MatMulIntegerToFloat',
   'MatMulNBits',
   'MultiHeadAttention',
   'SkipSimplifiedLayerNormalization',
@@ -92,6 +93,11 @@ export class GraphBuilder {
   float32s(values: readonly number[], dims: readonly number[] = [values.length]): string {
     const raw = new Uint8Array(Float32Array.from(values).buffer);
     return this.#constant('float32', dims, values, raw);
+  }
+
+  /** A uint8 constant; `dims` defaults to one dimension. */
+  uint8s(values: readonly number[], dims: readonly number[] = [values.length]): string {
+    return this.#constant('uint8', dims, values, Uint8Array.from(values));
   }
 
   /** The model file's bytes. Every weight must have been placed in its file by now. */

@@ -9,6 +9,7 @@ import { ConvertError } from '../convert-error.ts';
 import { type Bits, dequantizeRows, quantizedSize, quantizeRows } from './block-quantizer.ts';
 import type { StoredTensor, TensorGroup } from './data-file.ts';
 import { float16ToFloat32, float32ToFloat16 } from './float-formats.ts';
+import { dequantizeWholeRows, quantizeWholeRows } from './row-quantizer.ts';
 
 /** Elements held in memory at a time. */
 const STRETCH = 2 ** 21;
@@ -149,6 +150,33 @@ export function quantizedGroup(
   };
 }
 
+/** A [rows, columns] tensor as int8 [columns, rows], followed by a scale per row. */
+export function int8ColumnsGroup(
+  tensor: CheckpointTensor,
+  { onError }: { onError: ErrorSink | undefined },
+): TensorGroup {
+  const [rows, columns] = matrixShape(tensor);
+  return {
+    label: tensor.name,
+    sourceBytes: tensor.bytes,
+    sizes: [tensor.numElements, rows * 4],
+    async *produce() {
+      const meter = onError && new ErrorMeter(tensor.name, 'int8');
+      const out = new Int8Array(tensor.numElements);
+      const scales = new Float32Array(rows);
+      for await (const { weights, first } of stretches(tensor)) {
+        const quantized = quantizeWholeRows(weights, columns);
+        scales.set(quantized.scales, first / columns);
+        transposeInto(out, quantized.values, { rows, columns, firstRow: first / columns });
+        meter?.add(weights, dequantizeWholeRows(quantized, columns));
+      }
+      yield* pieces(bytesOf(out));
+      yield* pieces(bytesOf(scales));
+      if (meter) onError(meter.result());
+    },
+  };
+}
+
 /** Accumulates the distance between a tensor and its stored form. */
 class ErrorMeter {
   readonly #name: string;
@@ -228,7 +256,7 @@ function matrixShape(tensor: CheckpointTensor): readonly [number, number] {
   return [rows, columns];
 }
 
-function transposeInto<T extends Float32Array | Uint16Array>(
+function transposeInto<T extends Float32Array | Uint16Array | Int8Array>(
   out: T,
   part: T,
   { rows, columns, firstRow }: { rows: number; columns: number; firstRow: number },
@@ -250,7 +278,7 @@ function halvesOf(values: Float32Array): Uint16Array {
   return halves;
 }
 
-function bytesOf(values: Float32Array | Uint16Array): Uint8Array {
+function bytesOf(values: Float32Array | Uint16Array | Int8Array): Uint8Array {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }
 

@@ -10,6 +10,7 @@ import {
   type ErrorSink,
   float16Group,
   float32Group,
+  int8ColumnsGroup,
   narrowedGroup,
   quantizedGroup,
   transposedFloat32Group,
@@ -72,6 +73,15 @@ export class WeightStore {
   float16Scales(name: string, bits: Bits): StoredTensor {
     const { scales } = this.quantized(name, bits);
     return this.#once(`int${bits} fp16 scales`, name, () => narrowedGroup(name, scales))[0]!;
+  }
+
+  /** int8 [columns, rows] with a scale per row. */
+  int8Columns(name: string): { values: StoredTensor; scales: StoredTensor } {
+    const { tensors, onError, measure } = this.#options;
+    const group = () =>
+      int8ColumnsGroup(tensors.get(name), { onError: measure ? onError : undefined });
+    const [values, scales] = this.#once('int8 columns', name, group);
+    return { values: values!, scales: scales! };
   }
 
   computed(name: string, values: Float32Array, type: 'float32' | 'float16'): StoredTensor {

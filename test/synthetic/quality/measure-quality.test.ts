@@ -6,7 +6,7 @@ import { convertCheckpoint } from '../../../src/exporter/convert-checkpoint.ts';
 import { DECODER_IO, EMBED_IO } from '../../../src/model-package/graph-io.ts';
 import type { Precision } from '../../../src/model-package/manifest.ts';
 import { LogitComparison } from '../../../src/quality/distances.ts';
-import { measureQuality, type QualityReport } from '../../../src/quality/measure-quality.ts';
+import { type DecoderQuality, measureQuality } from '../../../src/quality/measure-quality.ts';
 import { probeTokens } from '../../../src/quality/probe.ts';
 import { formatReport } from '../../../src/quality/report-table.ts';
 import { openBackend } from '../../../src/runtime/backend.ts';
@@ -14,13 +14,11 @@ import type { TensorView } from '../../../src/runtime/session.ts';
 import { type RandomCheckpoint, writeRandomCheckpoint } from '../../helpers/random-checkpoint.ts';
 import { scratchDir } from '../../helpers/scratch-dir.ts';
 
-type Report = Omit<QualityReport, 'tensors'>;
-
 async function measure(
   checkpoint: RandomCheckpoint,
   scratchParent: string,
   precision: Precision,
-): Promise<Report> {
+): Promise<DecoderQuality> {
   const { backend } = await openBackend('stock');
   const checkpointDir = checkpoint.dir;
   return measureQuality({ checkpointDir, precision, backend, scratchParent, numThreads: 1 });
@@ -115,10 +113,10 @@ describe('the quality report', () => {
       reports.push(await measure(checkpoint, dir, precision));
     }
     for (const pick of [
-      ({ logits }: Report) => logits.relative,
-      ({ logits }: Report) => logits.klDivergence,
-      ({ layers }: Report) => layers[0]!.isolated,
-      ({ layers }: Report) => layers[2]!.accumulated,
+      ({ logits }: DecoderQuality) => logits.relative,
+      ({ logits }: DecoderQuality) => logits.klDivergence,
+      ({ layers }: DecoderQuality) => layers[0]!.isolated,
+      ({ layers }: DecoderQuality) => layers[2]!.accumulated,
     ]) {
       const [fp16, int8, int4] = reports.map(pick);
       assert.ok(0 < fp16! && fp16! < int8! && int8! < int4!, `${fp16} ${int8} ${int4}`);
@@ -132,7 +130,7 @@ describe('the quality report', () => {
     const tensors = [
       { name: 'a.weight', form: 'int4', relative: 0.08, maxAbsolute: 0.01, overflows: 0 },
     ] as const;
-    const text = formatReport({ ...report, tensors });
+    const text = formatReport({ ...report, precision: 'int4', tensors });
     assert.match(text, /What int4 costs, on a probe of 96 tokens/);
     assert.equal(text.match(/^\d +\d+\.\d\d % +\d+\.\d\d %$/gm)?.length, 3);
     assert.match(text, /a\.weight +int4 +8\.00 % +1\.00e-2/);

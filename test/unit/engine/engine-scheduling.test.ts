@@ -101,6 +101,15 @@ describe('Engine: thinkers and direct answers', () => {
     assert.equal(bench.runner.calls.filter(({ kind }) => kind === 'encode').length, 2);
     const again = bench.runner.calls.findLast((call) => call.kind === 'prefill');
     assert.ok(again?.kind === 'prefill' && again.key === 1 && !again.chunk.needsLogits);
+    // A piece ends where the prompt does: what follows is computed as it was when it was generated.
+    const pieces = bench.runner.calls.flatMap((call) =>
+      call.kind === 'prefill' && call.key === 1 ? [call.chunk] : [],
+    );
+    assert.ok(pieces.some(({ start }) => start === request.promptTokenIds.length));
+    for (const { start, tokenIds, wasGenerated } of pieces) {
+      assert.equal(wasGenerated, start >= request.promptTokenIds.length);
+      assert.ok(wasGenerated || start + tokenIds.length <= request.promptTokenIds.length);
+    }
   });
 
   it('lets urgent requests pass others that wait', async () => {

@@ -1,0 +1,71 @@
+/**
+ * Linears in integers: 8-bit weights with a scale per output, 8-bit activations with a scale per token, exact sums.
+ *
+ * Each token's row is divided by its largest magnitude, so that no token's outlier costs another one precision and a
+ * row's result depends on that row alone: a prompt gives the same bits in whatever chunks it is computed. The
+ * operator of ONNX Runtime that does all this by itself (DynamicQuantizeMatMul) has one scale for all rows.
+ */
+import type { GraphBuilder } from '../onnx/graph-builder.ts';
+import type { WeightStore } from '../weights/weight-store.ts';
+
+/** Rows in −1 … 1 as uint8 around this. The kernels multiply unsigned by signed. */
+const ZERO_POINT = 128;
+const STEP = 1 / 127;
+/** Keeps a row of zeros from being divided by zero; far below any activation. */
+const LEAST = 1e-12;
+
+interface QuantizedInput {
+  /** uint8 [..., in] */
+  readonly values: string;
+  /** float32 [..., 1]: what was divided by. */
+  readonly magnitudes: string;
+}
+
+export class Int8Linears {
+  readonly #graph: GraphBuilder;
+  readonly #weights: WeightStore;
+  /** By name: linears that read the same value share its quantised form. */
+  readonly #inputs = new Map<string, QuantizedInput>();
+
+  constructor(graph: GraphBuilder, weights: WeightStore) {
+    this.#graph = graph;
+    this.#weights = weights;
+  }
+
+  /** `input · weightᵀ` over the last dimension. @returns [..., out] */
+  matMul({ path, input, weight }: { path: string; input: string; weight: string }): string {
+    const graph = this.#graph;
+    const { rows, columns } = this.#weights.matrix(weight);
+    const stored = this.#weights.int8Columns(weight);
+    const { values, magnitudes } = this.#quantized(input);
+    const product = graph.op(path, 'MatMulIntegerToFloat', [
+      values,
+      graph.weight(`${weight}.int8`, 'int8', [columns, rows], stored.values),
+      graph.float32s([STEP], []),
+      graph.weight(`${weight}.scales`, 'float32', [rows], stored.scales),
+      graph.uint8s([ZERO_POINT], []),
+    ]);
+    return graph.op(`${path}/scaled`, 'Mul', [product, magnitudes]);
+  }
+
+  #quantized(input: string): QuantizedInput {
+    const known = this.#inputs.get(input);
+    if (known !== undefined) return known;
+    const graph = this.#graph;
+    const path = `${input}/quantized`;
+    const absolute = graph.op(path, 'Abs', [input]);
+    const largest = graph.op(path, 'ReduceMax', [absolute, graph.int64s([-1])], {
+      keepdims: { int: 1 },
+    });
+    const magnitudes = graph.op(path, 'Max', [largest, graph.float32s([LEAST], [])]);
+    const unit = graph.op(path, 'Div', [input, magnitudes]);
+    const values = graph.op(path, 'QuantizeLinear', [
+      unit,
+      graph.float32s([STEP], []),
+      graph.uint8s([ZERO_POINT], []),
+    ]);
+    const quantized = { values, magnitudes };
+    this.#inputs.set(input, quantized);
+    return quantized;
+  }
+}
