@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { createChatFormatter } from './chat/formatter.ts';
 import type { Tokenizer } from './chat/tokenizer.ts';
 import { readTls, toAccess } from './cli/access-flags.ts';
+import { deviceRequestOf } from './cli/device-flags.ts';
 import { maxThinkersOf } from './cli/engine-flags.ts';
 import { openLedger } from './cli/ledger-flags.ts';
 import { toLimits } from './cli/limit-flags.ts';
@@ -199,6 +200,7 @@ function engineSettings(manifest: Manifest, options: ServeOptions): EngineSettin
   }
   return {
     backend: options.backend,
+    device: deviceRequestOf(options),
     numThreads: options.threads,
     numSlots: options.slots,
     slotCapacity: context,

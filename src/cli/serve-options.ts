@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import { ACCESS_FLAG_ROWS, accessFlagsShape } from './access-flags.ts';
+import { DEVICE_FLAG_ROWS, deviceFlagsShape } from './device-flags.ts';
 import { ENGINE_FLAG_ROWS, engineFlagsShape } from './engine-flags.ts';
 import { LEDGER_FLAG_ROWS, ledgerFlagsShape } from './ledger-flags.ts';
 import { LIMIT_FLAG_ROWS, limitFlagsShape } from './limit-flags.ts';
@@ -24,6 +25,7 @@ export const serveOptionsSchema = z.strictObject({
   prefixCache: z.boolean(),
   featureCacheMb: z.coerce.number().min(0),
   maxTokens: z.coerce.number().int().min(1).optional(),
+  ...deviceFlagsShape,
   ...engineFlagsShape,
   ...thinkingFlagsShape,
   ...accessFlagsShape,
@@ -107,6 +109,7 @@ export const SERVE_OPTION_ROWS: readonly OptionRow[] = [
     env: 'THINKGATE_MAX_TOKENS',
     description: 'max_tokens of requests that name none (default: the rest of the slot)',
   },
+  ...DEVICE_FLAG_ROWS,
   ...ENGINE_FLAG_ROWS,
   ...THINKING_FLAG_ROWS,
   ...ACCESS_FLAG_ROWS,

@@ -143,10 +143,15 @@ export class EngineProcessClient {
     this.#ready(await child.ready);
   }
 
-  #ready({ limits, backend, runtimeVersion, fallbackReason }: ReadyMessage): void {
+  #ready(message: ReadyMessage): void {
+    const { limits, backend, device, deviceReason, runtimeVersion, fallbackReason } = message;
     this.#limits = limits;
     this.#state = 'ready';
-    this.#options.log('info', `engine ready: ONNX Runtime ${runtimeVersion}, ${backend} backend`);
+    this.#options.log(
+      'info',
+      `engine ready: ONNX Runtime ${runtimeVersion}, ${backend} backend, on ${device}`,
+    );
+    if (deviceReason !== null) this.#options.log('info', `on ${device}: ${deviceReason}`);
     if (fallbackReason !== null) {
       this.#options.log('warn', `the primary backend is not in use: ${fallbackReason}`);
     }

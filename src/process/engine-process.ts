@@ -26,7 +26,8 @@ setInterval(readMemory, MEMORY_INTERVAL_MS).unref();
 
 async function load(message: LoadMessage): Promise<void> {
   const { manifest, settings, protocolTokens } = message;
-  const { backend, fallbackReason } = await openBackend(settings.backend);
+  const opened = await openBackend(settings.backend, settings.device);
+  const { backend } = opened;
   const runner = await openModelRunner({
     packageDir: message.packageDir,
     manifest,
@@ -59,7 +60,9 @@ async function load(message: LoadMessage): Promise<void> {
     limits: runner.limits,
     backend: backend.name,
     runtimeVersion: backend.version,
-    fallbackReason: fallbackReason ?? null,
+    device: backend.device?.description ?? 'the CPU',
+    deviceReason: opened.deviceReason ?? null,
+    fallbackReason: opened.fallbackReason ?? null,
   });
 }
 

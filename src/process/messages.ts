@@ -4,11 +4,13 @@ import type { EngineCounts, GenerationRequest } from '../engine/generation.ts';
 import type { ModelLimits } from '../engine/model-runner.ts';
 import type { AddressedEvent } from '../engine/outbox.ts';
 import type { Manifest } from '../model-package/manifest.ts';
+import type { DeviceRequest } from '../runtime/device-request.ts';
 import type { ProtocolTokens } from '../thinking/protocol-tokens.ts';
 
 /** How the engine process runs a model. */
 export interface EngineSettings {
   readonly backend: 'auto' | 'ffi' | 'stock';
+  readonly device: DeviceRequest;
   readonly numThreads: number;
   readonly numSlots: number;
   /** Positions per slot. */
@@ -51,6 +53,10 @@ export type FromEngine =
       readonly type: 'ready';
       readonly limits: ModelLimits;
       readonly backend: string;
+      /** What computes, in words. */
+      readonly device: string;
+      /** What became of better devices that `auto` looked for; null where there is nothing to tell. */
+      readonly deviceReason: string | null;
       readonly runtimeVersion: string;
       /** Why the primary backend is not the one in use; null when it is. */
       readonly fallbackReason: string | null;

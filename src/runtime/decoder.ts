@@ -1,14 +1,15 @@
 import { MAX_VERIFIED } from '../engine/model-runner.ts';
 import { DECODER_IO } from '../model-package/graph-io.ts';
 import type { TextShape } from '../model-package/manifest.ts';
+import type { EmbeddingRows } from './embedder.ts';
 import type { CacheSpan } from './kv-cache.ts';
-import type { Session, TensorView } from './session.ts';
+import type { Session, Tensor } from './session.ts';
 
 /** One run of the decoder over the slots of `span`. */
 export interface DecoderStep {
   readonly span: CacheSpan;
   /** float32 [span.numSlots * tokensPerSlot, hiddenSize] */
-  readonly embeddings: Float32Array;
+  readonly embeddings: EmbeddingRows;
   readonly tokensPerSlot: number;
   /** For every slot of the span, the position of its last token in this step. */
   readonly lastPositions: readonly number[];
@@ -62,13 +63,13 @@ export class Decoder {
     return this.#session.dispose();
   }
 
-  #feeds(step: DecoderStep, numLogits: number): Record<string, TensorView> {
+  #feeds(step: DecoderStep, numLogits: number): Record<string, Tensor> {
     const batch = step.span.numSlots;
     return {
       [DECODER_IO.inputsEmbeds]: {
         type: 'float32',
         dims: [batch, step.tokensPerSlot, this.#hiddenSize],
-        data: step.embeddings,
+        ...step.embeddings,
       },
       [DECODER_IO.seqlensK]: {
         type: 'int32',

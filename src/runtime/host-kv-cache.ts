@@ -10,6 +10,12 @@ interface Arena {
   readonly value: Elements;
 }
 
+/** A span whose tensors are views of this process' memory. */
+interface HostSpan extends CacheSpan {
+  readonly feeds: Readonly<Record<string, TensorView>>;
+  readonly fetches: Readonly<Record<string, TensorView>>;
+}
+
 const ARRAYS = { float32: Float32Array, float16: Uint16Array, int8: Int8Array } as const;
 
 /**
@@ -21,7 +27,6 @@ const ARRAYS = { float32: Float32Array, float16: Uint16Array, int8: Int8Array } 
  */
 export class HostKvCache extends KvCache {
   readonly #dims: readonly [number, number, number];
-  readonly #elementType: CacheElementType;
   readonly #layers: readonly Arena[];
 
   /** @throws RuntimeError when the address space cannot hold the cache */
@@ -29,7 +34,6 @@ export class HostKvCache extends KvCache {
     super(shape);
     const { text, numSlots, slotCapacity, elementType } = shape;
     this.#dims = [text.numKvHeads, slotCapacity, text.headDim];
-    this.#elementType = elementType;
     const elements = numSlots * text.numKvHeads * slotCapacity * text.headDim;
     this.#layers = Array.from({ length: text.numLayers }, () => ({
       key: allocate(elements, elementType),
@@ -37,12 +41,12 @@ export class HostKvCache extends KvCache {
     }));
   }
 
-  async sequenceSpan(slot: number): Promise<CacheSpan> {
+  async sequenceSpan(slot: number): Promise<HostSpan> {
     return this.#span(slot, 1);
   }
 
   /** From the lowest to the highest: idle slots in between ride along. */
-  async batchSpan(slots: readonly number[]): Promise<CacheSpan> {
+  async batchSpan(slots: readonly number[]): Promise<HostSpan> {
     const first = Math.min(...slots);
     return this.#span(first, Math.max(...slots) - first + 1);
   }
@@ -66,7 +70,7 @@ export class HostKvCache extends KvCache {
     const [numKvHeads, slotCapacity, headDim] = this.#dims;
     const [length, otherLength] = [this.lengthOf(one), this.lengthOf(other)];
     const numElements = Math.max(length, otherLength) * headDim;
-    const spare = allocate(numElements, this.#elementType);
+    const spare = allocate(numElements, this.elementType);
     for (const { key, value } of this.#layers) {
       for (let head = 0; head < numKvHeads; head += 1) {
         const from = (one * numKvHeads + head) * slotCapacity * headDim;
@@ -82,12 +86,15 @@ export class HostKvCache extends KvCache {
     this.setLength(other, length);
   }
 
-  #span(firstSlot: number, numSlots: number): CacheSpan {
+  /** The arenas are this process' memory and go with the object. */
+  async dispose(): Promise<void> {}
+
+  #span(firstSlot: number, numSlots: number): HostSpan {
     const slotElements = this.#dims.reduce((product, dim) => product * dim, 1);
     const start = firstSlot * slotElements;
     const end = start + numSlots * slotElements;
     const dims = [numSlots, ...this.#dims];
-    const type = this.#elementType;
+    const type = this.elementType;
     const feeds: Record<string, TensorView> = {};
     const fetches: Record<string, TensorView> = {};
     for (const [layer, { key, value }] of this.#layers.entries()) {

@@ -1,6 +1,6 @@
 import type { PrefixCopy } from '../engine/model-runner.ts';
 import type { TextShape } from '../model-package/manifest.ts';
-import type { TensorView } from './session.ts';
+import type { Tensor } from './session.ts';
 
 /** Types of element a cache can be of. float16 and int8 need a graph made for them. */
 export const CACHE_ELEMENT_TYPES = ['float32', 'float16', 'int8'] as const;
@@ -19,9 +19,9 @@ export interface CacheSpan {
   readonly firstSlot: number;
   readonly numSlots: number;
   /** The decoder's past_* inputs, [numSlots, numKvHeads, slotCapacity, headDim]. */
-  readonly feeds: Readonly<Record<string, TensorView>>;
+  readonly feeds: Readonly<Record<string, Tensor>>;
   /** Its present_* outputs, over the same memory. */
-  readonly fetches: Readonly<Record<string, TensorView>>;
+  readonly fetches: Readonly<Record<string, Tensor>>;
 }
 
 /**
@@ -34,9 +34,11 @@ export interface CacheSpan {
 export abstract class KvCache {
   readonly numSlots: number;
   readonly slotCapacity: number;
+  readonly elementType: CacheElementType;
   readonly #lengths: Int32Array;
 
-  constructor({ numSlots, slotCapacity }: Pick<KvCacheShape, 'numSlots' | 'slotCapacity'>) {
+  constructor({ numSlots, slotCapacity, elementType }: Omit<KvCacheShape, 'text'>) {
+    this.elementType = elementType;
     this.numSlots = numSlots;
     this.slotCapacity = slotCapacity;
     this.#lengths = new Int32Array(numSlots);
@@ -69,4 +71,7 @@ export abstract class KvCache {
 
   /** Exchanges the keys and values of two slots, as far as either holds any. */
   abstract swap(one: number, other: number): Promise<void>;
+
+  /** Gives back memory that nobody else would. */
+  abstract dispose(): Promise<void>;
 }

@@ -8,13 +8,13 @@ import type {
   PrefixCopy,
   TiledImage,
 } from '../engine/model-runner.ts';
-import { DECODER_IO } from '../model-package/graph-io.ts';
 import type { Manifest } from '../model-package/manifest.ts';
 import { Decoder } from './decoder.ts';
-import { Embedder } from './embedder.ts';
+import { Embedder, type EmbeddingRows } from './embedder.ts';
 import { checkGraph, type GraphKind } from './graph-check.ts';
-import { HostKvCache } from './host-kv-cache.ts';
-import { CACHE_ELEMENT_TYPES, type CacheElementType, type KvCache } from './kv-cache.ts';
+import type { CacheElementType, KvCache } from './kv-cache.ts';
+import { openKvCache } from './open-kv-cache.ts';
+import { graphsFor } from './package-graphs.ts';
 import { type Backend, RuntimeError, type Session } from './session.ts';
 import {
   checkDecodeRows,
@@ -39,13 +39,18 @@ export interface ModelRunnerOptions {
   readonly prefillGraph?: boolean;
 }
 
+interface Disposable {
+  dispose(): Promise<void>;
+}
+
 /**
  * Loads a package's graphs and sets up the KV cache.
  * @throws RuntimeError when a graph cannot be loaded or the slots do not fit the model
  */
 export async function openModelRunner(options: ModelRunnerOptions): Promise<ModelRunner> {
-  const { manifest, numSlots, slotCapacity } = options;
-  const { text, graphs } = manifest;
+  const { manifest, backend, numSlots, slotCapacity } = options;
+  const { text } = manifest;
+  const graphs = graphsFor(manifest, backend.device);
   if (numSlots < 1)
     throw new RuntimeError(`The number of slots must be 1 or more, got ${numSlots}.`);
   if (slotCapacity < 1 || slotCapacity > text.maxPositions) {
@@ -53,23 +58,23 @@ export async function openModelRunner(options: ModelRunnerOptions): Promise<Mode
       `A slot's capacity must be 1 to ${text.maxPositions} positions, got ${slotCapacity}.`,
     );
   }
-  const opened: Session[] = [];
+  const opened: Disposable[] = [];
   try {
     const session = await openGraph(options, { kind: 'decoder', file: graphs.decoder }, opened);
-    const elementType = cacheElementType(session, graphs.decoder);
     const decoder = new Decoder(session, numSlots, text);
-    const cache = new HostKvCache({ text, numSlots, slotCapacity, elementType });
+    const cache = await openKvCache(backend, session, { text, numSlots, slotCapacity });
+    opened.push(cache);
     const embed = await openGraph(options, { kind: 'embed', file: graphs.embed }, opened);
     return new OnnxModelRunner({
       limits: { vocabSize: text.vocabSize, hiddenSize: text.hiddenSize, numSlots, slotCapacity },
       cache,
       decoder,
-      prompts: (await openPrefill(options, elementType, opened)) ?? decoder,
-      embedder: new Embedder(embed, text.vocabSize, text.hiddenSize),
-      vision: await openVision(options, opened),
+      prompts: (await openPrefill(options, cache.elementType, opened)) ?? decoder,
+      embedder: new Embedder({ session: embed, ...text, device: backend.device }),
+      vision: await openVision(options, graphs.vision, opened),
     });
   } catch (error) {
-    await Promise.all(opened.map((session) => session.dispose()));
+    await Promise.all(opened.map((part) => part.dispose()));
     throw error;
   }
 }
@@ -77,7 +82,7 @@ export async function openModelRunner(options: ModelRunnerOptions): Promise<Mode
 async function openGraph(
   options: ModelRunnerOptions,
   { kind, file }: { kind: GraphKind; file: string },
-  opened: Session[],
+  opened: Disposable[],
 ): Promise<Session> {
   const { packageDir, manifest, backend, numThreads } = options;
   const session = await backend.createSession(join(packageDir, file), {
@@ -91,40 +96,32 @@ async function openGraph(
   return session;
 }
 
-/** The decoder for prompts, which fills a float32 cache. */
+/** The decoder for prompts, which fills a float32 cache on the CPU. */
 async function openPrefill(
   options: ModelRunnerOptions,
   elementType: CacheElementType,
-  opened: Session[],
+  opened: Disposable[],
 ): Promise<Decoder | undefined> {
-  const { manifest, prefillGraph = true } = options;
+  const { manifest, backend, prefillGraph = true } = options;
   const file = manifest.prefill?.decoder;
-  if (!prefillGraph || file === undefined || elementType !== 'float32') return undefined;
+  if (!prefillGraph || file === undefined) return undefined;
+  if (backend.device !== null || elementType !== 'float32') return undefined;
   const session = await openGraph(options, { kind: 'prefill', file }, opened);
   return new Decoder(session, 1, manifest.text);
 }
 
-/** The graph says what its cache is made of. */
-function cacheElementType(decoder: Session, file: string): CacheElementType {
-  const type = decoder.inputType(DECODER_IO.pastKey(0));
-  const known = CACHE_ELEMENT_TYPES.find((candidate) => candidate === type);
-  if (known !== undefined) return known;
-  throw new RuntimeError(
-    `${file} keeps its keys and values as ${type}; a cache can be of ${CACHE_ELEMENT_TYPES.join(', ')}.`,
-  );
-}
-
 async function openVision(
   options: ModelRunnerOptions,
-  opened: Session[],
+  file: string | null,
+  opened: Disposable[],
 ): Promise<VisionEncoder | undefined> {
   const { packageDir, manifest } = options;
-  const { vision, graphs, imageNewline } = manifest;
-  if (vision === null || graphs.vision === null) return undefined;
+  const { vision, imageNewline } = manifest;
+  if (vision === null || file === null) return undefined;
   if (imageNewline === null) throw new RuntimeError('The package has no newline feature.');
   const { hiddenSize } = manifest.text;
   const newline = await readNewline(join(packageDir, imageNewline), hiddenSize);
-  const session = await openGraph(options, { kind: 'vision', file: graphs.vision }, opened);
+  const session = await openGraph(options, { kind: 'vision', file }, opened);
   return new VisionEncoder({ session, vision, hiddenSize, newline });
 }
 
@@ -161,16 +158,13 @@ class OnnxModelRunner implements ModelRunner {
   }
 
   async prefill(chunk: PrefillChunk, signal?: AbortSignal): Promise<Float32Array | undefined> {
-    const { cache, decoder, prompts, embedder } = this.#parts;
+    const { cache, decoder, prompts } = this.#parts;
     const { slot, start, tokenIds } = chunk;
     checkPrefillChunk(chunk, cache, this.limits.hiddenSize);
     // Whatever becomes of this run, nothing from `start` on can be trusted until it has succeeded.
     cache.setLength(slot, start);
     const span = await cache.sequenceSpan(slot);
-    const embeddings = await embedder.embed(tokenIds, signal);
-    for (const { offset, rows } of chunk.features) {
-      embeddings.set(rows, offset * this.limits.hiddenSize);
-    }
+    const embeddings = await this.#embed(chunk, signal);
     const last = tokenIds.length - 1;
     const logits = await (chunk.wasGenerated ? decoder : prompts).run(
       {
@@ -236,6 +230,15 @@ class OnnxModelRunner implements ModelRunner {
     return logits;
   }
 
+  /** Features replace rows in this process' memory; text alone need not come here. */
+  async #embed({ tokenIds, features }: PrefillChunk, signal?: AbortSignal): Promise<EmbeddingRows> {
+    const { embedder } = this.#parts;
+    if (features.length === 0) return embedder.embed(tokenIds, signal);
+    const data = await embedder.embedHere(tokenIds, signal);
+    for (const { offset, rows } of features) data.set(rows, offset * this.limits.hiddenSize);
+    return { data };
+  }
+
   async copyPrefix(copy: PrefixCopy): Promise<void> {
     const { cache } = this.#parts;
     checkPrefixCopy(copy, cache);
@@ -250,13 +253,14 @@ class OnnxModelRunner implements ModelRunner {
   }
 
   async dispose(): Promise<void> {
-    const { decoder, prompts, embedder, vision } = this.#parts;
+    const { cache, decoder, prompts, embedder, vision } = this.#parts;
     await Promise.all([
       decoder.dispose(),
       prompts.dispose(),
       embedder.dispose(),
       vision?.dispose(),
     ]);
+    await cache.dispose();
   }
 
   #vision(): VisionEncoder {

@@ -14,6 +14,28 @@ export interface TensorView {
   readonly data: Float32Array | Uint16Array | BigInt64Array | Int32Array | Uint8Array | Int8Array;
 }
 
+/** Memory on a device, taken from the backend that computes there. */
+export interface DeviceBuffer {
+  readonly numBytes: number;
+  /** Address or handle, which only the backend understands. */
+  readonly handle: bigint;
+  /** Gives the memory back; no run may be using it. */
+  release(): void;
+}
+
+/** A tensor over the first bytes of a buffer on the device. */
+export interface DeviceTensor {
+  readonly type: ElementType;
+  readonly dims: readonly number[];
+  readonly buffer: DeviceBuffer;
+}
+
+export type Tensor = TensorView | DeviceTensor;
+
+export function isOnDevice(tensor: Tensor): tensor is DeviceTensor {
+  return 'buffer' in tensor;
+}
+
 export interface SessionOptions {
   /** Threads inside one operator. */
   readonly numThreads: number;
@@ -39,16 +61,28 @@ export interface Session {
   inputType(name: string): ElementType;
   /**
    * Runs the graph. Every output named in `fetches` is written into the memory given there; the same memory may be a
-   * feed and a fetch (a KV cache), and then it is updated in place. Calls on one session must not overlap.
+   * feed and a fetch (a KV cache), and then it is updated in place. On a device, what is fed from this process' memory
+   * or fetched into it is copied, and what is on the device stays there. Calls on one session must not overlap.
    * An aborted `signal` ends the run early with an AbortError; the contents of the fetches are then undefined.
    * @throws RuntimeError when the graph refuses the feeds or fails.
    */
   run(
-    feeds: Readonly<Record<string, TensorView>>,
-    fetches: Readonly<Record<string, TensorView>>,
+    feeds: Readonly<Record<string, Tensor>>,
+    fetches: Readonly<Record<string, Tensor>>,
     signal?: AbortSignal,
   ): Promise<void>;
   dispose(): Promise<void>;
+}
+
+/** Where something other than the CPU computes. */
+export interface Device {
+  readonly kind: 'webgpu' | 'cuda';
+  /** For the operator, as far as it is known: what kind of thing computes. */
+  readonly description: string;
+  /** Whether it computes in float16. */
+  readonly hasFloat16: boolean;
+  /** @throws RuntimeError when there is not that much memory left */
+  allocate(numBytes: number): DeviceBuffer;
 }
 
 export interface Backend {
@@ -56,8 +90,18 @@ export interface Backend {
   readonly name: 'ffi' | 'stock';
   /** ONNX Runtime's version string. */
   readonly version: string;
-  /** @throws RuntimeError naming the file when the model cannot be loaded. */
-  createSession(modelPath: string, options: SessionOptions): Promise<Session>;
+  /** Where its sessions compute; null for the CPU. */
+  readonly device: Device | null;
+  /**
+   * @param model path of an .onnx file, or its bytes
+   * @throws RuntimeError naming the file when the model cannot be loaded.
+   */
+  createSession(model: string | Uint8Array, options: SessionOptions): Promise<Session>;
+}
+
+/** What a session was made of, for an error's message. */
+export function modelName(model: string | Uint8Array): string {
+  return typeof model === 'string' ? model : "A graph of the server's own";
 }
 
 /** A failure inside ONNX Runtime or its binding; the message is the runtime's own. */

@@ -1,4 +1,4 @@
-import { type ElementType, RuntimeError, type TensorView } from './session.ts';
+import { type ElementType, isOnDevice, RuntimeError, type Tensor } from './session.ts';
 
 const ELEMENT_BYTES = { float32: 4, float16: 2, int64: 8, int32: 4, uint8: 1, int8: 1 } as const;
 export const ELEMENT_TYPES: readonly ElementType[] =
@@ -19,8 +19,8 @@ export interface GraphNames {
  */
 export function checkTensors(
   graph: GraphNames,
-  feeds: Readonly<Record<string, TensorView>>,
-  fetches: Readonly<Record<string, TensorView>>,
+  feeds: Readonly<Record<string, Tensor>>,
+  fetches: Readonly<Record<string, Tensor>>,
 ): void {
   for (const name of graph.inputNames) {
     if (!Object.hasOwn(feeds, name))
@@ -46,13 +46,17 @@ function unknownName(kind: string, name: string, known: readonly string[]): Runt
   return new RuntimeError(`The graph has no ${kind} "${name}"; it has ${known.join(', ')}.`);
 }
 
-function checkExtent(name: string, tensor: TensorView): void {
-  const elements = tensor.dims.reduce((product, dim) => product * dim, 1);
-  const expected = elements * ELEMENT_BYTES[tensor.type];
-  if (expected !== tensor.data.byteLength) {
-    throw new RuntimeError(
-      `Tensor "${name}" is ${tensor.type} [${tensor.dims.join(', ')}], ${expected} bytes, ` +
-        `but its memory has ${tensor.data.byteLength} bytes.`,
-    );
-  }
+/** Bytes that the elements of a tensor take. */
+export function bytesOf({ type, dims }: Pick<Tensor, 'type' | 'dims'>): number {
+  return dims.reduce((product, dim) => product * dim, 1) * ELEMENT_BYTES[type];
+}
+
+function checkExtent(name: string, tensor: Tensor): void {
+  const expected = bytesOf(tensor);
+  const actual = isOnDevice(tensor) ? tensor.buffer.numBytes : tensor.data.byteLength;
+  if (isOnDevice(tensor) ? expected <= actual : expected === actual) return;
+  throw new RuntimeError(
+    `Tensor "${name}" is ${tensor.type} [${tensor.dims.join(', ')}], ${expected} bytes, ` +
+      `but its memory has ${actual} bytes.`,
+  );
 }

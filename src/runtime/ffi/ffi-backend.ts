@@ -1,37 +1,59 @@
-import { type Backend, RuntimeError, type Session } from '../session.ts';
+import { type Backend, type Device, modelName, RuntimeError, type Session } from '../session.ts';
+import { openFfiDevice } from './ffi-device.ts';
 import { type OrtRuntime, openFfiSession } from './ffi-session.ts';
 import { OrtApi } from './ort-api.ts';
 import { ARENA_ALLOCATOR, LOG_LEVEL_ERROR, MEMORY_DEFAULT } from './ort-functions.ts';
 import { findOrtLibrary } from './ort-library.ts';
+import type { Provider } from './providers.ts';
 import { selfTest } from './self-test.ts';
 
-let shared: Promise<Backend> | undefined;
+let shared: Promise<OrtRuntime> | undefined;
+/** By the provider's settings. */
+const backends = new Map<string, Promise<Backend>>();
 
 /**
- * ONNX Runtime's C API over FFI. There is one per process: the library keeps one environment for all, and it stays
- * until the process ends.
- * @throws RuntimeError when the library cannot be loaded or fails its self-test
+ * ONNX Runtime's C API over FFI. There is one per process and provider: the library keeps one environment for all, and
+ * it stays until the process ends.
+ * @param provider where sessions are to compute; null for the CPU
+ * @throws RuntimeError when the library or the provider cannot be loaded or fails its self-test
  */
-export function openFfiBackend(): Promise<Backend> {
-  shared ??= open();
-  return shared;
+export function openFfiBackend(provider: Provider | null): Promise<Backend> {
+  const key = JSON.stringify(provider);
+  const backend = backends.get(key) ?? open(provider);
+  backends.set(key, backend);
+  return backend;
 }
 
-async function open(): Promise<Backend> {
+async function open(provider: Provider | null): Promise<Backend> {
+  shared ??= openRuntime();
+  const base = await shared;
+  if (provider === null) return createBackend(base, null);
+  const { runtime, device } = await openFfiDevice(base, provider);
+  return createBackend(runtime, device);
+}
+
+async function openRuntime(): Promise<OrtRuntime> {
   const api = new OrtApi(findOrtLibrary());
+  const cpu = api.out('CreateCpuMemoryInfo', ARENA_ALLOCATOR, MEMORY_DEFAULT);
   const runtime: OrtRuntime = {
     api,
     environment: api.out('CreateEnv', LOG_LEVEL_ERROR, 'thinkgate'),
-    cpuMemory: api.out('CreateCpuMemoryInfo', ARENA_ALLOCATOR, MEMORY_DEFAULT),
+    memory: { cpu, device: null },
     allocator: api.out('GetAllocatorWithDefaultOptions'),
+    provider: null,
   };
   await selfTest(runtime);
+  return runtime;
+}
+
+function createBackend(runtime: OrtRuntime, device: Device | null): Backend {
   return {
     name: 'ffi',
-    version: api.version,
-    createSession: (modelPath, options): Promise<Session> =>
-      openFfiSession(runtime, modelPath, options).catch((error: unknown) => {
-        throw new RuntimeError(`${modelPath} cannot be loaded: ${messageOf(error)}`);
+    version: runtime.api.version,
+    device,
+    createSession: (model, options): Promise<Session> =>
+      openFfiSession(runtime, model, options).catch((error: unknown) => {
+        throw new RuntimeError(`${modelName(model)} cannot be loaded: ${messageOf(error)}`);
       }),
   };
 }

@@ -4,21 +4,24 @@ import {
   RuntimeError,
   type Session,
   type SessionOptions,
-  type TensorView,
+  type Tensor,
 } from '../session.ts';
 import { checkInputType, checkTensors, ELEMENT_TYPES } from '../tensor-check.ts';
 import type { OrtApi, Pointer } from './ort-api.ts';
 import { ELEMENT_TYPE_CODES, LOG_LEVEL_ERROR, OPTIMIZE_ALL } from './ort-functions.ts';
-import { TensorBindings } from './tensor-bindings.ts';
+import { appendProvider, type Provider } from './providers.ts';
+import { type MemoryInfos, TensorBindings } from './tensor-bindings.ts';
 
-type Tensors = Readonly<Record<string, TensorView>>;
+type Tensors = Readonly<Record<string, Tensor>>;
 
-/** What every session of a process shares: the API, its environment and the description of CPU memory. */
+/** What sessions share: the API, its environment, descriptions of memory, and where they compute. */
 export interface OrtRuntime {
   readonly api: OrtApi;
   readonly environment: Pointer;
-  readonly cpuMemory: Pointer;
+  readonly memory: MemoryInfos;
   readonly allocator: Pointer;
+  /** null for the CPU. */
+  readonly provider: Provider | null;
 }
 
 const SPIN_MICROSECONDS = 1000;
@@ -32,17 +35,18 @@ export async function openFfiSession(
   runtime: OrtRuntime,
   model: string | Uint8Array,
   options: SessionOptions,
-): Promise<Session> {
-  const { api, environment } = runtime;
+): Promise<FfiSession> {
+  const { api, environment, provider } = runtime;
   const sessionOptions = api.out('CreateSessionOptions');
   try {
     api.call('SetSessionLogSeverityLevel', sessionOptions, LOG_LEVEL_ERROR);
     api.call('SetSessionGraphOptimizationLevel', sessionOptions, OPTIMIZE_ALL);
     api.call('SetIntraOpNumThreads', sessionOptions, options.numThreads);
     api.call('SetInterOpNumThreads', sessionOptions, 1);
-    for (const [key, value] of configEntries(options)) {
+    for (const [key, value] of configEntries(options, provider)) {
       api.call('AddSessionConfigEntry', sessionOptions, key, value);
     }
+    if (provider !== null) appendProvider(api, sessionOptions, provider);
     const session =
       typeof model === 'string'
         ? await api.outAsync('CreateSession', environment, model, sessionOptions)
@@ -60,12 +64,15 @@ export async function openFfiSession(
 }
 
 /**
- * Threads that wait by spinning make a decode step about a fifth shorter; with one thread there is none to wait. How
- * long they spin on after a run is bounded, since another session may need the core: by default it is up to 0.3 s.
+ * Threads that wait by spinning make a decode step about a fifth shorter; with one thread there is none to wait,
+ * and a device leaves them little to do. How long they spin on after a run is bounded, since another session may need the core: by default it is up to 0.3 s.
  */
-function configEntries({ numThreads, restsBetweenRuns }: SessionOptions): [string, string][] {
+function configEntries(
+  { numThreads, restsBetweenRuns }: SessionOptions,
+  provider: Provider | null,
+): [string, string][] {
   return [
-    ['session.intra_op.allow_spinning', numThreads > 1 ? '1' : '0'],
+    ['session.intra_op.allow_spinning', numThreads > 1 && provider === null ? '1' : '0'],
     ['session.intra_op.spin_duration_us', String(SPIN_MICROSECONDS)],
     ['session.force_spinning_stop', restsBetweenRuns ? '1' : '0'],
     // Where a CPU's 8-bit products would saturate (AVX2 without VNNI), the runtime takes the slower exact ones.
@@ -73,7 +80,7 @@ function configEntries({ numThreads, restsBetweenRuns }: SessionOptions): [strin
   ];
 }
 
-class FfiSession implements Session {
+export class FfiSession implements Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
   readonly #inputTypes: readonly (ElementType | undefined)[];
@@ -88,7 +95,7 @@ class FfiSession implements Session {
   #disposed = false;
 
   constructor(runtime: OrtRuntime, session: Pointer, keepBindings: boolean) {
-    const { api, cpuMemory } = runtime;
+    const { api, memory } = runtime;
     this.#api = api;
     this.#session = session;
     this.#keepBindings = keepBindings;
@@ -99,8 +106,8 @@ class FfiSession implements Session {
     // An aborted run is no failure worth a line on standard error.
     api.call('RunOptionsSetRunLogSeverityLevel', this.#runOptions, LOG_LEVEL_ERROR + 1);
     this.#binding = api.out('CreateIoBinding', session);
-    this.#inputs = new TensorBindings(api, this.#binding, cpuMemory, 'input');
-    this.#outputs = new TensorBindings(api, this.#binding, cpuMemory, 'output');
+    this.#inputs = new TensorBindings(api, this.#binding, memory, 'input');
+    this.#outputs = new TensorBindings(api, this.#binding, memory, 'output');
   }
 
   inputType(name: string): ElementType {
@@ -134,6 +141,11 @@ class FfiSession implements Session {
       signal?.removeEventListener('abort', terminate);
       this.#afterRun(signal?.aborted ?? false);
     }
+  }
+
+  /** An allocator of the memory described. It is the session's, and lives as long. */
+  allocator(memory: Pointer): Pointer {
+    return this.#api.out('CreateAllocator', this.#session, memory);
   }
 
   /** Ends a run in progress first: native memory must not go away under it. */

@@ -15,6 +15,7 @@ export type Pointer = bigint;
 interface JsTypes {
   pointer: Pointer | ArrayBufferView | null;
   text: string;
+  texts: readonly string[];
   path: string;
   int: number;
   size: number;
@@ -35,6 +36,7 @@ interface NativeFunction {
 const KOFFI_TYPES: Record<NativeType, string> = {
   pointer: 'void *',
   text: 'str',
+  texts: 'str *',
   path: process.platform === 'win32' ? 'str16' : 'str',
   int: 'int',
   size: 'size_t',

@@ -7,8 +7,8 @@
  */
 export const ORT_API_VERSION = 13;
 
-/** C types of arguments. A `pointer` is an address, memory to take the address of, or null. */
-export type NativeType = 'pointer' | 'text' | 'path' | 'int' | 'size';
+/** C types of arguments. A `pointer` is an address, memory to take the address of, or null; `texts` is a list of strings. */
+export type NativeType = 'pointer' | 'text' | 'texts' | 'path' | 'int' | 'size';
 
 /**
  * What a function gives back: `status` reports success or an error; `out` does too, and writes one pointer or size_t
@@ -36,6 +36,24 @@ export const ORT_FUNCTIONS = {
   AddSessionConfigEntry: { index: 130, kind: 'status', takes: ['pointer', 'text', 'text'] },
   ReleaseSessionOptions: { index: 100, kind: 'void', takes: ['pointer'] },
 
+  SessionOptionsAppendExecutionProvider: {
+    index: 216,
+    kind: 'status',
+    takes: ['pointer', 'text', 'texts', 'texts', 'size'],
+  },
+  SessionOptionsAppendExecutionProvider_CUDA_V2: {
+    index: 204,
+    kind: 'status',
+    takes: ['pointer', 'pointer'],
+  },
+  CreateCUDAProviderOptions: { index: 205, kind: 'out', takes: [] },
+  UpdateCUDAProviderOptions: {
+    index: 206,
+    kind: 'status',
+    takes: ['pointer', 'texts', 'texts', 'size'],
+  },
+  ReleaseCUDAProviderOptions: { index: 208, kind: 'void', takes: ['pointer'] },
+
   CreateSession: { index: 7, kind: 'out', takes: ['pointer', 'path', 'pointer'] },
   CreateSessionFromArray: {
     index: 8,
@@ -59,8 +77,11 @@ export const ORT_FUNCTIONS = {
   ReleaseRunOptions: { index: 97, kind: 'void', takes: ['pointer'] },
 
   GetAllocatorWithDefaultOptions: { index: 78, kind: 'out', takes: [] },
+  CreateAllocator: { index: 131, kind: 'out', takes: ['pointer', 'pointer'] },
+  AllocatorAlloc: { index: 75, kind: 'out', takes: ['pointer', 'size'] },
   AllocatorFree: { index: 76, kind: 'status', takes: ['pointer', 'pointer'] },
   CreateCpuMemoryInfo: { index: 69, kind: 'out', takes: ['int', 'int'] },
+  CreateMemoryInfo: { index: 68, kind: 'out', takes: ['text', 'int', 'int', 'int'] },
   CreateTensorWithDataAsOrtValue: {
     index: 49,
     kind: 'out',
@@ -85,6 +106,7 @@ export type OrtFunctionOf<Kind extends NativeKind> = {
 /** Values of the C API's enums. */
 export const LOG_LEVEL_ERROR = 3;
 export const OPTIMIZE_ALL = 99;
+export const DEVICE_ALLOCATOR = 0;
 export const ARENA_ALLOCATOR = 1;
 export const MEMORY_DEFAULT = 0;
 /** ONNXTensorElementDataType. */

@@ -15,9 +15,7 @@ const LIBRARY_NAMES: Partial<Record<NodeJS.Platform, RegExp>> = {
  */
 export function findOrtLibrary(): string {
   const { platform, arch } = process;
-  // The package's entry is <root>/dist/index.js; its package.json is no exported path.
-  const root = dirname(dirname(createRequire(import.meta.url).resolve('onnxruntime-node')));
-  const folder = join(root, 'bin', 'napi-v6', platform, arch);
+  const folder = libraryFolder();
   const pattern = LIBRARY_NAMES[platform];
   const names = existsSync(folder) ? readdirSync(folder) : [];
   const name = pattern === undefined ? undefined : names.find((entry) => pattern.test(entry));
@@ -25,4 +23,19 @@ export function findOrtLibrary(): string {
     throw new RuntimeError(`onnxruntime-node has no library for ${platform}-${arch} in ${folder}.`);
   }
   return join(folder, name);
+}
+
+/** Where ONNX Runtime looks for its CUDA provider, which the package is too small to hold. */
+export function cudaProviderPath(): string {
+  const name =
+    process.platform === 'win32'
+      ? 'onnxruntime_providers_cuda.dll'
+      : 'libonnxruntime_providers_cuda.so';
+  return join(libraryFolder(), name);
+}
+
+function libraryFolder(): string {
+  // The package's entry is <root>/dist/index.js; its package.json is no exported path.
+  const root = dirname(dirname(createRequire(import.meta.url).resolve('onnxruntime-node')));
+  return join(root, 'bin', 'napi-v6', process.platform, process.arch);
 }

@@ -1,8 +1,15 @@
-import type { TensorView } from '../session.ts';
+import { isOnDevice, type Tensor } from '../session.ts';
 import type { OrtApi, Pointer } from './ort-api.ts';
 import { ELEMENT_TYPE_CODES } from './ort-functions.ts';
 
 type Direction = 'input' | 'output';
+
+/** Descriptions of the memory that tensors may lie in. */
+export interface MemoryInfos {
+  readonly cpu: Pointer;
+  /** null where sessions compute on the CPU. */
+  readonly device: Pointer | null;
+}
 
 /**
  * One direction of an ONNX Runtime IoBinding: which memory stands behind which name.
@@ -14,19 +21,22 @@ type Direction = 'input' | 'output';
 export class TensorBindings {
   readonly #api: OrtApi;
   readonly #binding: Pointer;
-  readonly #memoryInfo: Pointer;
+  readonly #memory: MemoryInfos;
   readonly #direction: Direction;
   readonly #bound = new Map<string, BoundTensor>();
 
-  constructor(api: OrtApi, binding: Pointer, memoryInfo: Pointer, direction: Direction) {
+  constructor(api: OrtApi, binding: Pointer, memory: MemoryInfos, direction: Direction) {
     this.#api = api;
     this.#binding = binding;
-    this.#memoryInfo = memoryInfo;
+    this.#memory = memory;
     this.#direction = direction;
   }
 
-  /** Makes `tensors` the bound set; names that keep their memory, type and dims are left as they are. */
-  set(tensors: Readonly<Record<string, TensorView>>): void {
+  /**
+   * Makes `tensors` the bound set. Names that keep their memory, type and dims are left as they are, but for a device's
+   * inputs from this process' memory: binding is what copies them there.
+   */
+  set(tensors: Readonly<Record<string, Tensor>>): void {
     for (const name of this.#bound.keys()) {
       if (!Object.hasOwn(tensors, name)) {
         // The C API can only clear all names at once.
@@ -36,7 +46,9 @@ export class TensorBindings {
     }
     for (const name in tensors) {
       const tensor = tensors[name]!;
-      if (!isSame(this.#bound.get(name), tensor)) this.#bind(name, tensor);
+      const isCopied =
+        this.#memory.device !== null && this.#direction === 'input' && !isOnDevice(tensor);
+      if (isCopied || !isSame(this.#bound.get(name), tensor)) this.#bind(name, tensor);
     }
   }
 
@@ -46,14 +58,14 @@ export class TensorBindings {
     this.#bound.clear();
   }
 
-  #bind(name: string, tensor: TensorView): void {
-    const { buffer, byteOffset, byteLength } = tensor.data;
+  #bind(name: string, tensor: Tensor): void {
+    const bound = boundTensor(tensor);
     const dims = BigInt64Array.from(tensor.dims, BigInt);
     const value = this.#api.out(
       'CreateTensorWithDataAsOrtValue',
-      this.#memoryInfo,
-      tensor.data,
-      byteLength,
+      isOnDevice(tensor) ? this.#memory.device : this.#memory.cpu,
+      isOnDevice(tensor) ? tensor.buffer.handle : tensor.data,
+      bound.byteLength,
       dims,
       dims.length,
       ELEMENT_TYPE_CODES[tensor.type],
@@ -64,30 +76,36 @@ export class TensorBindings {
     } finally {
       this.#api.do('ReleaseValue', value);
     }
-    this.#bound.set(name, {
-      buffer,
-      byteOffset,
-      byteLength,
-      type: tensor.type,
-      dims: [...tensor.dims],
-    });
+    this.#bound.set(name, bound);
   }
 }
 
 interface BoundTensor {
-  readonly buffer: ArrayBufferLike;
+  /** What keeps the memory alive. */
+  readonly owner: object;
   readonly byteOffset: number;
   readonly byteLength: number;
-  readonly type: TensorView['type'];
+  readonly type: Tensor['type'];
   readonly dims: readonly number[];
 }
 
-function isSame(bound: BoundTensor | undefined, tensor: TensorView): boolean {
+function boundTensor(tensor: Tensor): BoundTensor {
+  const { type, dims } = tensor;
+  if (isOnDevice(tensor)) {
+    const { buffer } = tensor;
+    return { owner: buffer, byteOffset: 0, byteLength: buffer.numBytes, type, dims: [...dims] };
+  }
+  const { buffer, byteOffset, byteLength } = tensor.data;
+  return { owner: buffer, byteOffset, byteLength, type, dims: [...dims] };
+}
+
+function isSame(bound: BoundTensor | undefined, tensor: Tensor): boolean {
+  if (bound === undefined) return false;
+  const { owner, byteOffset, byteLength } = boundTensor(tensor);
   return (
-    bound !== undefined &&
-    bound.buffer === tensor.data.buffer &&
-    bound.byteOffset === tensor.data.byteOffset &&
-    bound.byteLength === tensor.data.byteLength &&
+    bound.owner === owner &&
+    bound.byteOffset === byteOffset &&
+    bound.byteLength === byteLength &&
     bound.type === tensor.type &&
     bound.dims.length === tensor.dims.length &&
     bound.dims.every((dim, axis) => dim === tensor.dims[axis])

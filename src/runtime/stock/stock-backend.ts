@@ -3,15 +3,18 @@ import { throwIfAborted } from '../abort.ts';
 import {
   type Backend,
   type ElementType,
+  isOnDevice,
+  modelName,
   RuntimeError,
   type Session,
   type SessionOptions,
+  type Tensor,
   type TensorView,
 } from '../session.ts';
 import { checkInputType, checkTensors, isElementType } from '../tensor-check.ts';
 
 type Ort = typeof import('onnxruntime-node');
-type Tensors = Readonly<Record<string, TensorView>>;
+type Tensors = Readonly<Record<string, Tensor>>;
 
 const LOG_LEVEL_ERROR = 3;
 const LOG_LEVEL_FATAL = 4;
@@ -30,13 +33,18 @@ export async function openStockBackend(): Promise<Backend> {
   return {
     name: 'stock',
     version: ort.env.versions.node ?? 'unknown',
-    createSession: (modelPath, options): Promise<Session> => openSession(ort, modelPath, options),
+    device: null,
+    createSession: (model, options): Promise<Session> => openSession(ort, model, options),
   };
 }
 
-async function openSession(ort: Ort, modelPath: string, options: SessionOptions): Promise<Session> {
+async function openSession(
+  ort: Ort,
+  model: string | Uint8Array,
+  options: SessionOptions,
+): Promise<Session> {
   try {
-    const session = await ort.InferenceSession.create(modelPath, {
+    const session = await createSession(ort, model, {
       executionProviders: ['cpu'],
       intraOpNumThreads: options.numThreads,
       interOpNumThreads: 1,
@@ -45,8 +53,18 @@ async function openSession(ort: Ort, modelPath: string, options: SessionOptions)
     });
     return new StockSession(ort, session);
   } catch (error) {
-    throw new RuntimeError(`${modelPath} cannot be loaded: ${messageOf(error)}`);
+    throw new RuntimeError(`${modelName(model)} cannot be loaded: ${messageOf(error)}`);
   }
+}
+
+function createSession(
+  ort: Ort,
+  model: string | Uint8Array,
+  options: InferenceSession.SessionOptions,
+): Promise<InferenceSession> {
+  return typeof model === 'string'
+    ? ort.InferenceSession.create(model, options)
+    : ort.InferenceSession.create(model, options);
 }
 
 class StockSession implements Session {
@@ -96,8 +114,8 @@ class StockSession implements Session {
   }
 
   #wrap(feeds: Tensors): InferenceSession.FeedsType {
-    const entries = Object.entries(feeds).map(([name, { type, data, dims }]) => {
-      return [name, new this.#ort.Tensor(type, data, dims)];
+    const entries = Object.entries(feeds).map(([name, tensor]) => {
+      return [name, new this.#ort.Tensor(tensor.type, dataOf(tensor), tensor.dims)];
     });
     return Object.fromEntries(entries);
   }
@@ -106,7 +124,6 @@ class StockSession implements Session {
 function copyOutputs(outputs: InferenceSession.ReturnType, fetches: Tensors): void {
   for (const [name, target] of Object.entries(fetches)) {
     const output = outputs[name];
-    const { data } = target;
     if (output === undefined) throw new RuntimeError(`The run gave no output "${name}".`);
     if (output.type !== target.type || output.dims.join() !== target.dims.join()) {
       throw new RuntimeError(
@@ -115,8 +132,13 @@ function copyOutputs(outputs: InferenceSession.ReturnType, fetches: Tensors): vo
       );
     }
     const source: unknown = output.data;
-    if (ArrayBuffer.isView(source)) asBytes(data).set(asBytes(source));
+    if (ArrayBuffer.isView(source)) asBytes(dataOf(target)).set(asBytes(source));
   }
+}
+
+function dataOf(tensor: Tensor): TensorView['data'] {
+  if (!isOnDevice(tensor)) return tensor.data;
+  throw new RuntimeError('The stock binding cannot bind the memory of a device.');
 }
 
 function asBytes(view: ArrayBufferView): Uint8Array {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -10,6 +11,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { encodeModel } from '../../../src/onnx/model-proto.ts';
 import { openBackend } from '../../../src/runtime/backend.ts';
+import { cudaProviderPath } from '../../../src/runtime/ffi/ort-library.ts';
 import {
   type Backend,
   RuntimeError,
@@ -19,6 +21,9 @@ import {
 import { Random } from '../../helpers/random.ts';
 import { floats, node } from '../../helpers/tiny-model.ts';
 
+/** These machines have what others miss. */
+const HAS_CUDA = existsSync(cudaProviderPath());
+const IS_LINUX = process.platform === 'linux';
 const WIDTH = 256;
 const LAYERS = 300;
 const SENTINEL = -12345;
@@ -395,6 +400,50 @@ describe('choosing a backend', () => {
     const { backend, fallbackReason } = await openBackend('auto');
     assert.equal(backend.name, 'ffi');
     assert.equal(fallbackReason, undefined);
+  });
+
+  test('a provider that is missing is an error that says what to install', {
+    skip: HAS_CUDA,
+  }, async () => {
+    const request = { id: 0, memoryLimit: null };
+    await assert.rejects(
+      openBackend('auto', { ...request, preference: 'cuda' }),
+      /--device cuda cannot be used: Failed to load .*onnxruntime_providers.* installer \(node node_modules/,
+    );
+    await assert.rejects(
+      openBackend('stock', { ...request, preference: 'webgpu' }),
+      /--backend stock computes on the CPU only, not on --device webgpu/,
+    );
+    const { backend } = await openBackend('stock', { ...request, preference: 'auto' });
+    assert.equal(backend.device, null);
+  });
+
+  test('without a Vulkan driver WebGPU says so, and auto takes the CPU and tells why', {
+    skip: HAS_CUDA || !IS_LINUX,
+  }, () => {
+    const script = `
+      const { openBackend } = await import(process.argv[1]);
+      const request = { id: 0, memoryLimit: null };
+      const { backend, deviceReason } = await openBackend('auto', { ...request, preference: 'auto' });
+      const refused = await openBackend('auto', { ...request, preference: 'webgpu' }).catch((error) => error.message);
+      console.log(JSON.stringify({ device: backend.device, deviceReason, refused }));
+    `;
+    const module = new URL('../../../src/runtime/backend.js', import.meta.url).href;
+    const child = spawnSync(process.execPath, ['--input-type=module', '-e', script, module], {
+      encoding: 'utf8',
+      env: {
+        ...process.env,
+        VK_ICD_FILENAMES: '/no-driver.json',
+        VK_DRIVER_FILES: '/no-driver.json',
+      },
+    });
+    const { device, deviceReason, refused } = JSON.parse(child.stdout);
+    assert.equal(device, null);
+    assert.match(deviceReason, /^cuda: .* not installed; webgpu: there is no Vulkan driver$/);
+    assert.match(
+      refused,
+      /--device webgpu cannot be used: Failed to get a WebGPU adapter.*libvulkan1/,
+    );
   });
 
   test('auto falls back to the stock binding and says why; ffi alone is refused', () => {

@@ -6,7 +6,7 @@ import { DECODER_IO } from '../../../src/model-package/graph-io.ts';
 import { openBackend } from '../../../src/runtime/backend.ts';
 import { Decoder } from '../../../src/runtime/decoder.ts';
 import { HostKvCache } from '../../../src/runtime/host-kv-cache.ts';
-import { CACHE_ELEMENT_TYPES, type KvCache } from '../../../src/runtime/kv-cache.ts';
+import { CACHE_ELEMENT_TYPES } from '../../../src/runtime/kv-cache.ts';
 import { openModelRunner } from '../../../src/runtime/onnx-model-runner.ts';
 import { Random } from '../../helpers/random.ts';
 import {
@@ -46,7 +46,7 @@ describe('the KV cache', () => {
 
       await decoder.run({
         span: await cache.sequenceSpan(2),
-        embeddings: random.floats(5 * hiddenSize),
+        embeddings: { data: random.floats(5 * hiddenSize) },
         tokensPerSlot: 5,
         lastPositions: [4],
         logitRows: [4],
@@ -56,7 +56,7 @@ describe('the KV cache', () => {
       const before = await snapshot(cache, 2);
       await decoder.run({
         span: await cache.batchSpan([2, 1]),
-        embeddings: random.floats(2 * hiddenSize),
+        embeddings: { data: random.floats(2 * hiddenSize) },
         tokensPerSlot: 1,
         lastPositions: [7, 5],
         logitRows: [1, 0],
@@ -204,7 +204,7 @@ describe('a prefill that is aborted half-way', () => {
 });
 
 /** For every slot, the positions at which any key or value of any layer is not zero. */
-async function writtenPositions(cache: KvCache): Promise<number[][]> {
+async function writtenPositions(cache: HostKvCache): Promise<number[][]> {
   const slots = [];
   for (let slot = 0; slot < cache.numSlots; slot += 1) {
     const written = new Set<number>();
@@ -217,7 +217,12 @@ async function writtenPositions(cache: KvCache): Promise<number[][]> {
 }
 
 /** Writes a sequence of some tokens into a slot. */
-async function fill(cache: KvCache, slot: number, numTokens: number, seed: number): Promise<void> {
+async function fill(
+  cache: HostKvCache,
+  slot: number,
+  numTokens: number,
+  seed: number,
+): Promise<void> {
   const { feeds } = await cache.sequenceSpan(slot);
   let row = 0;
   for (const { data } of Object.values(feeds)) {
@@ -235,7 +240,7 @@ function rowValues(seed: number, row: number): number[] {
 }
 
 /** Every [headDim] row of a slot in all layers, copied; the position is the index modulo the capacity. */
-async function snapshot(cache: KvCache, slot: number): Promise<number[][]> {
+async function snapshot(cache: HostKvCache, slot: number): Promise<number[][]> {
   const { headDim } = TINY_SHAPE;
   const { feeds } = await cache.sequenceSpan(slot);
   return Object.values(feeds).flatMap(({ data }) => {

@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import { DEVICE_PREFERENCES, type DeviceRequest } from '../runtime/device-request.ts';
+import type { OptionRow } from './option-row.ts';
+
+const BYTES_PER_MB = 1024 * 1024;
+
+/** What computes, as `thinkgate serve` takes it. */
+export const deviceFlagsShape = {
+  device: z.enum(DEVICE_PREFERENCES),
+  deviceId: z.coerce.number().int().min(0).max(1024).optional(),
+  deviceMemoryMb: z.coerce.number().min(1).optional(),
+} as const;
+
+export const DEVICE_FLAG_ROWS: readonly OptionRow[] = [
+  {
+    flags: '--device <name>',
+    env: 'THINKGATE_DEVICE',
+    description:
+      'what computes: cpu, webgpu, cuda, or auto: CUDA, else a GPU by WebGPU, else the CPU',
+    default: 'auto',
+  },
+  {
+    flags: '--device-id <number>',
+    env: 'THINKGATE_DEVICE_ID',
+    description: 'which CUDA device (default: 0)',
+  },
+  {
+    flags: '--device-memory-mb <size>',
+    env: 'THINKGATE_DEVICE_MEMORY_MB',
+    description:
+      'most memory of a CUDA device that each of decoder, vision tower and embedding may take, the KV cache as much again (default: no limit)',
+  },
+];
+
+/** @throws Error when a setting of CUDA's is given for something else */
+export function deviceRequestOf(flags: {
+  readonly device: DeviceRequest['preference'];
+  readonly deviceId?: number | undefined;
+  readonly deviceMemoryMb?: number | undefined;
+}): DeviceRequest {
+  const { device, deviceId, deviceMemoryMb } = flags;
+  const forCuda = [
+    ...(deviceId === undefined ? [] : [`--device-id ${deviceId}`]),
+    ...(deviceMemoryMb === undefined ? [] : [`--device-memory-mb ${deviceMemoryMb}`]),
+  ];
+  if (device !== 'cuda' && forCuda.length > 0) {
+    throw new Error(
+      `${forCuda.join(' and ')} can be set for --device cuda only, not for --device ${device}.`,
+    );
+  }
+  const memoryLimit =
+    deviceMemoryMb === undefined ? null : Math.round(deviceMemoryMb * BYTES_PER_MB);
+  return { preference: device, id: deviceId ?? 0, memoryLimit };
+}

@@ -1,0 +1,79 @@
+import { type Device, type DeviceBuffer, RuntimeError } from '../session.ts';
+import type { OrtRuntime } from './ffi-session.ts';
+import type { OrtApi, Pointer } from './ort-api.ts';
+import { DEVICE_ALLOCATOR, MEMORY_DEFAULT } from './ort-functions.ts';
+import { MEMORY_NAMES, type Provider } from './providers.ts';
+import { deviceSelfTest, hasFloat16, openAddition, SELF_TEST_BYTES } from './self-test.ts';
+import { listVulkanDevices } from './vulkan-devices.ts';
+
+/** A runtime whose sessions compute on a device, and the device. */
+export interface DeviceRuntime {
+  readonly runtime: OrtRuntime;
+  readonly device: Device;
+}
+
+/**
+ * Sets up a provider: loads it, computes a sum with it, in place in its own memory, and finds out what it can do.
+ * @param base the process' runtime on the CPU
+ * @throws RuntimeError that says what is missing
+ */
+export async function openFfiDevice(base: OrtRuntime, provider: Provider): Promise<DeviceRuntime> {
+  const { api } = base;
+  const name = MEMORY_NAMES[provider.kind];
+  const memory = api.out('CreateMemoryInfo', name, DEVICE_ALLOCATOR, provider.id, MEMORY_DEFAULT);
+  const runtime: OrtRuntime = {
+    ...base,
+    memory: { cpu: base.memory.cpu, device: memory },
+    provider,
+  };
+  // The device's memory is taken through this session, so it is never disposed of.
+  const session = await openAddition(runtime, 'float32');
+  const allocator = session.allocator(memory);
+  const buffer = new FfiDeviceBuffer(api, allocator, SELF_TEST_BYTES);
+  await deviceSelfTest(session, buffer).finally(() => buffer.release());
+  const device: Device = {
+    kind: provider.kind,
+    description: describe(provider),
+    hasFloat16: await hasFloat16(runtime),
+    allocate: (numBytes) => new FfiDeviceBuffer(api, allocator, numBytes),
+  };
+  return { runtime, device };
+}
+
+function describe({ kind, id }: Provider): string {
+  if (kind === 'cuda') return `CUDA device ${id}`;
+  const names = listVulkanDevices().map(({ name, isSoftware }) =>
+    isSoftware ? `${name}, in software` : name,
+  );
+  return names.length === 0 ? 'WebGPU' : `WebGPU (${names.join('; ')})`;
+}
+
+class FfiDeviceBuffer implements DeviceBuffer {
+  readonly numBytes: number;
+  readonly handle: Pointer;
+  readonly #api: OrtApi;
+  readonly #allocator: Pointer;
+  #released = false;
+
+  constructor(api: OrtApi, allocator: Pointer, numBytes: number) {
+    this.numBytes = numBytes;
+    this.#api = api;
+    this.#allocator = allocator;
+    this.handle = allocate(api, allocator, numBytes);
+  }
+
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.#api.call('AllocatorFree', this.#allocator, this.handle);
+  }
+}
+
+function allocate(api: OrtApi, allocator: Pointer, numBytes: number): Pointer {
+  try {
+    return api.out('AllocatorAlloc', allocator, numBytes);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new RuntimeError(`The device has no ${numBytes} bytes in one piece: ${reason}`);
+  }
+}
