@@ -3,11 +3,18 @@ import type { FastifyReply } from 'fastify';
 import type { RequestObservation } from '../observability/request-observation.ts';
 import { thinkingHeaders, toFinishReason } from './completion-parts.ts';
 import { CATALOGUE } from './errors.ts';
+import { gathered } from './gathered.ts';
 import type { RouteContext } from './route-context.ts';
 import { type EventWriter, serverSentEvents } from './server-sent-events.ts';
 import type { HttpSettings } from './settings.ts';
 import type { Exchange, StartedGeneration } from './start-generation.ts';
 import { withPings } from './with-pings.ts';
+
+/**
+ * Every write is a system call for a few bytes: the events of one step make one, and from a model so fast that its
+ * steps come more often, those of this long; the first few tokens are never held up.
+ */
+const WRITES = { intervalMs: 5, burst: 4 };
 
 /**
  * Answers with an event stream. Waits for the first event, the decision, which comes before any token, so that the
@@ -29,9 +36,8 @@ export async function sendEventStream(
   reply.headers(thinkingHeaders(head?.type === 'decision' ? head : null, completion));
   setStreamHeaders(reply);
   dropWhenStuck(reply, observation, context.settings);
-  const stream = Readable.from(
-    serverSentEvents({ first, items, writer, observation, signal, context }),
-  );
+  const texts = serverSentEvents({ first, items, writer, observation, signal, context });
+  const stream = Readable.from(gathered(texts, WRITES));
   // A generator that was never started runs no `finally`: the client may have left before the first chunk.
   stream.once('close', () => {
     const gaveUp = (): void => observation.end(499, 'client_closed_request');
