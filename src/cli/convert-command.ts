@@ -7,6 +7,8 @@ import type { StorageError } from '../exporter/weights/tensor-groups.ts';
 import { BUILTIN_PROTOCOLS } from '../model-package/builtin-protocols.ts';
 import { formatBytes } from '../model-package/describe.ts';
 import {
+  BLOCK_SIZES,
+  type BlockSize,
   type Manifest,
   PRECISIONS,
   PREFILL_FORMS,
@@ -25,6 +27,7 @@ import { bytesProgress, ProgressBar } from '../terminal/progress-bar.ts';
 interface ConvertFlags {
   readonly out: string;
   readonly precision: Precision;
+  readonly blockSize?: string;
   readonly gpu: boolean;
   readonly prefill?: PrefillForm;
   readonly name?: string;
@@ -46,6 +49,12 @@ export function registerConvert(program: Command): void {
         .default('int4'),
     )
     .option('--no-gpu', 'leave out the float16 graphs for GPUs (fp32 packages have none)')
+    .addOption(
+      new Option(
+        '--block-size <weights>',
+        'weights per scale of an int8 or int4 decoder: more are faster and less exact (default: 32)',
+      ).choices(BLOCK_SIZES.map(String)),
+    )
     .option('--name <name>', "model's name (default: the package folder's)")
     .addOption(
       new Option(
@@ -66,6 +75,7 @@ export function registerConvert(program: Command): void {
 
 async function runConvert(checkpointDir: string, flags: ConvertFlags): Promise<void> {
   const { out: outDir, report, ...rest } = flags;
+  const blockSize = blockSizeOf(flags);
   const abort = new AbortController();
   const interrupt = (): void => abort.abort(new Error('The conversion was interrupted.'));
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
@@ -74,6 +84,7 @@ async function runConvert(checkpointDir: string, flags: ConvertFlags): Promise<v
   try {
     const manifest = await convertCheckpoint({
       ...rest,
+      blockSize,
       checkpointDir,
       outDir,
       onProgress: ({ phase, doneBytes, totalBytes, tensor }) => {
@@ -89,18 +100,24 @@ async function runConvert(checkpointDir: string, flags: ConvertFlags): Promise<v
   }
 }
 
+function blockSizeOf({ blockSize }: ConvertFlags): BlockSize | undefined {
+  return BLOCK_SIZES.find((size) => String(size) === blockSize);
+}
+
 /** Prints the report and leaves it beside the package; it is no part of it. */
 async function writeReport(
   checkpointDir: string,
-  { out, precision, prefill }: ConvertFlags,
+  flags: ConvertFlags,
   { errors: tensors, signal }: { errors: readonly StorageError[]; signal: AbortSignal },
 ): Promise<void> {
-  const path = resolve(out);
+  const { precision, prefill } = flags;
+  const path = resolve(flags.out);
   const { backend } = await openBackend('auto');
   const measure = (what: string, int8Linears: boolean): Promise<DecoderQuality> =>
     measureQuality({
       checkpointDir,
       precision,
+      blockSize: blockSizeOf(flags),
       int8Linears,
       backend,
       signal,

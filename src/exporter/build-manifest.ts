@@ -1,5 +1,7 @@
 /** Puts the manifest together from the config and what was written. */
 import {
+  type BlockSize,
+  DEFAULT_BLOCK_SIZE,
   type Manifest,
   manifestSchema,
   PACKAGE_FORMAT,
@@ -21,6 +23,7 @@ export interface ManifestParts {
   readonly name: string;
   readonly producer: string;
   readonly precision: Precision;
+  readonly blockSize: BlockSize;
   /** Whether the graphs for GPUs are among the files. */
   readonly gpu: boolean;
   /** Whether the decoder for prompts is. */
@@ -42,12 +45,13 @@ export function buildManifest(parts: ManifestParts): Manifest {
     name: parts.name,
     architecture: config.architecture,
     precision: parts.precision,
+    ...(parts.blockSize === DEFAULT_BLOCK_SIZE ? {} : { blockSize: parts.blockSize }),
     text: textShape(config, tensors.tied),
     vision: vision && visionShape(vision),
     tokens: { image: vision?.image.tokenId ?? null, eos: config.eosTokenIds },
     graphs: { ...GRAPH_FILES, vision: vision && GRAPH_FILES.vision },
     gpu: parts.gpu ? { ...GPU_GRAPH_FILES, vision: vision && GPU_GRAPH_FILES.vision } : undefined,
-    prefill: parts.prefill ? PREFILL_GRAPH_FILES : undefined,
+    ...(parts.prefill ? { prefill: PREFILL_GRAPH_FILES } : {}),
     imageNewline: vision && NEWLINE_FILE,
     chat: {
       template: TEMPLATE_FILE,

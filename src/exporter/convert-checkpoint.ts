@@ -5,7 +5,7 @@
  * - fp32: linears as stored transposed, so that MatMul needs no transposition; embedding and head untransposed, so
  *   that a tied pair is stored once.
  * - fp16: the same layout in half precision, widened by a Cast in the graph (rounded to nearest even).
- * - int8, int4: decoder linears, head and embedding in symmetric blocks of 32 (weights/block-quantizer.ts); linears of
+ * - int8, int4: decoder linears, head and embedding in symmetric blocks of 32 or more (weights/block-quantizer.ts); linears of
  *   the vision tower and projector at 8 bits in both; convolution, positions, norms and biases float32.
  *
  * All but fp32 also get graphs for GPUs over the same weights (graphs/gpu-target.ts), unless they are not wanted: a
@@ -21,6 +21,8 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import {
+  type BlockSize,
+  DEFAULT_BLOCK_SIZE,
   MANIFEST_FILE,
   type Manifest,
   type Precision,
@@ -35,6 +37,7 @@ import { chooseProtocol } from './choose-protocol.ts';
 import { readOptionalText } from './config/json-file.ts';
 import type { ModelConfig } from './config/model-config.ts';
 import { readModelConfig } from './config/read-model-config.ts';
+import { ConvertError } from './convert-error.ts';
 import { type ModelGraphs, modelGraphs } from './model-graphs.ts';
 import { PackageFiles } from './package-files.ts';
 import type { StorageError } from './weights/tensor-groups.ts';
@@ -55,6 +58,8 @@ export interface ConvertOptions {
   readonly checkpointDir: string;
   readonly outDir: string;
   readonly precision: Precision;
+  /** Weights per scale of an int8 or int4 decoder, head and embedding; 32 by default. */
+  readonly blockSize?: BlockSize | undefined;
   /** Whether a package of 16 bits or fewer gets graphs for GPUs; true by default. */
   readonly gpu?: boolean | undefined;
   /** Adds a second decoder, for prompts, with weights of its own (graphs/int8-linears.ts); none by default. */
@@ -97,6 +102,10 @@ interface Model {
   readonly tensors: ModelTensors;
 }
 
+function isInBlocks(precision: Precision): boolean {
+  return precision === 'int8' || precision === 'int4';
+}
+
 async function writePackage(options: ConvertOptions, model: Model): Promise<Manifest> {
   const { config, tensors } = model;
   const overflows: string[] = [];
@@ -107,10 +116,15 @@ async function writePackage(options: ConvertOptions, model: Model): Promise<Mani
     options.onStorageError?.(error);
   };
   const measure = options.onStorageError !== undefined;
-  const { precision } = options;
+  const { precision, blockSize = DEFAULT_BLOCK_SIZE } = options;
+  if (blockSize !== DEFAULT_BLOCK_SIZE && !isInBlocks(precision)) {
+    throw new ConvertError(`--block-size ${blockSize}: ${precision} weights have no blocks.`);
+  }
   const gpu = precision !== 'fp32' && (options.gpu ?? true);
   const prefill = options.prefill !== undefined;
-  const built = modelGraphs({ config, tensors, precision, gpu, prefill, onError, measure });
+  const built = modelGraphs({
+    ...{ config, tensors, precision, blockSize, gpu, prefill, onError, measure },
+  });
   const dataBytes = built.dataFiles.reduce((sum, file) => sum + file.bytes, 0);
   const force = options.force ?? false;
   const files = await PackageFiles.create(options.outDir, { force, dataBytes });
@@ -123,6 +137,7 @@ async function writePackage(options: ConvertOptions, model: Model): Promise<Mani
       name: options.name ?? basename(resolve(options.outDir)),
       producer: PRODUCER,
       precision,
+      blockSize,
       gpu,
       prefill,
       notes: [...config.notes, ...tensors.notes, ...overflows],

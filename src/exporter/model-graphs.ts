@@ -1,5 +1,5 @@
 /** All graphs of a model and the data files their weights go to. */
-import type { Precision } from '../model-package/manifest.ts';
+import { type BlockSize, DEFAULT_BLOCK_SIZE, type Precision } from '../model-package/manifest.ts';
 import type { ModelTensors } from './checkpoint/match-tensors.ts';
 import type { ModelConfig } from './config/model-config.ts';
 import { decoderGraph } from './graphs/decoder-graph.ts';
@@ -41,6 +41,8 @@ export interface ModelGraphsOptions {
   readonly config: ModelConfig;
   readonly tensors: ModelTensors;
   readonly precision: Precision;
+  /** Of the decoder, the head and the embedding. */
+  readonly blockSize: BlockSize;
   /** Also builds the graphs for GPUs (graphs/gpu-target.ts). */
   readonly gpu: boolean;
   /** Also builds a decoder for prompts, with linears in integers (graphs/int8-linears.ts). */
@@ -57,10 +59,10 @@ export interface ModelGraphsOptions {
  * its own, so that the others do not depend on whether there are such graphs. The same goes for the decoder for prompts.
  */
 export function modelGraphs(options: ModelGraphsOptions): ModelGraphs {
-  const { config, precision, tensors } = options;
+  const { config, precision, tensors, blockSize } = options;
   const cpu = newStores(options, '.data');
   const { hiddenSize } = config.text;
-  const embedding = embeddingForm(precision, { hiddenSize, tied: tensors.tied });
+  const embedding = embeddingForm(precision, { hiddenSize, tied: tensors.tied, blockSize });
   const graphs = new Map<string, GraphBuilder>([
     [GRAPH_FILES.embed, embedGraph(cpu.text.weights, embedding)],
     ...targetGraphs(options, { stores: cpu, target: CPU_TARGET, files: GRAPH_FILES }),
@@ -97,17 +99,21 @@ interface Stores {
 
 function newStores(options: ModelGraphsOptions, suffix: string, base?: Stores): Stores {
   const part = (name: keyof Stores): Store =>
-    newStore(options, name + suffix, base?.[name]?.weights);
+    newStore(
+      name === 'text' ? options : { ...options, blockSize: DEFAULT_BLOCK_SIZE },
+      name + suffix,
+      base?.[name]?.weights,
+    );
   return { text: part('text'), vision: options.config.vision ? part('vision') : undefined };
 }
 
 function newStore(
-  { tensors, onError, measure }: ModelGraphsOptions,
+  { tensors, blockSize, onError, measure }: ModelGraphsOptions,
   name: string,
   base: WeightStore | undefined,
 ): Store {
   const file = new DataFile(name);
-  return { file, weights: new WeightStore({ tensors, file, onError, measure, base }) };
+  return { file, weights: new WeightStore({ tensors, file, blockSize, onError, measure, base }) };
 }
 
 function filesOf({ text, vision }: Stores): DataFile[] {

@@ -15,7 +15,7 @@ export function describePackage(manifest: Manifest): string {
         'architecture',
         `${manifest.architecture} (${manifest.provenance.architectures.join(', ')})`,
       ],
-      ['precision', manifest.precision],
+      ['precision', precision(manifest)],
       ['prompts', manifest.prefill ? 'by a decoder of their own, in int8' : 'by the decoder'],
       ['graphs', manifest.gpu ? 'for CPUs, and in float16 for GPUs' : 'in float32 only'],
       ['digest', `${packageDigest(manifest)} (of its files and protocol)`],
@@ -32,6 +32,10 @@ export function describePackage(manifest: Manifest): string {
     notes(manifest.provenance.notes),
   ];
   return sections.join('\n');
+}
+
+function precision({ precision: name, blockSize }: Manifest): string {
+  return blockSize === undefined ? name : `${name} in blocks of ${blockSize}`;
 }
 
 function parameters({ provenance }: Manifest): string {

@@ -7,6 +7,10 @@ export const PACKAGE_FORMAT = 'thinkgate-package';
 export const PACKAGE_VERSION = 1;
 /** Ways of writing tool calls that this server reads. */
 export const TOOL_CALL_FORMATS = ['hermes'] as const;
+/** Weights that share a scale in int8 and int4 packages. */
+export const BLOCK_SIZES = [32, 64, 128] as const;
+export type BlockSize = (typeof BLOCK_SIZES)[number];
+export const DEFAULT_BLOCK_SIZE = 32;
 /** Ways in which a decoder for prompts can be made. */
 export const PREFILL_FORMS = ['int8'] as const;
 export type PrefillForm = (typeof PREFILL_FORMS)[number];
@@ -60,6 +64,8 @@ export const manifestSchema = z.strictObject({
   name: z.string().min(1),
   architecture: z.enum(['r4b', 'qwen3']),
   precision: z.enum(PRECISIONS),
+  /** Weights per scale where these are more than the usual 32. */
+  blockSize: z.literal(BLOCK_SIZES).optional(),
   text: textSchema,
   /** null for a text-only model. */
   vision: visionSchema.nullable(),

@@ -8,7 +8,7 @@ import { openCheckpointWeights } from '../exporter/checkpoint/checkpoint-weights
 import { matchTensors } from '../exporter/checkpoint/match-tensors.ts';
 import { readModelConfig } from '../exporter/config/read-model-config.ts';
 import type { StorageError } from '../exporter/weights/tensor-groups.ts';
-import type { Precision } from '../model-package/manifest.ts';
+import { type BlockSize, DEFAULT_BLOCK_SIZE, type Precision } from '../model-package/manifest.ts';
 import type { Backend } from '../runtime/session.ts';
 import type { LogitError } from './distances.ts';
 import { type LayerError, type LayerOptions, runLayer } from './layer-errors.ts';
@@ -34,6 +34,8 @@ export interface QualityReport extends DecoderQuality {
 export interface QualityOptions {
   readonly checkpointDir: string;
   readonly precision: Precision;
+  /** As in the conversion. */
+  readonly blockSize?: BlockSize | undefined;
   /** Measures the decoder for prompts instead. */
   readonly int8Linears?: boolean | undefined;
   readonly backend: Backend;
@@ -48,6 +50,7 @@ export interface QualityOptions {
 /** @throws ConvertError for an unusable checkpoint, RuntimeError when a graph fails */
 export async function measureQuality(options: QualityOptions): Promise<DecoderQuality> {
   const { checkpointDir, precision, backend, numThreads, signal, onProgress } = options;
+  const { blockSize = DEFAULT_BLOCK_SIZE } = options;
   const config = await readModelConfig(checkpointDir);
   const weights = await openCheckpointWeights(checkpointDir);
   try {
@@ -55,14 +58,14 @@ export async function measureQuality(options: QualityOptions): Promise<DecoderQu
     const tokenIds = await probeTokens(checkpointDir);
     const scratchDir = join(options.scratchParent, `.quality-${randomUUID()}`);
     const layerOptions: LayerOptions = {
-      graphs: { backend, scratchDir, numThreads, signal },
+      graphs: { backend, scratchDir, numThreads, blockSize, signal },
       tensors,
       text: { ...config.text, maxPositions: tokenIds.length },
       precision,
       int8Linears: options.int8Linears ?? false,
     };
     const { numLayers } = config.text;
-    let streams = await probeEmbeddings(tensors, tokenIds, precision);
+    let streams = await probeEmbeddings(tensors, tokenIds, { precision, blockSize });
     const layers: LayerError[] = [];
     for (let layer = 0; layer < numLayers; layer++) {
       onProgress?.(layer, numLayers);

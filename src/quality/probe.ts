@@ -4,9 +4,13 @@ import { loadTokenizer } from '../chat/tokenizer.ts';
 import { EMBEDDING } from '../exporter/checkpoint/expected-tensors.ts';
 import type { ModelTensors } from '../exporter/checkpoint/match-tensors.ts';
 import { embeddingForm } from '../exporter/graphs/embed-graph.ts';
-import { type Bits, dequantizeRows, quantizeRows } from '../exporter/weights/block-quantizer.ts';
+import {
+  type BlockFormat,
+  dequantizeRows,
+  quantizeRows,
+} from '../exporter/weights/block-quantizer.ts';
 import { float16ToFloat32, float32ToFloat16 } from '../exporter/weights/float-formats.ts';
-import type { Precision } from '../model-package/manifest.ts';
+import type { BlockSize, Precision } from '../model-package/manifest.ts';
 import type { Streams } from './layer-errors.ts';
 
 export const PROBE_TOKENS = 96;
@@ -28,7 +32,7 @@ export async function probeTokens(checkpointDir: string): Promise<number[]> {
 export async function probeEmbeddings(
   tensors: ModelTensors,
   tokenIds: readonly number[],
-  precision: Precision,
+  { precision, blockSize }: { precision: Precision; blockSize: BlockSize },
 ): Promise<Streams> {
   const table = tensors.get(EMBEDDING);
   const hiddenSize = table.shape[1]!;
@@ -36,11 +40,15 @@ export async function probeEmbeddings(
   for (const [row, id] of tokenIds.entries()) {
     exact.set(await table.read(id * hiddenSize, hiddenSize), row * hiddenSize);
   }
-  const form = embeddingForm(precision, { hiddenSize, tied: tensors.tied });
-  return { exact, quantized: asStored(exact, hiddenSize, form) };
+  const form = embeddingForm(precision, { hiddenSize, tied: tensors.tied, blockSize });
+  return { exact, quantized: asStored(exact, hiddenSize, { form, blockSize }) };
 }
 
-function asStored(values: Float32Array, columns: number, form: Precision): Float32Array {
+function asStored(
+  values: Float32Array,
+  columns: number,
+  { form, blockSize }: { form: Precision; blockSize: BlockSize },
+): Float32Array {
   if (form === 'fp32') return values.slice();
   if (form === 'fp16') {
     const halves = new Uint16Array(values.length);
@@ -49,6 +57,6 @@ function asStored(values: Float32Array, columns: number, form: Precision): Float
     float16ToFloat32(halves, out);
     return out;
   }
-  const bits: Bits = form === 'int8' ? 8 : 4;
-  return dequantizeRows(quantizeRows(values, columns, bits), columns, bits);
+  const format: BlockFormat = { bits: form === 'int8' ? 8 : 4, blockSize };
+  return dequantizeRows(quantizeRows(values, columns, format), columns, format);
 }

@@ -5,6 +5,7 @@ import type { ModelTensors } from '../exporter/checkpoint/match-tensors.ts';
 import type { GraphBuilder } from '../exporter/onnx/graph-builder.ts';
 import { DataFile } from '../exporter/weights/data-file.ts';
 import { WeightStore } from '../exporter/weights/weight-store.ts';
+import type { BlockSize } from '../model-package/manifest.ts';
 import type { Backend, Session, TensorView } from '../runtime/session.ts';
 
 export interface TemporaryGraphs {
@@ -12,6 +13,7 @@ export interface TemporaryGraphs {
   /** Scratch folder; made and removed for every run. */
   readonly scratchDir: string;
   readonly numThreads: number;
+  readonly blockSize: BlockSize;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -22,7 +24,7 @@ export interface GraphRun {
 
 /** Builds a graph over some tensors, runs it once per item, and forgets it. The fetches hold the results. */
 export async function runTemporaryGraph(
-  { backend, scratchDir, numThreads, signal }: TemporaryGraphs,
+  { backend, scratchDir, numThreads, blockSize, signal }: TemporaryGraphs,
   tensors: ModelTensors,
   build: (weights: WeightStore) => GraphBuilder,
   runs: readonly GraphRun[],
@@ -31,7 +33,13 @@ export async function runTemporaryGraph(
   let session: Session | undefined;
   try {
     const file = new DataFile('weights.data');
-    const weights = new WeightStore({ tensors, file, onError: () => {}, measure: false });
+    const weights = new WeightStore({
+      tensors,
+      file,
+      blockSize,
+      onError: () => {},
+      measure: false,
+    });
     const graph = build(weights);
     await file.write(scratchDir, { signal });
     const path = join(scratchDir, 'graph.onnx');

@@ -1,10 +1,10 @@
 /** The embedding: token ids in, rows of the table out. */
 
 import { EMBED_IO } from '../../model-package/graph-io.ts';
-import type { Precision } from '../../model-package/manifest.ts';
+import type { BlockSize, Precision } from '../../model-package/manifest.ts';
 import { EMBEDDING } from '../checkpoint/expected-tensors.ts';
 import { GraphBuilder } from '../onnx/graph-builder.ts';
-import { type Bits, BLOCK_SIZE } from '../weights/block-quantizer.ts';
+import type { Bits } from '../weights/block-quantizer.ts';
 import type { WeightStore } from '../weights/weight-store.ts';
 import { castToFloat } from './graph-context.ts';
 
@@ -14,10 +14,10 @@ import { castToFloat } from './graph-context.ts';
  */
 export function embeddingForm(
   precision: Precision,
-  { hiddenSize, tied }: { hiddenSize: number; tied: boolean },
+  { hiddenSize, tied, blockSize }: { hiddenSize: number; tied: boolean; blockSize: BlockSize },
 ): Precision {
   if (precision === 'fp32' || precision === 'fp16') return precision;
-  if (hiddenSize % BLOCK_SIZE !== 0) return 'fp32';
+  if (hiddenSize % blockSize !== 0) return 'fp32';
   return tied ? precision : 'int8';
 }
 
@@ -64,11 +64,11 @@ function gatherBlocks(
   const { values, scales } = weights.quantized(EMBEDDING, bits);
   const bytesPerRow = (columns * bits) / 8;
   const packed = graph.weight(`${EMBEDDING}.int${bits}`, 'uint8', [rows, bytesPerRow], values);
-  const shape = [rows, columns / BLOCK_SIZE];
+  const shape = [rows, columns / weights.blockSize];
   const scale = graph.weight(`${EMBEDDING}.scales`, 'float32', shape, scales);
   return graph.op('/model/embed_tokens', 'GatherBlockQuantized', [packed, ids, scale], {
     bits: { int: bits },
-    block_size: { int: BLOCK_SIZE },
+    block_size: { int: weights.blockSize },
     gather_axis: { int: 0 },
     quantize_axis: { int: 1 },
   });

@@ -2,7 +2,7 @@
 import type { Precision } from '../../model-package/manifest.ts';
 import { DATA_TYPES } from '../../onnx/model-proto.ts';
 import type { GraphBuilder } from '../onnx/graph-builder.ts';
-import { type Bits, BLOCK_SIZE } from '../weights/block-quantizer.ts';
+import type { Bits } from '../weights/block-quantizer.ts';
 import type { WeightStore } from '../weights/weight-store.ts';
 import type { Int8Linears } from './int8-linears.ts';
 
@@ -104,9 +104,9 @@ function matMulBits(
   bits: Bits,
 ): string {
   const { rows, columns } = weights.matrix(weight);
-  const blocks = Math.ceil(columns / BLOCK_SIZE);
+  const blocks = Math.ceil(columns / weights.blockSize);
   const { values, scales } = weights.quantized(weight, bits);
-  const shape = [rows, blocks, (BLOCK_SIZE * bits) / 8];
+  const shape = [rows, blocks, (weights.blockSize * bits) / 8];
   const packed = graph.weight(`${weight}.int${bits}`, 'uint8', shape, values);
   const { activations } = target;
   const at = activations === 'float16' ? weights.float16Scales(weight, bits) : scales;
@@ -115,7 +115,7 @@ function matMulBits(
     K: { int: columns },
     N: { int: rows },
     bits: { int: bits },
-    block_size: { int: BLOCK_SIZE },
+    block_size: { int: weights.blockSize },
     ...(activations === 'float32' ? { accuracy_level: { int: ACCURACY_INT8 } } : {}),
   });
 }

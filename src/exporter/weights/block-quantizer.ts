@@ -1,6 +1,6 @@
 /**
  * Symmetric block quantisation in the layout of ONNX Runtime's MatMulNBits and GatherBlockQuantized: a row of weights
- * is cut into blocks of 32, a block stores `q = round(w / scale)` as unsigned values around a zero point of 8 (4 bits)
+ * is cut into blocks of 32, 64 or 128, a block stores `q = round(w / scale)` as unsigned values around a zero point of 8 (4 bits)
  * or 128 (8 bits), the earlier of two 4-bit values in the low half of the byte, and one float32 scale.
  *
  * Choice of the scale. The element of largest magnitude, sign included, is put on the far end of the asymmetric range
@@ -10,47 +10,55 @@
  * scale that is best in least squares is `Σwq / Σq²`. The candidate with the smallest squared error wins; the error is
  * `Σw² − (Σwq)² / Σq²`, so it is enough to maximise the last term. The first of equals wins.
  */
-export const BLOCK_SIZE = 32;
+import type { BlockSize } from '../../model-package/manifest.ts';
+
 export type Bits = 4 | 8;
+
+export interface BlockFormat {
+  readonly bits: Bits;
+  readonly blockSize: BlockSize;
+}
 
 /**
  * Where the largest element may fall, in levels below zero. Beyond the end of the range it is clipped, in favour of
  * the block's other elements.
  */
-export const PLACEMENTS: Readonly<Record<Bits, readonly number[]>> = {
-  4: [8, 7.2, 8.5],
-  8: [128],
-};
+export function placements({ bits, blockSize }: BlockFormat): readonly number[] {
+  if (bits === 8) return [128];
+  // In a large block the largest element lies further out, and clipping it pays more often.
+  return blockSize === 32 ? [8, 7.2, 8.5] : [8, 7.2, 8.5, 9, 9.5, 10];
+}
 
 /** Bytes of a quantised [rows, columns] matrix, and its number of scales. A short last block is padded with zeros. */
 export function quantizedSize(
   rows: number,
   columns: number,
-  bits: Bits,
+  { bits, blockSize }: BlockFormat,
 ): { valueBytes: number; numScales: number } {
-  const numScales = rows * Math.ceil(columns / BLOCK_SIZE);
-  return { valueBytes: (numScales * BLOCK_SIZE * bits) / 8, numScales };
+  const numScales = rows * Math.ceil(columns / blockSize);
+  return { valueBytes: (numScales * blockSize * bits) / 8, numScales };
 }
 
 /**
  * Quantises whole rows.
  * @param weights [rows, columns]
- * @returns values [rows, blocks, 32·bits/8] and scales [rows, blocks]
+ * @returns values [rows, blocks, blockSize·bits/8] and scales [rows, blocks]
  */
 export function quantizeRows(
   weights: Float32Array,
   columns: number,
-  bits: Bits,
+  format: BlockFormat,
 ): { values: Uint8Array; scales: Float32Array } {
+  const { bits, blockSize } = format;
   const rows = weights.length / columns;
-  const { valueBytes, numScales } = quantizedSize(rows, columns, bits);
+  const { valueBytes, numScales } = quantizedSize(rows, columns, format);
   const values = new Uint8Array(valueBytes).fill(bits === 4 ? 0x88 : 0x80);
   const scales = new Float32Array(numScales);
-  const blocks = new BlockWriter(weights, bits, values);
+  const blocks = new BlockWriter(weights, format, values);
   for (let row = 0, block = 0; row < rows; row++) {
     const rowEnd = (row + 1) * columns;
-    for (let start = row * columns; start < rowEnd; start += BLOCK_SIZE, block++) {
-      scales[block] = blocks.write(block, start, Math.min(start + BLOCK_SIZE, rowEnd));
+    for (let start = row * columns; start < rowEnd; start += blockSize, block++) {
+      scales[block] = blocks.write(block, start, Math.min(start + blockSize, rowEnd));
     }
   }
   return { values, scales };
@@ -60,15 +68,16 @@ export function quantizeRows(
 export function dequantizeRows(
   { values, scales }: { values: Uint8Array; scales: Float32Array },
   columns: number,
-  bits: Bits,
+  { bits, blockSize }: BlockFormat,
 ): Float32Array {
-  const blocksPerRow = Math.ceil(columns / BLOCK_SIZE);
+  const blocksPerRow = Math.ceil(columns / blockSize);
+  const shift = Math.log2(blockSize);
   const rows = scales.length / blocksPerRow;
   const out = new Float32Array(rows * columns);
   for (let row = 0, i = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++, i++) {
-      const block = row * blocksPerRow + (column >> 5);
-      const at = block * BLOCK_SIZE + (column & 31);
+      const block = row * blocksPerRow + (column >> shift);
+      const at = block * blockSize + (column & (blockSize - 1));
       const level =
         bits === 8 ? values[at]! - 128 : ((values[at >> 1]! >> ((at & 1) * 4)) & 15) - 8;
       out[i] = level * scales[block]!;
@@ -77,21 +86,23 @@ export function dequantizeRows(
   return out;
 }
 
-/** Quantises one block after the other. It runs once per 32 weights, so it allocates nothing. */
+/** Quantises one block after the other. It runs once per few weights, so it allocates nothing. */
 class BlockWriter {
   readonly #weights: Float32Array;
   readonly #bits: Bits;
+  readonly #blockSize: number;
   readonly #values: Uint8Array;
   /** The scale's candidates, and the reciprocal, score and fitted scale of the best so far. */
   readonly #placements: readonly number[];
   readonly #best = new Float64Array(3);
 
   /** @param values holds zero points, which pad a short block */
-  constructor(weights: Float32Array, bits: Bits, values: Uint8Array) {
+  constructor(weights: Float32Array, format: BlockFormat, values: Uint8Array) {
     this.#weights = weights;
-    this.#bits = bits;
+    this.#bits = format.bits;
+    this.#blockSize = format.blockSize;
     this.#values = values;
-    this.#placements = PLACEMENTS[bits];
+    this.#placements = placements(format);
   }
 
   /** Writes the weights `start … end` as a block. @returns its scale */
@@ -101,8 +112,8 @@ class BlockWriter {
     if (extreme === 0) return 0;
     for (const placement of this.#placements) this.#consider(-placement / extreme, start, end);
     const inverse = this.#best[0]!;
-    if (this.#bits === 4) this.#write4(block * (BLOCK_SIZE / 2), start, end, inverse);
-    else this.#write8(block * BLOCK_SIZE, start, end, inverse);
+    if (this.#bits === 4) this.#write4(block * (this.#blockSize / 2), start, end, inverse);
+    else this.#write8(block * this.#blockSize, start, end, inverse);
     return this.#best[2]!;
   }
 
@@ -126,8 +137,8 @@ class BlockWriter {
     let sumQq = 0;
     for (let i = start; i < end; i++) {
       const weight = this.#weights[i]!;
-      // Never below the range: the largest magnitude lands less than one level under it, and truncation lifts that.
-      const level = Math.min((weight * inverse + (zero + 0.5)) | 0, 2 * zero - 1) - zero;
+      const rounded = (weight * inverse + (zero + 0.5)) | 0;
+      const level = Math.max(0, Math.min(rounded, 2 * zero - 1)) - zero;
       sumWq += weight * level;
       sumQq += level * level;
     }
@@ -155,5 +166,5 @@ class BlockWriter {
 }
 
 function level4(scaled: number): number {
-  return Math.min((scaled + 8.5) | 0, 15);
+  return Math.max(0, Math.min((scaled + 8.5) | 0, 15));
 }

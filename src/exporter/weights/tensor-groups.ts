@@ -6,7 +6,12 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CheckpointTensor } from '../checkpoint/safetensors.ts';
 import { ConvertError } from '../convert-error.ts';
-import { type Bits, dequantizeRows, quantizedSize, quantizeRows } from './block-quantizer.ts';
+import {
+  type BlockFormat,
+  dequantizeRows,
+  quantizedSize,
+  quantizeRows,
+} from './block-quantizer.ts';
 import type { StoredTensor, TensorGroup } from './data-file.ts';
 import { float16ToFloat32, float32ToFloat16 } from './float-formats.ts';
 import { dequantizeWholeRows, quantizeWholeRows } from './row-quantizer.ts';
@@ -125,23 +130,23 @@ export function float16Group(
 /** A [rows, columns] tensor as quantised blocks, followed by their scales. */
 export function quantizedGroup(
   tensor: CheckpointTensor,
-  { bits, onError }: { bits: Bits; onError: ErrorSink | undefined },
+  { format, onError }: { format: BlockFormat; onError: ErrorSink | undefined },
 ): TensorGroup {
   const [rows, columns] = matrixShape(tensor);
-  const { valueBytes, numScales } = quantizedSize(rows, columns, bits);
+  const { valueBytes, numScales } = quantizedSize(rows, columns, format);
   return {
     label: tensor.name,
     sourceBytes: tensor.bytes,
     sizes: [valueBytes, numScales * 4],
     async *produce() {
-      const meter = onError && new ErrorMeter(tensor.name, bits === 4 ? 'int4' : 'int8');
+      const meter = onError && new ErrorMeter(tensor.name, format.bits === 4 ? 'int4' : 'int8');
       const scales = new Float32Array(numScales);
       let numDone = 0;
       for await (const { weights } of stretches(tensor)) {
-        const quantized = quantizeRows(weights, columns, bits);
+        const quantized = quantizeRows(weights, columns, format);
         scales.set(quantized.scales, numDone);
         numDone += quantized.scales.length;
-        meter?.add(weights, dequantizeRows(quantized, columns, bits));
+        meter?.add(weights, dequantizeRows(quantized, columns, format));
         yield quantized.values;
       }
       yield* pieces(bytesOf(scales));

@@ -2,6 +2,7 @@
  * Hands graphs the places of their weights. A tensor asked for twice in the same form is stored once, so that a tied
  * embedding and head, or two graphs, read the same bytes.
  */
+import type { BlockSize } from '../../model-package/manifest.ts';
 import type { ModelTensors } from '../checkpoint/match-tensors.ts';
 import type { Bits } from './block-quantizer.ts';
 import type { DataFile, StoredTensor, TensorGroup } from './data-file.ts';
@@ -22,6 +23,8 @@ export interface WeightStoreOptions {
   /** Receives what half precision loses; quantised forms report only when `measure` is set, since it takes time. */
   readonly onError: ErrorSink;
   readonly measure: boolean;
+  /** Of int8 and int4 weights. */
+  readonly blockSize: BlockSize;
   /** Where a tensor is looked for first. Its file must be written before this one's. */
   readonly base?: WeightStore | undefined;
 }
@@ -32,6 +35,10 @@ export class WeightStore {
 
   constructor(options: WeightStoreOptions) {
     this.#options = options;
+  }
+
+  get blockSize(): BlockSize {
+    return this.#options.blockSize;
   }
 
   /** Shape of the checkpoint's tensor. */
@@ -64,7 +71,10 @@ export class WeightStore {
   quantized(name: string, bits: Bits): { values: StoredTensor; scales: StoredTensor } {
     const { tensors, onError, measure } = this.#options;
     const group = () =>
-      quantizedGroup(tensors.get(name), { bits, onError: measure ? onError : undefined });
+      quantizedGroup(tensors.get(name), {
+        format: { bits, blockSize: this.blockSize },
+        onError: measure ? onError : undefined,
+      });
     const [values, scales] = this.#once(`int${bits}`, name, group);
     return { values: values!, scales: scales! };
   }

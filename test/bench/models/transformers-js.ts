@@ -19,7 +19,6 @@ import {
 import { CPU_TARGET, headLinear } from '../../../src/exporter/graphs/graph-context.ts';
 import { rotaryTables } from '../../../src/exporter/graphs/rotary-tables.ts';
 import { GraphBuilder } from '../../../src/exporter/onnx/graph-builder.ts';
-import { BLOCK_SIZE } from '../../../src/exporter/weights/block-quantizer.ts';
 import { DataFile } from '../../../src/exporter/weights/data-file.ts';
 import { WeightStore } from '../../../src/exporter/weights/weight-store.ts';
 import { DECODER_IO } from '../../../src/model-package/graph-io.ts';
@@ -34,7 +33,9 @@ export async function writeTransformersJs(checkpointDir: string, outDir: string)
   try {
     const tensors = await matchTensors(config, checkpoint.tensors);
     const file = new DataFile(DATA);
-    const weights = new WeightStore({ tensors, file, onError: () => undefined, measure: false });
+    const weights = new WeightStore({
+      ...{ tensors, file, blockSize: 32, onError: () => undefined, measure: false },
+    });
     const graph = mergedGraph(weights, config.text);
     await mkdir(join(outDir, 'onnx'), { recursive: true });
     await file.write(join(outDir, 'onnx'), { onProgress: () => undefined });
@@ -121,11 +122,11 @@ function embed({ graph, weights }: DecoderContext, ids: string): string {
   const { rows, columns } = weights.matrix(EMBEDDING);
   const { values, scales } = weights.quantized(EMBEDDING, 4);
   const packed = graph.weight(`${EMBEDDING}.int4`, 'uint8', [rows, columns / 2], values);
-  const shape = [rows, columns / BLOCK_SIZE];
+  const shape = [rows, columns / weights.blockSize];
   const scale = graph.weight(`${EMBEDDING}.scales`, 'float32', shape, scales);
   return graph.op('/model/embed_tokens', 'GatherBlockQuantized', [packed, ids, scale], {
     bits: { int: 4 },
-    block_size: { int: BLOCK_SIZE },
+    block_size: { int: weights.blockSize },
     gather_axis: { int: 0 },
     quantize_axis: { int: 1 },
   });

@@ -26,14 +26,18 @@ const at = (name: string): string => join(folder, name);
 
 await mkdir(folder, { recursive: true });
 if (!existsSync(at('checkpoint'))) await writeQwenCheckpoint(at('checkpoint'), numLayers);
-await convertCheckpoint({
-  checkpointDir: at('checkpoint'),
-  outDir: at('package'),
-  precision: 'int4',
-  name: 'qwen3-shape',
-  protocol: 'R-4B',
-  force: true,
-});
+for (const blockSize of [32, 128] as const) {
+  await convertCheckpoint({
+    checkpointDir: at('checkpoint'),
+    outDir: at(blockSize === 32 ? 'package' : `package-${blockSize}`),
+    precision: 'int4',
+    blockSize,
+    prefill: 'int8',
+    name: 'qwen3-shape',
+    protocol: 'R-4B',
+    force: true,
+  });
+}
 await writeTransformersJs(at('checkpoint'), at('transformers-js'));
 await writeGguf(at('model.gguf'), qwenConfig(numLayers));
-process.stdout.write(`${folder}: package, transformers-js, model.gguf\n`);
+process.stdout.write(`${folder}: package, package-128, transformers-js, model.gguf\n`);

@@ -62,6 +62,43 @@ describe('a converted decoder', () => {
   }
 });
 
+describe('a decoder in larger blocks', () => {
+  for (const blockSize of [64, 128] as const) {
+    for (const precision of ['int4', 'int8'] as const) {
+      it(`computes a plain forward's logits in ${precision} with ${blockSize}`, async (test) => {
+        const dir = scratchDir(test);
+        // A hidden size of one block, an inner size that is no whole number of them.
+        const text = { hiddenSize: 128, intermediateSize: 160, tied: blockSize === 128 };
+        const checkpoint = writeRandomCheckpoint(join(dir, 'in'), { text, dtype: 'BF16' });
+        const outDir = join(dir, 'out');
+        const options = { checkpointDir: checkpoint.dir, outDir, precision, blockSize };
+        const manifest = await convertCheckpoint(options);
+        assert.equal(manifest.blockSize, blockSize);
+        const weights = storedWeights(checkpoint, precision, blockSize);
+        const expected = referenceLogits(weights, checkpoint.text, TOKENS);
+        const found = await runDecoder(outDir, {
+          ...{ file: 'decoder.onnx', cache: 'float32', checkpoint },
+          ...{ tokens: TOKENS, prefix: 25 },
+        });
+        const errors = found.map((row, i) => relativeError(row, expected[i]!));
+        assert.ok(Math.max(...errors) <= 3 * TOLERANCE[precision], `errors ${errors}`);
+      });
+    }
+  }
+
+  it('is refused where weights have no blocks', async (test) => {
+    const dir = scratchDir(test);
+    const { dir: checkpointDir } = writeRandomCheckpoint(join(dir, 'in'));
+    await assert.rejects(
+      convertCheckpoint({
+        ...{ checkpointDir, outDir: join(dir, 'out') },
+        ...{ precision: 'fp16', blockSize: 64 },
+      }),
+      /--block-size 64: fp16 weights have no blocks\./,
+    );
+  });
+});
+
 describe('a converted vision tower', () => {
   for (const precision of ['fp32', 'fp16', 'int8', 'int4'] as const) {
     it(`computes a plain forward's features in ${precision}`, async (test) => {

@@ -62,7 +62,9 @@ async function writeDecoder(
   const source = await openCheckpointWeights(checkpoint.dir);
   const tensors = await matchTensors(config, source.tensors);
   const data = new DataFile('target.data');
-  const weights = new WeightStore({ tensors, file: data, onError: () => {}, measure: false });
+  const weights = new WeightStore({
+    ...{ tensors, file: data, blockSize: 32, onError: () => {}, measure: false },
+  });
   const graph = decoderGraph({ weights, form, text: config.text, target });
   await data.write(dir, {});
   await source.close();
