@@ -1,10 +1,10 @@
 /**
- * Writes the models the benchmark runs: a random one of Qwen3-0.6B's shape as a package of ours (int4), for
+ * Writes the models the benchmark runs: a random one of Qwen3-0.6B's shape as packages of ours (int4, with a decoder for prompts), for
  * transformers.js (the same weights) and for llama.cpp (random Q4_0).
  *
  *   node dist/test/bench/models/write-models.js FOLDER [--layers 28]
  *
- * FOLDER gets `package`, `transformers-js` and `model.gguf`.
+ * FOLDER gets `package`, `package-128` (larger blocks), `transformers-js` and `model.gguf`.
  */
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
