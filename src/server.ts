@@ -5,7 +5,7 @@ import { createChatFormatter } from './chat/formatter.ts';
 import type { Tokenizer } from './chat/tokenizer.ts';
 import { readTls, toAccess } from './cli/access-flags.ts';
 import { deviceRequestOf } from './cli/device-flags.ts';
-import { maxThinkersOf } from './cli/engine-flags.ts';
+import { assertThreads, maxThinkersOf } from './cli/engine-flags.ts';
 import { openLedger } from './cli/ledger-flags.ts';
 import { toLimits } from './cli/limit-flags.ts';
 import { toImageLimits } from './cli/picture-flags.ts';
@@ -39,6 +39,7 @@ export interface RunningServer {
   readonly modelId: string;
   readonly packageDir: string;
   readonly needsKey: boolean;
+  readonly numEngines: number;
   /**
    * Refuses new requests, lets the running ones finish, then ends the engine. What still runs after the time given to
    * draining ends with an error.
@@ -48,8 +49,8 @@ export interface RunningServer {
 }
 
 /**
- * Puts the rooms together: package, chat room, engine process, HTTP surface. HTTP listens before the model is loaded
- * (`/ready` says so); this returns when it is.
+ * Puts the rooms together: package, chat room, engine processes, HTTP surface. HTTP listens before the model is
+ * loaded (`/ready` says so); this returns when every engine has it.
  * @throws Error with one sentence when the package, the port or the model cannot be used.
  */
 export async function startServer(
@@ -72,6 +73,7 @@ export async function startServer(
   const { requestLog, closeLog } = openLog(options);
   const tracer = openTracing(options, version, (message) => requestLog.note('warn', message));
   const engine = startEngines({
+    numEngines: options.engines,
     load,
     maxWaiting: options.maxQueue,
     log: (level, message) => requestLog.note(level, message),
@@ -122,10 +124,10 @@ export async function startServer(
   }
   const url = urlOf(app.server.address() as AddressInfo, operator.tls === null ? 'http' : 'https');
   const needsKey = !operator.access.keys.isEmpty;
-  return { url, modelId, packageDir, needsKey, close };
+  return { url, modelId, packageDir, needsKey, numEngines: options.engines, close };
 }
 
-/** All that the engine process has to know of the model, the text side of it included. */
+/** All that an engine process has to know of the model, the text side of it included. */
 function engineLoad(
   { packageDir, manifest, settings }: Pick<LoadMessage, 'packageDir' | 'manifest' | 'settings'>,
   tokenizer: Tokenizer,
@@ -167,7 +169,7 @@ async function operatorSettings(options: ServeOptions) {
     load:
       options.loadBias === undefined
         ? null
-        : { maxBias: options.loadBias, numSlots: options.slots },
+        : { maxBias: options.loadBias, numSlots: options.slots * options.engines },
   };
 }
 
@@ -198,6 +200,7 @@ function engineSettings(manifest: Manifest, options: ServeOptions): EngineSettin
       `--context ${context} is more than the ${maxPositions} positions of the model.`,
     );
   }
+  assertThreads(options);
   return {
     backend: options.backend,
     device: deviceRequestOf(options),

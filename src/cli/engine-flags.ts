@@ -4,6 +4,7 @@ import type { OptionRow } from './option-row.ts';
 
 /** How the engine shares the machine between requests, as `thinkgate serve` takes it. */
 export const engineFlagsShape = {
+  engines: z.coerce.number().int().min(1).max(64),
   maxThinkers: z.coerce.number().int().min(1).max(256).optional(),
   maxStallMs: z.coerce.number().positive().max(60_000),
   speculation: z.boolean(),
@@ -12,6 +13,13 @@ export const engineFlagsShape = {
 } as const;
 
 export const ENGINE_FLAG_ROWS: readonly OptionRow[] = [
+  {
+    flags: '--engines <count>',
+    env: 'THINKGATE_ENGINES',
+    description:
+      'engine processes, each with the model, its slots and its share of --threads; requests go where their beginning is known, or to the idlest',
+    default: '1',
+  },
   {
     flags: '--max-thinkers <count>',
     env: 'THINKGATE_MAX_THINKERS',
@@ -51,4 +59,18 @@ export function maxThinkersOf(flags: {
     throw new Error(`--max-thinkers ${maxThinkers} is more than the ${slots} slots.`);
   }
   return maxThinkers;
+}
+
+/** @throws Error when there are fewer threads than engines */
+export function assertThreads({
+  engines,
+  threads,
+}: {
+  readonly engines: number;
+  readonly threads: number;
+}): void {
+  if (engines <= threads) return;
+  throw new Error(
+    `--engines ${engines} is more than the ${threads} threads: each engine needs one (--threads).`,
+  );
 }

@@ -8,9 +8,11 @@ const examplesSchema = z.array(z.object({ file: z.string(), question: z.string()
 
 /** What the operator sees once the model is loaded: where it listens and a request to paste. */
 export function printGreeting(server: RunningServer): void {
+  const { modelId, url, numEngines } = server;
+  const engines = numEngines === 1 ? '' : ` with ${numEngines} engines`;
   const lines = [
     '',
-    `thinkgate serves ${server.modelId} at ${server.url}`,
+    `thinkgate serves ${modelId}${engines} at ${url}`,
     '',
     ...curlLines(server),
     '',

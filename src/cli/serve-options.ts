@@ -61,7 +61,7 @@ export const SERVE_OPTION_ROWS: readonly OptionRow[] = [
   {
     flags: '--slots <count>',
     env: 'THINKGATE_SLOTS',
-    description: 'sequences that run at once',
+    description: 'sequences that run at once, in each engine',
     default: '4',
   },
   {
@@ -73,7 +73,7 @@ export const SERVE_OPTION_ROWS: readonly OptionRow[] = [
   {
     flags: '--threads <count>',
     env: 'THINKGATE_THREADS',
-    description: 'threads inside one operator',
+    description: 'threads inside one operator, divided among the engines',
     default: String(availableParallelism()),
   },
   {

@@ -12,6 +12,8 @@ import type { TiledImage } from './model-runner.ts';
 /** Everything the engine needs to generate; checked and complete, no defaults left to fill. */
 export interface GenerationRequest {
   readonly id: string;
+  /** What the choices and calls of one reply have in common: they go to one engine, which computes their prompt once. */
+  readonly group: string;
   /** Prompt with every picture's placeholder already repeated `numTokens` times. */
   readonly promptTokenIds: Int32Array;
   /** Pictures in prompt order. */

@@ -7,7 +7,7 @@ import type { GenerationRequest, TokenLogprob } from './generation.ts';
 import type { FeatureSpan, TiledImage } from './model-runner.ts';
 import type { Outlook } from './scheduler.ts';
 import type { TokenConstraint } from './token-constraint.ts';
-import type { TokenPrefix } from './token-prefix.ts';
+import { locatePictures, type TokenPrefix } from './token-prefix.ts';
 
 export type SequenceStatus = 'waiting' | 'running' | 'finished';
 
@@ -226,18 +226,17 @@ function without(logits: Float32Array, banned: readonly number[]): Float32Array 
   return kept;
 }
 
-/** Runs of placeholders, matched with the pictures in order. The chat room guarantees that they agree. */
-function locateImages(request: GenerationRequest, imageTokenId: number | null): PromptImage[] {
-  let position = 0;
-  return request.images.map((image) => {
-    const start = request.promptTokenIds.indexOf(imageTokenId ?? -1, position);
-    position = start + image.numTokens;
-    return {
-      source: image,
-      start,
-      encoded: [],
-      numEncoded: 0,
-      packed: null,
-    };
-  });
+/** The chat room guarantees that placeholders and pictures agree. */
+function locateImages(
+  { promptTokenIds, images }: GenerationRequest,
+  imageTokenId: number | null,
+): PromptImage[] {
+  const spans = locatePictures(promptTokenIds, images, imageTokenId);
+  return images.map((source, index) => ({
+    source,
+    start: spans[index]?.start ?? -1,
+    encoded: [],
+    numEncoded: 0,
+    packed: null,
+  }));
 }

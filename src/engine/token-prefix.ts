@@ -1,3 +1,5 @@
+import type { TiledImage } from './model-runner.ts';
+
 /** A picture's run of placeholders in a sequence of tokens. */
 export interface PictureSpan {
   /** Content hash: equal hashes have equal features. */
@@ -5,6 +7,20 @@ export interface PictureSpan {
   /** Position of the first placeholder. */
   readonly start: number;
   readonly numTokens: number;
+}
+
+/** Where the pictures of a prompt stand: its runs of placeholders, matched with the pictures in order. */
+export function locatePictures(
+  promptTokenIds: Int32Array,
+  images: readonly Pick<TiledImage, 'hash' | 'numTokens'>[],
+  imageTokenId: number | null,
+): PictureSpan[] {
+  let position = 0;
+  return images.map(({ hash, numTokens }) => {
+    const start = promptTokenIds.indexOf(imageTokenId ?? -1, position);
+    position = start + numTokens;
+    return { hash, start, numTokens };
+  });
 }
 
 /** Tokens from position 0 on, with what stands in the rows of the placeholders; pictures in order of position. */

@@ -79,6 +79,7 @@ export async function prepareGeneration(
   const row = modeRowOf(model.manifest.thinking, plan.mode, asked.effort);
   const request: GenerationRequest = {
     id: context.id,
+    group: context.id,
     promptTokenIds: prompt.promptTokenIds,
     images: prompt.images,
     sampling: resolveSampling(body, {

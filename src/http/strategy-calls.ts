@@ -58,6 +58,7 @@ export class StrategyCalls {
     const prepared = await this.#prepare(variant, { ...generation, id });
     const request: GenerationRequest = {
       ...prepared.request,
+      group: generation.id,
       sampling: {
         ...prepared.request.sampling,
         seed: base.request.sampling.seed + (variant.sample ?? 0),

@@ -7,6 +7,8 @@ import {
   type GenerationRequest,
 } from '../engine/generation.ts';
 import type { ModelLimits } from '../engine/model-runner.ts';
+import { locatePictures } from '../engine/token-prefix.ts';
+import type { Router } from '../routing/router.ts';
 import { combineStatuses } from './combine-statuses.ts';
 import { EngineLostError } from './engine-lost-error.ts';
 import { decisionLate, delayed, isTooLate } from './event-stream.ts';
@@ -16,7 +18,8 @@ import { unfinished } from './unfinished.ts';
 /** One engine, as the pool sees it; its requests end with EngineLostError when it dies. */
 export interface PooledEngine {
   status(): Omit<EngineStatus, 'retried'>;
-  readonly limits: ModelLimits;
+  /** null before its model was loaded for the first time. */
+  readonly limits: ModelLimits | null;
   /** Submits at once; what is returned must be read. */
   generate(request: GenerationRequest, signal: AbortSignal): AsyncIterable<GenerationEvent>;
   answerNow(id: string): void;
@@ -25,8 +28,12 @@ export interface PooledEngine {
 }
 
 export interface EnginePoolOptions {
-  /** Starts the engines, each of which calls back whenever its model is loaded. */
-  readonly start: (onReady: () => void) => readonly PooledEngine[];
+  readonly numEngines: number;
+  /** Starts an engine, which calls back whenever its model is loaded, after a restart too. */
+  readonly start: (index: number, onReady: () => void) => PooledEngine;
+  readonly router: Router;
+  /** null for a model without pictures. */
+  readonly imageTokenId: number | null;
   /** Requests that may wait beyond those that run. */
   readonly maxWaiting: number;
   /** Longest that a request whose engine died waits for another. */
@@ -53,8 +60,8 @@ const GONE = 'The engine stopped while it worked on this request; it is being re
 const CLOSING = 'The server is shutting down and could not finish this request in time.';
 
 /**
- * The engines as the server sees them. Admits requests, hands each to an engine, and begins one again, once, whose
- * engine died before anything of it was handed on.
+ * The engines as the server sees them. Admits requests, hands each to the engine the router says, and begins one again,
+ * once, whose engine died before anything of it was handed on.
  */
 export class EnginePool implements EngineClient {
   readonly #options: EnginePoolOptions;
@@ -68,7 +75,13 @@ export class EnginePool implements EngineClient {
 
   constructor(options: EnginePoolOptions) {
     this.#options = options;
-    this.#engines = options.start(() => this.#wake());
+    const { numEngines, start, router } = options;
+    this.#engines = Array.from({ length: numEngines }, (_, index) =>
+      start(index, () => {
+        router.forget(index);
+        this.#wake();
+      }),
+    );
   }
 
   /**
@@ -76,13 +89,18 @@ export class EnginePool implements EngineClient {
    * @throws Error with the sentence of the first that cannot
    */
   async whenReady(): Promise<void> {
-    await Promise.all(this.#engines.map((engine) => engine.whenReady()));
+    const { numEngines } = this.#options;
+    const loaded = this.#engines.map((engine, index) =>
+      engine.whenReady().catch((error: Error) => {
+        throw numEngines === 1 ? error : new Error(`Engine ${index}: ${error.message}`);
+      }),
+    );
+    await Promise.all(loaded);
   }
 
   get limits(): ModelLimits {
-    const [first] = this.#engines;
-    if (first === undefined) throw new EngineUnavailableError('not_ready', 1);
-    return first.limits;
+    for (const { limits } of this.#engines) if (limits !== null) return limits;
+    throw new EngineUnavailableError('not_ready', 1);
   }
 
   status(): EngineStatus {
@@ -99,7 +117,7 @@ export class EnginePool implements EngineClient {
   }
 
   async *generate(request: GenerationRequest, signal: AbortSignal): AsyncIterable<GenerationEvent> {
-    const engine = this.#admit();
+    const engine = this.#admit(request);
     const startedAt = performance.now();
     const flight: Flight = { request, signal, startedAt, engine, isSeen: false, answersNow: false };
     this.#flights.set(request.id, flight);
@@ -180,7 +198,7 @@ export class EnginePool implements EngineClient {
     const waitUntil = performance.now() + this.#options.retryWaitMs;
     const deadline = startedAt + (request.timeoutMs ?? Infinity);
     while (!this.#closing && !signal.aborted) {
-      const engine = this.#choose();
+      const engine = this.#choose(request);
       if (engine !== null) return engine;
       const now = performance.now();
       if (now >= deadline) throw this.#refusal('timed_out');
@@ -209,25 +227,32 @@ export class EnginePool implements EngineClient {
     for (const wake of this.#waiters) wake();
   }
 
-  #admit(): PooledEngine {
-    const engine = this.#choose();
-    if (engine === null) throw new EngineUnavailableError('not_ready', NOT_READY_SECONDS);
-    if (this.#flights.size >= this.#numSlots() + this.#options.maxWaiting) {
+  #admit(request: GenerationRequest): PooledEngine {
+    const numSlots = this.#numSlots();
+    if (numSlots > 0 && this.#flights.size >= numSlots + this.#options.maxWaiting) {
       throw this.#refusal('queue_full');
     }
+    const engine = this.#choose(request);
+    if (engine === null) throw new EngineUnavailableError('not_ready', NOT_READY_SECONDS);
     return engine;
   }
 
-  #choose(): PooledEngine | null {
-    return this.#ready()[0] ?? null;
+  #choose({ group, promptTokenIds, images }: GenerationRequest): PooledEngine | null {
+    const { router, imageTokenId } = this.#options;
+    const pictures = locatePictures(promptTokenIds, images, imageTokenId);
+    const flights = [...this.#flights.values()];
+    const loads = this.#engines.map((engine) => ({
+      isReady: isReady(engine),
+      load: flights.filter((flight) => flight.engine === engine).length,
+    }));
+    const route = router.route({ group, tokenIds: promptTokenIds, pictures }, loads);
+    return route === null ? null : (this.#engines[route.engine] ?? null);
   }
 
-  #ready(): readonly PooledEngine[] {
-    return this.#engines.filter((engine) => engine.status().state === 'ready');
-  }
-
+  /** Of all engines that are ready. */
   #numSlots(): number {
-    return this.#ready().reduce((sum, { limits }) => sum + limits.numSlots, 0);
+    const ready = this.#engines.filter(isReady);
+    return ready.reduce((sum, { limits }) => sum + (limits?.numSlots ?? 0), 0);
   }
 
   #finished(finish: FinishEvent): FinishEvent {
@@ -243,4 +268,8 @@ export class EnginePool implements EngineClient {
   #refusal(reason: 'queue_full' | 'timed_out'): EngineUnavailableError {
     return new EngineUnavailableError(reason, this.#rate.secondsUntilFree());
   }
+}
+
+function isReady(engine: PooledEngine): boolean {
+  return engine.status().state === 'ready';
 }

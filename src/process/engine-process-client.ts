@@ -1,7 +1,6 @@
 import {
   type EngineCounts,
   type EngineStatus,
-  EngineUnavailableError,
   type GenerationEvent,
   type GenerationRequest,
   NO_TOTALS,
@@ -15,6 +14,8 @@ import { PendingRequests } from './pending-requests.ts';
 import { RestartPause } from './restart-pause.ts';
 
 export interface EngineProcessOptions {
+  /** What the log calls it. */
+  readonly name: string;
   readonly load: Omit<LoadMessage, 'type'>;
   /** Called whenever its model is loaded, after a restart too. */
   readonly onReady: () => void;
@@ -43,7 +44,7 @@ export class EngineProcessClient {
   /** Of the processes before the present one. */
   #pastTotals = NO_TOTALS;
   #residentBytes = 0;
-  #limits: ModelLimits | undefined;
+  #limits: ModelLimits | null = null;
   #restarts = 0;
   #restartTimer: NodeJS.Timeout | undefined;
   #closing = false;
@@ -72,9 +73,8 @@ export class EngineProcessClient {
     }
   }
 
-  /** @throws EngineUnavailableError before the model was loaded for the first time */
-  get limits(): ModelLimits {
-    if (this.#limits === undefined) throw new EngineUnavailableError('not_ready', 1);
+  /** null before the model was loaded for the first time. */
+  get limits(): ModelLimits | null {
     return this.#limits;
   }
 
@@ -147,15 +147,13 @@ export class EngineProcessClient {
     const { limits, backend, device, deviceReason, runtimeVersion, fallbackReason } = message;
     this.#limits = limits;
     this.#state = 'ready';
-    this.#options.log(
-      'info',
-      `engine ready: ONNX Runtime ${runtimeVersion}, ${backend} backend, on ${device}`,
-    );
-    if (deviceReason !== null) this.#options.log('info', `on ${device}: ${deviceReason}`);
+    const { name, log, onReady } = this.#options;
+    log('info', `${name} ready: ONNX Runtime ${runtimeVersion}, ${backend} backend, on ${device}`);
+    if (deviceReason !== null) log('info', `${name}: on ${device}: ${deviceReason}`);
     if (fallbackReason !== null) {
-      this.#options.log('warn', `the primary backend is not in use: ${fallbackReason}`);
+      log('warn', `${name}: the primary backend is not in use: ${fallbackReason}`);
     }
-    this.#options.onReady();
+    onReady();
   }
 
   #deliver(child: EngineChild, { events, counts, residentBytes }: EventsMessage): void {
@@ -175,11 +173,12 @@ export class EngineProcessClient {
   #restartLater(ageMs: number, how: string): void {
     this.#state = 'restarting';
     const pauseMs = this.#pause.afterEnd(ageMs);
-    this.#options.log('error', `engine process ended with ${how}; starting again in ${pauseMs} ms`);
+    const { name, log } = this.#options;
+    log('error', `${name}: its process ended with ${how}; starting again in ${pauseMs} ms`);
     this.#restartTimer = setTimeout(() => {
       this.#restarts++;
       this.#child = this.#spawn();
-      this.#start(this.#child).catch(({ message }: Error) => this.#options.log('error', message));
+      this.#start(this.#child).catch(({ message }: Error) => log('error', `${name}: ${message}`));
     }, pauseMs);
   }
 }

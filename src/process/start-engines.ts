@@ -1,18 +1,41 @@
+import { Router } from '../routing/router.ts';
+import { divideThreads } from './divide-threads.ts';
 import { EnginePool } from './engine-pool.ts';
 import { EngineProcessClient, type EngineProcessOptions } from './engine-process-client.ts';
 
 /** Longest that a request whose engine died waits for one that is ready; the largest models load within it. */
 const RETRY_WAIT_MS = 120_000;
 
-export interface StartOptions extends Pick<EngineProcessOptions, 'load' | 'log'> {
-  /** Requests that may wait beyond those that run. */
+export interface StartOptions extends Pick<EngineProcessOptions, 'log'> {
+  readonly numEngines: number;
+  /** Of each engine, but for the threads, which they divide among them. */
+  readonly load: EngineProcessOptions['load'];
+  /** Requests that may wait beyond those that run, all engines together. */
   readonly maxWaiting: number;
 }
 
-/** Starts the engine process; it takes requests when its model is loaded. */
-export function startEngines({ load, log, maxWaiting }: StartOptions): EnginePool {
+/** Starts the engine processes; they take requests as their models are loaded. */
+export function startEngines({ numEngines, load, maxWaiting, log }: StartOptions): EnginePool {
+  const { manifest, settings } = load;
+  const { numThreads, numSlots, reuse } = settings;
+  const threads = divideThreads(numThreads, numEngines);
+  const featureBytes = manifest.text.hiddenSize * Float32Array.BYTES_PER_ELEMENT;
   return new EnginePool({
-    start: (onReady) => [new EngineProcessClient({ load, log, onReady })],
+    numEngines,
+    start: (index, onReady) =>
+      new EngineProcessClient({
+        name: numEngines === 1 ? 'engine' : `engine ${index}`,
+        load: { ...load, settings: { ...settings, numThreads: threads[index] ?? 1 } },
+        log,
+        onReady,
+      }),
+    router: new Router({
+      numEngines,
+      numSlots,
+      numPrompts: reuse.prefixes ? numSlots : 0,
+      pictureTokens: reuse.featureBytes / featureBytes,
+    }),
+    imageTokenId: manifest.tokens.image,
     maxWaiting,
     retryWaitMs: RETRY_WAIT_MS,
   });

@@ -161,6 +161,7 @@ export function requestOf(
 ): GenerationRequest {
   return {
     id: `request ${promptTokenIds[0]}`,
+    group: `request ${promptTokenIds[0]}`,
     promptTokenIds: Int32Array.from(promptTokenIds),
     images: [],
     sampling: {

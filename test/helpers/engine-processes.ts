@@ -22,6 +22,14 @@ export async function ready({ url }: RunningServer): Promise<boolean> {
   return (await fetch(`${url}/ready`)).status === 200;
 }
 
+/** A metric of each of several engines. */
+export async function metrics(
+  server: RunningServer,
+  name: string,
+): Promise<readonly [number, number]> {
+  return [await metric(server, `${name}{engine="0"}`), await metric(server, `${name}{engine="1"}`)];
+}
+
 /** One line of /metrics. */
 export async function metric({ url }: RunningServer, name: string): Promise<number> {
   const text = await (await fetch(`${url}/metrics`)).text();

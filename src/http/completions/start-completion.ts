@@ -104,6 +104,7 @@ function toRequest(
   );
   return {
     id,
+    group: id,
     promptTokenIds: prompt.tokenIds,
     images: [],
     sampling: resolveSampling(chat, {

@@ -5,12 +5,15 @@ import type { RouteContext } from '../route-context.ts';
 
 const readySchema = z
   .object({
-    status: z.enum(['loading', 'ready', 'restarting', 'failed', 'draining']),
+    status: z
+      .enum(['loading', 'ready', 'restarting', 'failed', 'draining'])
+      .describe('`ready` while at least one engine is, and the server does not drain.'),
     model: z.string(),
+    engines: z.object({ ready: z.number().int(), total: z.number().int() }),
   })
   .meta({ id: 'Readiness' });
 
-/** GET /ready: 200 once the engine takes requests and until the server drains, else 503 with its state. */
+/** GET /ready: 200 while an engine takes requests and until the server drains, else 503 with the state. */
 export function readyRoute(
   { model }: RouteContext,
   drain: Pick<Drain, 'isDraining'>,
@@ -28,8 +31,13 @@ export function readyRoute(
         },
       },
       async function getReadiness(_request, reply) {
-        const state = drain.isDraining ? 'draining' : model.engine.status().state;
-        return reply.code(state === 'ready' ? 200 : 503).send({ status: state, model: model.id });
+        const { id, engine } = model;
+        const status = drain.isDraining ? 'draining' : engine.status().state;
+        const engines = engine.engines();
+        const { length } = engines.filter(({ state }) => state === 'ready');
+        return reply
+          .code(status === 'ready' ? 200 : 503)
+          .send({ status, model: id, engines: { ready: length, total: engines.length } });
       },
     );
   };

@@ -58,8 +58,9 @@ describe('n choices in one reply', () => {
     );
     assert.equal(formatter.calls.length, 1);
     const [first] = engine.requests;
-    for (const { promptTokenIds } of engine.requests) {
+    for (const { promptTokenIds, group } of engine.requests) {
       assert.equal(promptTokenIds, first?.promptTokenIds);
+      assert.equal(group, id, 'one engine computes it');
     }
   });
 

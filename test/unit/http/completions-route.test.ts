@@ -49,6 +49,15 @@ test('a completion has every field OpenAI requires', async () => {
   assert.equal(log[0]?.completion_id, id);
 });
 
+test('choices of one prompt go to one engine, other prompts may go elsewhere', async () => {
+  const { reply, engine } = await post({ prompt: ['One', 'Two'], n: 2 });
+  const { id } = reply.json();
+  assert.deepEqual(
+    engine.requests.map(({ group }) => group),
+    [`${id}-0`, `${id}-0`, `${id}-1`, `${id}-1`],
+  );
+});
+
 test('the text is the model’s to the letter, tags included', async () => {
   const engine = new FakeEngineClient(async function* (request) {
     for await (const event of scriptedEvents(request, { reasoning: [], answer: ['a'] })) {

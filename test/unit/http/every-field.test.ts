@@ -69,11 +69,13 @@ async function outcomeOf(route: string, body: Record<string, unknown>) {
     status: reply.statusCode,
     text: reply.body.replaceAll(passing, '""'),
     error: reply.statusCode === 400 ? reply.json().error : null,
-    asked: engine.requests.map(({ id: _id, sampling: { seed, ...sampling }, ...request }) => ({
-      ...request,
-      // Drawn afresh where the request names none.
-      sampling: { ...sampling, seed: body['seed'] === undefined ? null : seed },
-    })),
+    asked: engine.requests.map(
+      ({ id: _id, group: _group, sampling: { seed, ...sampling }, ...request }) => ({
+        ...request,
+        // Drawn afresh where the request names none.
+        sampling: { ...sampling, seed: body['seed'] === undefined ? null : seed },
+      }),
+    ),
     written: formatter.calls.map(({ signal: _signal, ...call }) => call),
   };
 }

@@ -82,8 +82,18 @@ test('/health answers whatever the engine does; /ready follows the engine', asyn
     assert.equal((await app.inject('/health')).statusCode, 200);
     const ready = await app.inject('/ready');
     assert.equal(ready.statusCode, state === 'ready' ? 200 : 503);
-    assert.deepEqual(ready.json(), { status: state, model: 'test-model' });
+    const engines = { ready: state === 'ready' ? 1 : 0, total: 1 };
+    assert.deepEqual(ready.json(), { status: state, model: 'test-model', engines });
   }
+});
+
+test('/ready says how many engines are, and is 200 while one is', async () => {
+  const { app, engine } = await buildTestApp();
+  const status = engine.status();
+  engine.engines = () => [status, { ...status, state: 'restarting' }, status];
+  const ready = await app.inject('/ready');
+  assert.equal(ready.statusCode, 200);
+  assert.deepEqual(ready.json().engines, { ready: 2, total: 3 });
 });
 
 test('before the engine is ready a chat is refused with a time to come back, pictures unseen', async () => {

@@ -148,6 +148,15 @@ describe('A strategy in a request', () => {
     assert.equal(differing.body.choices[0]?.thinking.mode, 'think');
   });
 
+  it('has all its calls on one engine', async () => {
+    const engine = roomy(new FakeEngineClient());
+    const { body } = await ask({ type: 'self_refine', k: 2 }, { engine });
+    assert.deepEqual(
+      engine.requests.map(({ group }) => group),
+      [body.id, body.id, body.id],
+    );
+  });
+
   it('takes max_tokens for every call, and what is left of the slot where that is less', async () => {
     const engine = roomy(new FakeEngineClient());
     await ask(

@@ -8,6 +8,7 @@ import {
   type GenerationRequest,
 } from '../../../src/engine/generation.ts';
 import { EnginePool, type EnginePoolOptions } from '../../../src/process/engine-pool.ts';
+import { Router } from '../../../src/routing/router.ts';
 import { requestOf } from '../../helpers/engine-bench.ts';
 import { finishEvent, tokenEvent } from '../../helpers/fake-engine-client.ts';
 import { FakePooledEngine } from '../../helpers/fake-pooled-engine.ts';
@@ -29,11 +30,19 @@ function poolOf(
   options: Partial<EnginePoolOptions> = {},
 ): { readonly pool: EnginePool; readonly engines: readonly FakePooledEngine[] } {
   const engines: FakePooledEngine[] = [];
-  const start = (onReady: () => void): readonly FakePooledEngine[] => {
-    for (let index = 0; index < numEngines; index++) engines.push(new FakePooledEngine(onReady));
-    return engines;
-  };
-  const pool = new EnginePool({ start, maxWaiting: 4, retryWaitMs: 10_000, ...options });
+  const pool = new EnginePool({
+    numEngines,
+    start: (_index, onReady) => {
+      const engine = new FakePooledEngine(onReady);
+      engines.push(engine);
+      return engine;
+    },
+    router: new Router({ numEngines, numSlots: 2, numPrompts: 2, pictureTokens: 100 }),
+    imageTokenId: null,
+    maxWaiting: 4,
+    retryWaitMs: 10_000,
+    ...options,
+  });
   return { pool, engines };
 }
 
@@ -236,6 +245,30 @@ describe('The door of the engines', () => {
       readers.map(({ finish }) => finish.reason),
       ['stop', 'stop', 'stop'],
     );
+  });
+
+  it('counts the slots of the engines that are ready, and spreads who comes over them', async () => {
+    const { pool, engines } = poolOf(2, { maxWaiting: 0 });
+    const readers = ['a', 'b', 'c', 'd'].map(
+      (id) => new Reader(pool, { ...REQUEST, id, group: id }),
+    );
+    await turn();
+    assert.deepEqual(
+      engines.map(({ numPending }) => numPending),
+      [2, 2],
+    );
+    await assert.rejects(new Reader(pool).done, { reason: 'queue_full' });
+    for (const id of ['a', 'b', 'c', 'd']) {
+      for (const engine of engines) engine.say(id, finishEvent(REQUEST));
+    }
+    await Promise.all(readers.map(({ done }) => done));
+    engines[0]?.die();
+    const after = ['e', 'f'].map((id) => new Reader(pool, { ...REQUEST, id, group: id }));
+    await turn();
+    assert.equal(engines[1]?.numPending, 2);
+    await assert.rejects(new Reader(pool).done, { reason: 'queue_full' });
+    for (const id of ['e', 'f']) engines[1]?.say(id, finishEvent(REQUEST));
+    await Promise.all(after.map(({ done }) => done));
   });
 
   it('refuses, rather than ends, what had no token in its time', async () => {
