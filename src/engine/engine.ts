@@ -236,6 +236,8 @@ export class Engine {
     for (const { id, numTokens } of prefill) {
       for (const entry of this.#entries([id])) {
         await this.#guarded(entry, () => this.#prefill(entry, numTokens));
+        // A first token does not wait for the prompts behind it.
+        this.#outbox.flush();
       }
     }
   }

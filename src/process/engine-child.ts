@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { KNOWN_TILE_BYTES, SentTiles } from './known-tiles.ts';
 import type { FromEngine, LoadMessage, ToEngine } from './messages.ts';
 
 export type ReadyMessage = Extract<FromEngine, { type: 'ready' }>;
@@ -20,6 +21,7 @@ export class EngineChild {
   readonly #child: ChildProcess;
   readonly #onEnd: EngineChildOptions['onEnd'];
   readonly #startedAt = performance.now();
+  readonly #tiles = new SentTiles(KNOWN_TILE_BYTES);
   #isOver = false;
 
   /** Resolves once the model is loaded; rejects with the engine's own sentence, or with how the process ended. */
@@ -74,7 +76,11 @@ export class EngineChild {
 
   /** A process that is gone, or going, gets nothing: its end speaks for it. */
   send(message: ToEngine): void {
-    if (this.#child.connected) this.#child.send(message);
+    if (!this.#child.connected) return;
+    const isRequest = message.type === 'submit';
+    this.#child.send(
+      isRequest ? { ...message, request: this.#tiles.leaveOut(message.request) } : message,
+    );
   }
 
   /** Ends the process and waits until it has ended. */

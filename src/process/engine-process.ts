@@ -2,6 +2,7 @@ import { Engine } from '../engine/engine.ts';
 import { GrammarService } from '../grammar/grammar-service.ts';
 import { openBackend } from '../runtime/backend.ts';
 import { openModelRunner } from '../runtime/onnx-model-runner.ts';
+import { KNOWN_TILE_BYTES, ReceivedTiles } from './known-tiles.ts';
 import type { FromEngine, LoadMessage, ToEngine } from './messages.ts';
 
 const MEMORY_INTERVAL_MS = 1_000;
@@ -16,6 +17,7 @@ function send(message: FromEngine): void {
 }
 
 let engine: Engine | undefined;
+const tiles = new ReceivedTiles(KNOWN_TILE_BYTES);
 
 /** Read now and then: it is a file of the kernel's, and a step may take less than a millisecond. */
 let residentBytes = 0;
@@ -83,9 +85,11 @@ function receive(message: ToEngine): void {
         send({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
       });
       return;
-    case 'submit':
-      engine?.submit(message.request);
+    case 'submit': {
+      const request = tiles.putBack(message.request);
+      engine?.submit(request);
       return;
+    }
     case 'abort':
       engine?.abort(message.id);
       return;

@@ -40,7 +40,7 @@ export interface LoadMessage {
   readonly protocolTokens: ProtocolTokens;
 }
 
-/** Server process to engine process. `load` comes first, once. */
+/** Server process to engine process. `load` comes first, once. Tiles that the process has are left out of a request. */
 export type ToEngine =
   | LoadMessage
   | { readonly type: 'submit'; readonly request: GenerationRequest }

@@ -39,6 +39,18 @@ function ends(bench: EngineBench, jobs: readonly Job[]): Promise<string[]> {
 }
 
 describe('Engine: thinkers and direct answers', () => {
+  it('tells a first token before it begins with the next prompt', async () => {
+    const seen: number[] = [];
+    const bench: EngineBench = new EngineBench({
+      prefillChunk: 32,
+      onCall: (call) => {
+        if (call.kind === 'prefill') seen.push(bench.tokens('request 11').length);
+      },
+    });
+    await ends(bench, [answers(11), thinks(12, 5)]);
+    assert.deepEqual(seen, [0, 1]);
+  });
+
   it('keeps a slot for direct answers while thinkers fill the rest', async () => {
     let most = 0;
     const bench: EngineBench = new EngineBench({
