@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { createChatFormatter } from './chat/formatter.ts';
 import type { Tokenizer } from './chat/tokenizer.ts';
 import { readTls, toAccess } from './cli/access-flags.ts';
-import { deviceRequestOf } from './cli/device-flags.ts';
+import { checkKvCache, deviceRequestOf } from './cli/device-flags.ts';
 import { assertThreads, maxThinkersOf } from './cli/engine-flags.ts';
 import { openLedger } from './cli/ledger-flags.ts';
 import { toLimits } from './cli/limit-flags.ts';
@@ -59,6 +59,7 @@ export async function startServer(
 ): Promise<RunningServer> {
   const operator = await operatorSettings(options);
   const { manifest } = await readPackage(packageDir, { verify: options.verify });
+  checkKvCache(options.kvCache, manifest, packageDir);
   const settings = engineSettings(manifest, options);
   const thinking = thinkingPolicy(manifest, options);
   const formatter = await createChatFormatter({
@@ -213,6 +214,7 @@ function engineSettings(manifest: Manifest, options: ServeOptions): EngineSettin
     stallMs: options.maxStallMs,
     speculates: options.speculation,
     prefillGraph: options.prefillGraph,
+    kvCache: options.kvCache,
     reuse: {
       prefixes: options.prefixCache,
       featureBytes: Math.round(options.featureCacheMb * 1024 * 1024),

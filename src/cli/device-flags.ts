@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { KvCacheKind, Manifest } from '../model-package/manifest.ts';
 import { DEVICE_PREFERENCES, type DeviceRequest } from '../runtime/device-request.ts';
 import type { OptionRow } from './option-row.ts';
 
@@ -32,13 +33,17 @@ export const DEVICE_FLAG_ROWS: readonly OptionRow[] = [
   },
 ];
 
-/** @throws Error when a setting of CUDA's is given for something else */
+/**
+ * An int8 KV cache is the CPU's, so `auto` is the CPU with it.
+ * @throws Error when a setting of CUDA's is given for something else, or a device is asked for with an int8 KV cache
+ */
 export function deviceRequestOf(flags: {
   readonly device: DeviceRequest['preference'];
   readonly deviceId?: number | undefined;
   readonly deviceMemoryMb?: number | undefined;
+  readonly kvCache: KvCacheKind;
 }): DeviceRequest {
-  const { device, deviceId, deviceMemoryMb } = flags;
+  const { device, deviceId, deviceMemoryMb, kvCache } = flags;
   const forCuda = [
     ...(deviceId === undefined ? [] : [`--device-id ${deviceId}`]),
     ...(deviceMemoryMb === undefined ? [] : [`--device-memory-mb ${deviceMemoryMb}`]),
@@ -50,5 +55,21 @@ export function deviceRequestOf(flags: {
   }
   const memoryLimit =
     deviceMemoryMb === undefined ? null : Math.round(deviceMemoryMb * BYTES_PER_MB);
-  return { preference: device, id: deviceId ?? 0, memoryLimit };
+  const isInt8 = kvCache === 'int8';
+  if (isInt8 && (device === 'webgpu' || device === 'cuda')) {
+    throw new Error(`--kv-cache int8 is for the CPU, not for --device ${device}.`);
+  }
+  return { preference: isInt8 ? 'cpu' : device, id: deviceId ?? 0, memoryLimit };
+}
+
+/** @throws Error when the package has no decoder for the KV cache asked for */
+export function checkKvCache(
+  kvCache: KvCacheKind,
+  { int8Kv }: Pick<Manifest, 'int8Kv'>,
+  packageDir: string,
+): void {
+  if (kvCache === 'fp32' || int8Kv !== undefined) return;
+  throw new Error(
+    `--kv-cache int8: ${packageDir} has no decoder for it; \`thinkgate quantize-kv ${packageDir}\` adds one.`,
+  );
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { defaultMaxThinkers } from '../engine/scheduler.ts';
+import { KV_CACHE_KINDS } from '../model-package/manifest.ts';
 import type { OptionRow } from './option-row.ts';
 
 /** How the engine shares the machine between requests, as `thinkgate serve` takes it. */
@@ -9,6 +10,7 @@ export const engineFlagsShape = {
   maxStallMs: z.coerce.number().positive().max(60_000),
   speculation: z.boolean(),
   prefillGraph: z.boolean(),
+  kvCache: z.enum(KV_CACHE_KINDS),
   deadline: z.coerce.number().positive().max(86_400).optional(),
 } as const;
 
@@ -40,6 +42,13 @@ export const ENGINE_FLAG_ROWS: readonly OptionRow[] = [
     flags: '--no-prefill-graph',
     description:
       "leave a package's decoder for prompts unloaded, which saves its memory; prompts then take longer",
+  },
+  {
+    flags: '--kv-cache <kind>',
+    env: 'THINKGATE_KV_CACHE',
+    description:
+      'as what keys and values are kept: fp32 (on devices fp16), or int8, for the CPU and packages that `quantize-kv` prepared',
+    default: 'fp32',
   },
   {
     flags: '--deadline <seconds>',

@@ -53,7 +53,7 @@ export function addEvaluationOptions(command: Command): Command {
     .option('--timeout <seconds>', 'longest a reply may take', decimal(1), 3600);
 }
 
-function integer(least: number): (text: string) => number {
+export function integer(least: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (Number.isSafeInteger(value) && value >= least) return value;

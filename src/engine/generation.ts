@@ -7,7 +7,7 @@ import type {
   ThinkingRequest,
 } from '../thinking/decision.ts';
 import type { TextPiece } from '../thinking/section-parser.ts';
-import type { TiledImage } from './model-runner.ts';
+import type { ModelLimits, TiledImage } from './model-runner.ts';
 
 /** Everything the engine needs to generate; checked and complete, no defaults left to fill. */
 export interface GenerationRequest {
@@ -186,7 +186,7 @@ export interface EngineClient {
   status(): EngineStatus;
   /** Each engine; there is at least one. */
   engines(): readonly EngineStatus[];
-  readonly limits: { readonly slotCapacity: number; readonly vocabSize: number };
+  readonly limits: Pick<ModelLimits, 'slotCapacity' | 'vocabSize' | 'kvCacheType'>;
 }
 
 /** `timed_out`: its time was over before it had a token. */

@@ -27,6 +27,8 @@ export interface ModelLimits {
   readonly numSlots: number;
   /** Positions per slot: prompt and output of one sequence must fit. */
   readonly slotCapacity: number;
+  /** Type of element that keys and values are kept as: float32, float16 or int8. */
+  readonly kvCacheType: string;
 }
 
 /** Consecutive prompt tokens of one sequence. Rows covered by a picture take its features instead of embeddings. */

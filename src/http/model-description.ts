@@ -23,6 +23,7 @@ export const modelSchema = z
         .describe('Calibrated thresholds that `thinking_profile` may name.'),
     }),
     precision: z.string(),
+    kv_cache: z.string().describe('What keys and values are kept as: float32, float16 or int8.'),
     type: z.literal('model').describe("As in Anthropic's list of models."),
     display_name: z.string().describe("As in Anthropic's list of models; the same as id."),
     created_at: z.iso.datetime().describe("As in Anthropic's list of models."),
@@ -35,7 +36,7 @@ export type Model = z.output<typeof modelSchema>;
 export function describeModel(name: ServedName, context: RouteContext): Model {
   const { model, settings, created } = context;
   const { manifest } = model;
-  const { slotCapacity } = model.engine.limits;
+  const { slotCapacity, kvCacheType } = model.engine.limits;
   const profiles = Object.entries(manifest.profiles ?? {});
   return {
     id: name.id,
@@ -56,6 +57,7 @@ export function describeModel(name: ServedName, context: RouteContext): Model {
       profiles: Object.fromEntries(profiles.map(([id, { threshold }]) => [id, { threshold }])),
     },
     precision: manifest.precision,
+    kv_cache: kvCacheType,
     type: 'model',
     display_name: name.id,
     created_at: new Date(created * 1000).toISOString(),

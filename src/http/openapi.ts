@@ -92,7 +92,7 @@ const UNASKED_MODEL: ServedModel = {
     answerNow: unasked,
     status: unasked,
     engines: unasked,
-    limits: { slotCapacity: 0, vocabSize: 0 },
+    limits: { slotCapacity: 0, vocabSize: 0, kvCacheType: '' },
   },
 };
 

@@ -43,13 +43,14 @@ function parameters({ provenance }: Manifest): string {
   return `${count}, stored as ${provenance.storedDtypes.join(', ')} in the checkpoint`;
 }
 
-function textRows({ text }: Manifest): Row[] {
+function textRows({ text, int8Kv }: Manifest): Row[] {
   return [
     ['layers', String(text.numLayers)],
     ['hidden size', String(text.hiddenSize)],
     ['heads', `${text.numHeads} of ${text.headDim}, ${text.numKvHeads} for keys and values`],
     ['vocabulary', `${text.vocabSize}${text.tiedEmbeddings ? ', head tied to the embedding' : ''}`],
     ['positions', `${text.maxPositions}, rotary base ${text.ropeTheta}`],
+    ['KV cache', int8Kv === undefined ? 'fp32' : 'fp32 or int8'],
   ];
 }
 

@@ -9,6 +9,7 @@
  *            total_sequence_length i32 [] (the largest of seqlens_k, plus one), logit_indices i64 [n] (rows of the
  *            flattened [b*s] output that need logits), past_key.N / past_value.N f32 [b, numKvHeads, capacity, headDim]
  *            -> logits f32 [n, vocabSize], present_key.N / present_value.N (same shape and memory as their past_*).
+ *            The decoder for an int8 KV cache differs in the type of past_* and present_* alone.
  *            Rules of GroupQueryAttention on CPU: b > 1 only with s = 1; b = 1 with any s and any past.
  *
  * The manifest's `gpu` graphs differ in one thing: past_key.N, past_value.N, present_key.N and present_value.N are f16.

@@ -14,6 +14,8 @@ export const DEFAULT_BLOCK_SIZE = 32;
 /** Ways in which a decoder for prompts can be made. */
 export const PREFILL_FORMS = ['int8'] as const;
 export type PrefillForm = (typeof PREFILL_FORMS)[number];
+/** As what keys and values may be kept while a model is served. */
+export const KV_CACHE_KINDS = ['fp32', 'int8'] as const;
 export const PRECISIONS = ['fp32', 'fp16', 'int8', 'int4'] as const;
 
 const count = z.int().min(1);
@@ -84,6 +86,8 @@ export const manifestSchema = z.strictObject({
    * weights. Absent where prompts have none of their own.
    */
   prefill: z.strictObject({ decoder: z.string() }).optional(),
+  /** The decoder with an int8 KV cache, over the same weights; `thinkgate quantize-kv` adds it. */
+  int8Kv: z.strictObject({ decoder: z.string() }).optional(),
   /** float32 little-endian [hiddenSize], written at the end of every feature row of the tiled picture. */
   imageNewline: z.string().nullable(),
   chat: z.strictObject({
@@ -120,6 +124,7 @@ export const manifestSchema = z.strictObject({
 });
 
 export type Manifest = z.output<typeof manifestSchema>;
+export type KvCacheKind = (typeof KV_CACHE_KINDS)[number];
 export type Precision = Manifest['precision'];
 export type ToolCallFormat = (typeof TOOL_CALL_FORMATS)[number];
 export type VisionShape = z.output<typeof visionSchema>;

@@ -91,8 +91,9 @@ async function sha256Of(path: string): Promise<string> {
 }
 
 function referencedFiles(manifest: Manifest): string[] {
-  const { graphs, gpu, prefill, imageNewline, chat, tokenizer } = manifest;
-  const graphFiles = [graphs, ...(gpu ? [gpu] : [])].flatMap((files) => Object.values(files));
-  const paths = [...graphFiles, prefill?.decoder ?? null, imageNewline, chat.template, tokenizer];
+  const { graphs, gpu, prefill, int8Kv, imageNewline, chat, tokenizer } = manifest;
+  const variants = [graphs, gpu ?? {}, prefill ?? {}, int8Kv ?? {}];
+  const graphFiles = variants.flatMap((files): (string | null)[] => Object.values(files));
+  const paths = [...graphFiles, imageNewline, chat.template, tokenizer];
   return paths.filter((path) => path !== null);
 }

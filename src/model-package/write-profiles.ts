@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setJsonMember } from './json-member.ts';
 import { MANIFEST_FILE, manifestSchema } from './manifest.ts';
 import type { ThinkingProfiles } from './profile.ts';
 import { readPackage } from './read-package.ts';
+import { replaceFile } from './replace-file.ts';
 
 /**
  * Puts profiles into a package's manifest: those of the same name are replaced, everything else stays as it is, to the
@@ -17,18 +17,5 @@ export async function writeProfiles(dir: string, profiles: ThinkingProfiles): Pr
   const before = await readFile(path, 'utf8');
   const after = setJsonMember(before, 'profiles', { ...manifest.profiles, ...profiles });
   manifestSchema.parse(JSON.parse(after));
-  const scratch = join(dir, `.${MANIFEST_FILE}-${randomUUID()}`);
-  try {
-    const file = await open(scratch, 'wx');
-    try {
-      await file.writeFile(after);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(scratch, path);
-  } catch (error) {
-    await rm(scratch, { force: true });
-    throw error;
-  }
+  await replaceFile(path, after);
 }

@@ -94,7 +94,8 @@ function encodeNode(node: NodeProto): ProtoWriter {
   return writer.string(7, node.domain);
 }
 
-function encodeAttribute(name: string, value: AttributeValue): ProtoWriter {
+/** One named attribute of a node. */
+export function encodeAttribute(name: string, value: AttributeValue): ProtoWriter {
   const writer = new ProtoWriter().string(1, name);
   if ('float' in value) return writer.float(2, value.float).int(20, 1);
   if ('int' in value) return writer.int(3, value.int).int(20, 2);
@@ -103,7 +104,8 @@ function encodeAttribute(name: string, value: AttributeValue): ProtoWriter {
   return writer.int(20, 7);
 }
 
-function encodeTensor(tensor: TensorProto): ProtoWriter {
+/** One initializer. */
+export function encodeTensor(tensor: TensorProto): ProtoWriter {
   const writer = new ProtoWriter();
   for (const dim of tensor.dims) writer.int(1, dim);
   writer.int(2, DATA_TYPES[tensor.type]).string(8, tensor.name);

@@ -2,9 +2,8 @@
  * Writes the protobuf wire format: just the four encodings ONNX needs (varint, 32-bit, length-delimited, nested).
  * Source: https://protobuf.dev/programming-guides/encoding/.
  */
-const VARINT = 0;
-const LENGTH_DELIMITED = 2;
-const FIXED32 = 5;
+import { FIXED32, LENGTH_DELIMITED, type ProtoField, VARINT } from './proto-reader.ts';
+
 const utf8 = new TextEncoder();
 
 export class ProtoWriter {
@@ -33,14 +32,20 @@ export class ProtoWriter {
   bytes(field: number, value: Uint8Array): this {
     this.#tag(field, LENGTH_DELIMITED);
     this.#varint(value.length);
-    this.#reserve(value.length);
-    this.#bytes.set(value, this.#length);
-    this.#length += value.length;
+    this.#append(value);
     return this;
   }
 
   message(field: number, value: ProtoWriter): this {
     return this.bytes(field, value.finish());
+  }
+
+  /** A field as it was read. */
+  field({ number, wireType, content }: ProtoField): this {
+    this.#tag(number, wireType);
+    if (wireType === LENGTH_DELIMITED) this.#varint(content.length);
+    this.#append(content);
+    return this;
   }
 
   /** Everything written so far; a view that the next write may invalidate. */
@@ -50,6 +55,12 @@ export class ProtoWriter {
 
   #tag(field: number, wireType: number): void {
     this.#varint(field * 8 + wireType);
+  }
+
+  #append(value: Uint8Array): void {
+    this.#reserve(value.length);
+    this.#bytes.set(value, this.#length);
+    this.#length += value.length;
   }
 
   #varint(value: number): void {

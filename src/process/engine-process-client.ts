@@ -148,7 +148,10 @@ export class EngineProcessClient {
     this.#limits = limits;
     this.#state = 'ready';
     const { name, log, onReady } = this.#options;
-    log('info', `${name} ready: ONNX Runtime ${runtimeVersion}, ${backend} backend, on ${device}`);
+    log(
+      'info',
+      `${name} ready: ONNX Runtime ${runtimeVersion}, ${backend} backend, on ${device}, ${limits.kvCacheType} KV cache`,
+    );
     if (deviceReason !== null) log('info', `${name}: on ${device}: ${deviceReason}`);
     if (fallbackReason !== null) {
       log('warn', `${name}: the primary backend is not in use: ${fallbackReason}`);

@@ -38,6 +38,7 @@ async function load(message: LoadMessage): Promise<void> {
     numSlots: settings.numSlots,
     slotCapacity: settings.slotCapacity,
     prefillGraph: settings.prefillGraph,
+    kvCache: settings.kvCache,
   });
   const { tokenTable, silentIds } = message;
   const grammars = new GrammarService({ tokenTable, silentIds, eos: manifest.tokens.eos });

@@ -3,7 +3,7 @@ import type { ReuseOptions } from '../engine/engine.ts';
 import type { EngineCounts, GenerationRequest } from '../engine/generation.ts';
 import type { ModelLimits } from '../engine/model-runner.ts';
 import type { AddressedEvent } from '../engine/outbox.ts';
-import type { Manifest } from '../model-package/manifest.ts';
+import type { KvCacheKind, Manifest } from '../model-package/manifest.ts';
 import type { DeviceRequest } from '../runtime/device-request.ts';
 import type { ProtocolTokens } from '../thinking/protocol-tokens.ts';
 
@@ -26,6 +26,7 @@ export interface EngineSettings {
   readonly speculates: boolean;
   /** Whether a package's decoder for prompts is used. */
   readonly prefillGraph: boolean;
+  readonly kvCache: KvCacheKind;
   readonly reuse: ReuseOptions;
 }
 

@@ -8,7 +8,7 @@ import type {
   PrefixCopy,
   TiledImage,
 } from '../engine/model-runner.ts';
-import type { Manifest } from '../model-package/manifest.ts';
+import type { KvCacheKind, Manifest } from '../model-package/manifest.ts';
 import { Decoder } from './decoder.ts';
 import { Embedder, type EmbeddingRows } from './embedder.ts';
 import { checkGraph, type GraphKind } from './graph-check.ts';
@@ -37,6 +37,13 @@ export interface ModelRunnerOptions {
   readonly slotCapacity: number;
   /** Whether prompts are computed by a decoder of their own, where the package has one; true by default. */
   readonly prefillGraph?: boolean;
+  /** As what keys and values are kept; fp32 unless given. */
+  readonly kvCache?: KvCacheKind | undefined;
+}
+
+/** A package's model, whose cache can be looked into. */
+export interface PackageRunner extends ModelRunner {
+  readonly cache: KvCache;
 }
 
 interface Disposable {
@@ -45,12 +52,13 @@ interface Disposable {
 
 /**
  * Loads a package's graphs and sets up the KV cache.
- * @throws RuntimeError when a graph cannot be loaded or the slots do not fit the model
+ * @throws RuntimeError when a graph cannot be loaded, the package has none for the KV cache asked for, or the slots do
+ * not fit the model
  */
-export async function openModelRunner(options: ModelRunnerOptions): Promise<ModelRunner> {
-  const { manifest, backend, numSlots, slotCapacity } = options;
+export async function openModelRunner(options: ModelRunnerOptions): Promise<PackageRunner> {
+  const { manifest, backend, numSlots, slotCapacity, kvCache = 'fp32' } = options;
   const { text } = manifest;
-  const graphs = graphsFor(manifest, backend.device);
+  const graphs = graphsFor(manifest, { device: backend.device, kvCache });
   if (numSlots < 1)
     throw new RuntimeError(`The number of slots must be 1 or more, got ${numSlots}.`);
   if (slotCapacity < 1 || slotCapacity > text.maxPositions) {
@@ -66,7 +74,13 @@ export async function openModelRunner(options: ModelRunnerOptions): Promise<Mode
     opened.push(cache);
     const embed = await openGraph(options, { kind: 'embed', file: graphs.embed }, opened);
     return new OnnxModelRunner({
-      limits: { vocabSize: text.vocabSize, hiddenSize: text.hiddenSize, numSlots, slotCapacity },
+      limits: {
+        vocabSize: text.vocabSize,
+        hiddenSize: text.hiddenSize,
+        numSlots,
+        slotCapacity,
+        kvCacheType: cache.elementType,
+      },
       cache,
       decoder,
       prompts: (await openPrefill(options, cache.elementType, opened)) ?? decoder,
@@ -135,13 +149,17 @@ interface Parts {
   readonly vision: VisionEncoder | undefined;
 }
 
-class OnnxModelRunner implements ModelRunner {
+class OnnxModelRunner implements PackageRunner {
   readonly limits: ModelLimits;
   readonly #parts: Parts;
 
   constructor(parts: Parts) {
     this.limits = parts.limits;
     this.#parts = parts;
+  }
+
+  get cache(): KvCache {
+    return this.#parts.cache;
   }
 
   encodeTiles(

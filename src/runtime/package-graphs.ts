@@ -1,11 +1,27 @@
-import type { Manifest } from '../model-package/manifest.ts';
+import type { KvCacheKind, Manifest } from '../model-package/manifest.ts';
 import { type Device, RuntimeError } from './session.ts';
 
+interface Circumstances {
+  /** null for the CPU. */
+  readonly device: Device | null;
+  readonly kvCache: KvCacheKind;
+}
+
 /**
- * The graphs in float16 where the device computes in it. WebGPU also runs the CPU's; CUDA's attention has no kernel for
- * their float32.
+ * On a device the graphs in float16, where it computes in it. WebGPU also runs the CPU's; CUDA's attention has no kernel
+ * for their float32. An int8 KV cache has a decoder of its own, for the CPU.
+ * @throws RuntimeError when the package has no graphs for what is asked
  */
-export function graphsFor({ graphs, gpu }: Manifest, device: Device | null): Manifest['graphs'] {
+export function graphsFor(
+  { graphs, gpu, int8Kv }: Manifest,
+  { device, kvCache }: Circumstances,
+): Manifest['graphs'] {
+  if (kvCache === 'int8') {
+    if (device !== null)
+      throw new RuntimeError(`An int8 KV cache is the CPU's, not ${device.kind}'s.`);
+    if (int8Kv !== undefined) return { ...graphs, decoder: int8Kv.decoder };
+    throw new RuntimeError('The package has no decoder graph for an int8 KV cache.');
+  }
   if (device === null) return graphs;
   if (gpu !== undefined && device.hasFloat16) return gpu;
   if (device.kind === 'webgpu') return graphs;

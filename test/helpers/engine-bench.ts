@@ -67,6 +67,7 @@ export class EngineBench {
         hiddenSize: HIDDEN_SIZE,
         numSlots,
         slotCapacity,
+        kvCacheType: 'float32',
       },
       imageTokenId: IMAGE,
       speculates: options.speculates ?? false,

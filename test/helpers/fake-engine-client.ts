@@ -20,7 +20,7 @@ export type Script = (
 /** Plays a script per request and keeps the requests it was given. */
 export class FakeEngineClient implements EngineClient {
   readonly requests: GenerationRequest[] = [];
-  readonly limits = { slotCapacity: 256, vocabSize: 300 };
+  readonly limits = { slotCapacity: 256, vocabSize: 300, kvCacheType: 'float32' };
   state: EngineStatus['state'] = 'ready';
   /** Streams that were ended, by themselves or early. */
   numEnded = 0;

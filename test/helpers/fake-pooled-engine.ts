@@ -10,7 +10,13 @@ import { FakeEngineClient, finishEvent } from './fake-engine-client.ts';
 
 /** An engine process that says what the test has it say, and dies and comes back when told to. */
 export class FakePooledEngine implements PooledEngine {
-  readonly limits = { vocabSize: 300, hiddenSize: 4, numSlots: 2, slotCapacity: 256 };
+  readonly limits = {
+    vocabSize: 300,
+    hiddenSize: 4,
+    numSlots: 2,
+    slotCapacity: 256,
+    kvCacheType: 'float32',
+  };
   readonly requests: GenerationRequest[] = [];
   readonly answeredNow: string[] = [];
   readonly #pending = new PendingRequests();

@@ -13,14 +13,23 @@ export function embedTokens(model: TinyModel, tokenIds: ArrayLike<number>): numb
   ]);
 }
 
-/** Logits after the last row. */
-export function referenceLogits(model: TinyModel, rows: readonly (readonly number[])[]): number[] {
+/** What a cache keeps of a token's keys or values of all heads. */
+export type Stored = (values: number[], layer: number, kind: 'key' | 'value') => number[];
+
+/** Logits after the last row. @param stored what attention reads of every token, its own included */
+export function referenceLogits(
+  model: TinyModel,
+  rows: readonly (readonly number[])[],
+  stored: Stored = (values) => values,
+): number[] {
   let hidden = rows.map((row) => [...row]);
-  for (const layer of model.layers) {
+  for (const [index, layer] of model.layers.entries()) {
     const { numHeads, numKvHeads, headDim } = model.shape;
     const queries = hidden.map((row, at) => rotate(model, multiply(row, layer.query), at));
-    const keys = hidden.map((row, at) => rotate(model, multiply(row, layer.key), at));
-    const values = hidden.map((row) => multiply(row, layer.value));
+    const keys = hidden.map((row, at) =>
+      stored(rotate(model, multiply(row, layer.key), at), index, 'key'),
+    );
+    const values = hidden.map((row) => stored(multiply(row, layer.value), index, 'value'));
     hidden = hidden.map((row, at) => {
       const attended = Array.from({ length: numHeads }, (_, head) => {
         const from = Math.floor((head * numKvHeads) / numHeads) * headDim;

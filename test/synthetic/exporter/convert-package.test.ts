@@ -250,6 +250,7 @@ describe('a package', () => {
       /^architecture +r4b \(RForConditionalGeneration\)$/m,
       /^parameters +[\d,]+, stored as F32 in the checkpoint$/m,
       /^ {2}heads +4 of 16, 2 for keys and values$/m,
+      /^ {2}KV cache +fp32$/m,
       /^ {2}tile +30 px in patches of 7: 4x4 = 16 features$/m,
       /^ {2}picture token +<image> = 267$/m,
       /^ {2}auto \(default\) +starts "<think>"$/m,

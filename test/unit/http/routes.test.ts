@@ -33,6 +33,7 @@ test('GET /v1/models lists the model with what it can do, then its names with a 
       profiles: { economy: { threshold: 0.8 } },
     },
     precision: 'fp32',
+    kv_cache: 'float32',
     type: 'model',
     display_name: 'test-model',
   });

@@ -1,0 +1,96 @@
+import { writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { readDataset } from '../evaluation/dataset/read-dataset.ts';
+import { promptContent } from '../evaluation/prompts.ts';
+import { readPackage } from '../model-package/read-package.ts';
+import { builtinPrompts } from '../quality/int8-kv/builtin-prompts.ts';
+import type { CalibrationPrompt } from '../quality/int8-kv/prompts.ts';
+import { quantizeKv } from '../quality/int8-kv/quantize-kv.ts';
+import { formatInt8KvReport } from '../quality/int8-kv/report-table.ts';
+import { openBackend } from '../runtime/backend.ts';
+import { countProgress, ProgressBar } from '../terminal/progress-bar.ts';
+import { decimal, integer } from './evaluation-options.ts';
+
+interface QuantizeKvFlags {
+  readonly questions?: string;
+  readonly limit: number;
+  readonly maxTokens: number;
+  readonly headroom: number;
+  readonly threads: number;
+}
+
+/** Adds `thinkgate quantize-kv <package>`. */
+export function registerQuantizeKv(program: Command): void {
+  program
+    .command('quantize-kv')
+    .description('add a decoder with an int8 KV cache to a model package, and report what it costs')
+    .argument('<package>', 'package folder')
+    .option(
+      '--questions <file>',
+      'prompts like those you serve, as `eval` reads them (default: some that are built in)',
+    )
+    .option('--limit <count>', 'questions played, from all over the file', integer(2), 32)
+    .option('--max-tokens <count>', 'most tokens the model writes after each', integer(0), 64)
+    .option(
+      '--headroom <factor>',
+      'times the largest key or value seen that is not yet clipped',
+      decimal(0.1, 10),
+      1.25,
+    )
+    .option('--threads <count>', 'threads inside one operator', integer(1), availableParallelism())
+    .action(runQuantizeKv);
+}
+
+async function runQuantizeKv(packageDir: string, flags: QuantizeKvFlags): Promise<void> {
+  const { manifest } = await readPackage(packageDir);
+  const prompts =
+    flags.questions === undefined
+      ? builtinPrompts(manifest.vision)
+      : await questionPrompts(flags.questions, flags.limit);
+  const { backend } = await openBackend('auto');
+  const abort = new AbortController();
+  const interrupt = (): void => abort.abort(new Error('Interrupted; the package is as it was.'));
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  const bar = new ProgressBar(process.stderr);
+  try {
+    const report = await quantizeKv({
+      packageDir,
+      backend,
+      prompts,
+      numThreads: flags.threads,
+      headroom: flags.headroom,
+      maxTokens: flags.maxTokens,
+      onProgress: (done, total) => bar.update(countProgress(done, total, '')),
+      signal: abort.signal,
+    }).finally(() => bar.end());
+    const file = `${resolve(packageDir)}.kv8.report.json`;
+    await writeFile(file, `${JSON.stringify(report, null, 2)}\n`);
+    process.stdout.write(
+      `${formatInt8KvReport(report)}\nadded ${report.file} to ${packageDir}: serve it with --kv-cache int8\nwrote ${file}\n`,
+    );
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  }
+}
+
+/** Questions at even distances, so that a file sorted by task is covered. */
+async function questionPrompts(path: string, limit: number): Promise<CalibrationPrompt[]> {
+  const { questions } = await readDataset(path, { categoryField: 'category' });
+  const count = Math.min(limit, questions.length);
+  const chosen = Array.from(
+    { length: count },
+    (_, index) =>
+      questions.slice(Math.floor((index * questions.length) / count), questions.length)[0],
+  ).filter((question) => question !== undefined);
+  return Promise.all(
+    chosen.map(async (question): Promise<CalibrationPrompt> => {
+      const parts = await promptContent(question, 'auto');
+      const content = parts.map((part) =>
+        part.type === 'text' ? part : ({ type: 'image', source: part.image_url.url } as const),
+      );
+      return { name: question.id, messages: [{ role: 'user', content }] };
+    }),
+  );
+}
