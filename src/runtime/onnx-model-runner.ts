@@ -15,6 +15,7 @@ import { checkGraph, type GraphKind } from './graph-check.ts';
 import type { CacheElementType, KvCache } from './kv-cache.ts';
 import { openKvCache } from './open-kv-cache.ts';
 import { graphsFor } from './package-graphs.ts';
+import { productsSaturate } from './product-check.ts';
 import { type Backend, RuntimeError, type Session } from './session.ts';
 import {
   checkDecodeRows,
@@ -95,7 +96,7 @@ export async function openModelRunner(options: ModelRunnerOptions): Promise<Pack
 
 async function openGraph(
   options: ModelRunnerOptions,
-  { kind, file }: { kind: GraphKind; file: string },
+  { kind, file, exactProducts }: { kind: GraphKind; file: string; exactProducts?: boolean },
   opened: Disposable[],
 ): Promise<Session> {
   const { packageDir, manifest, backend, numThreads } = options;
@@ -104,6 +105,7 @@ async function openGraph(
     numThreads: kind === 'embed' ? 1 : numThreads,
     keepBindings: kind !== 'vision',
     restsBetweenRuns: kind === 'vision' || kind === 'prefill',
+    exactProducts: exactProducts ?? false,
   });
   opened.push(session);
   checkGraph(session, { kind, file, numLayers: manifest.text.numLayers });
@@ -120,7 +122,9 @@ async function openPrefill(
   const file = manifest.prefill?.decoder;
   if (!prefillGraph || file === undefined) return undefined;
   if (backend.device !== null || elementType !== 'float32') return undefined;
-  const session = await openGraph(options, { kind: 'prefill', file }, opened);
+  const exactProducts = await productsSaturate(backend);
+  if (exactProducts && backend.name === 'stock') return undefined;
+  const session = await openGraph(options, { kind: 'prefill', file, exactProducts }, opened);
   return new Decoder(session, 1, manifest.text);
 }
 

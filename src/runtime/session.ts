@@ -49,6 +49,8 @@ export interface SessionOptions {
    * the sessions that run next. Waking them costs some 60 µs.
    */
   readonly restsBetweenRuns?: boolean;
+  /** True where 8-bit products must not be summed in 16 bits (see product-check.ts). Only `ffi` can do that. */
+  readonly exactProducts?: boolean;
 }
 
 export interface Session {

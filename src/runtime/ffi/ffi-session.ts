@@ -68,15 +68,14 @@ export async function openFfiSession(
  * and a device leaves them little to do. How long they spin on after a run is bounded, since another session may need the core: by default it is up to 0.3 s.
  */
 function configEntries(
-  { numThreads, restsBetweenRuns }: SessionOptions,
+  { numThreads, restsBetweenRuns, exactProducts }: SessionOptions,
   provider: Provider | null,
 ): [string, string][] {
   return [
     ['session.intra_op.allow_spinning', numThreads > 1 && provider === null ? '1' : '0'],
     ['session.intra_op.spin_duration_us', String(SPIN_MICROSECONDS)],
     ['session.force_spinning_stop', restsBetweenRuns ? '1' : '0'],
-    // Where a CPU's 8-bit products would saturate (AVX2 without VNNI), the runtime takes the slower exact ones.
-    ['session.x64quantprecision', '1'],
+    ['session.x64quantprecision', exactProducts ? '1' : '0'],
   ];
 }
 
