@@ -44,11 +44,16 @@ export interface Admission {
   readonly admit: readonly string[];
 }
 
+export interface PromptPiece {
+  readonly id: string;
+  readonly numTokens: number;
+}
+
 /** What one engine step does, in this order. */
 export interface StepPlan {
   readonly vision: { readonly id: string; readonly numTiles: number } | null;
   /** Pieces of prompts, `prefillChunk` tokens together. */
-  readonly prefill: readonly { readonly id: string; readonly numTokens: number }[];
+  readonly prefill: readonly PromptPiece[];
   /** Sequences that make one token together. */
   readonly decode: readonly string[];
 }
@@ -114,7 +119,7 @@ function cheapest(running: readonly RunningView[]): string | null {
 export function planStep(running: readonly RunningView[], limits: StepLimits): StepPlan {
   const prompts = running.filter(({ phase }) => phase !== 'decode');
   const [oldest, ...younger] = prompts;
-  const prefill: { id: string; numTokens: number }[] = [];
+  const prefill: PromptPiece[] = [];
   let left = limits.prefillChunk;
   const kept = Math.ceil(limits.prefillChunk / 2);
   for (const { id, phase, numPromptTokensLeft } of oldest === undefined ? [] : younger) {
@@ -134,9 +139,19 @@ export function planStep(running: readonly RunningView[], limits: StepLimits): S
       oldest?.phase === 'vision'
         ? { id: oldest.id, numTiles: Math.min(limits.tilesPerStep, oldest.numTilesLeft) }
         : null,
-    prefill,
+    prefill: thinkersLast(prefill, running),
     decode: running.filter(({ phase }) => phase === 'decode').map(({ id }) => id),
   };
+}
+
+/** A thought may begin a piece later: who is known to think goes behind those who may answer directly. */
+function thinkersLast(
+  pieces: readonly PromptPiece[],
+  running: readonly RunningView[],
+): PromptPiece[] {
+  const thinkers = new Set(running.filter(({ thinks }) => thinks).map(({ id }) => id));
+  const thinks = ({ id }: PromptPiece): boolean => thinkers.has(id);
+  return [...pieces.filter((piece) => !thinks(piece)), ...pieces.filter(thinks)];
 }
 
 /** Slots for thinkers unless the operator says otherwise: one in four is kept for direct answers. */

@@ -201,6 +201,21 @@ const CASES: readonly Case[] = [
     },
   },
   {
+    name: 'takes the prompts of thinkers last',
+    running: [
+      { ...prefilling('a', 20), thinks: true },
+      { ...prefilling('b', 10), thinks: true },
+      prefilling('c', 30),
+    ],
+    plan: {
+      prefill: [
+        { id: 'c', numTokens: 30 },
+        { id: 'a', numTokens: 20 },
+        { id: 'b', numTokens: 10 },
+      ],
+    },
+  },
+  {
     name: 'encodes some tiles a step, and a short prompt meanwhile',
     running: [seeing('a', 5), prefilling('b', 10), prefilling('c', 300), seeing('d', 1)],
     plan: { vision: { id: 'a', numTiles: 2 }, prefill: [{ id: 'b', numTokens: 10 }] },
