@@ -2,7 +2,7 @@ import type { Protocol } from '../model-package/protocol.ts';
 import type { ProtocolTokens } from '../thinking/protocol-tokens.ts';
 import { deadlineOf } from './deadline.ts';
 import { Decoding } from './decoding.ts';
-import { createEntry, type Entry, hasMask } from './entry.ts';
+import { createEntry, type Entry, hasMask, waitForMasks } from './entry.ts';
 import { FeatureCache } from './feature-cache.ts';
 import type {
   EngineCounts,
@@ -17,11 +17,18 @@ import { PrefillPace, type PrefillPaceOptions } from './prefill-pace.ts';
 import { PromptProcessor } from './prompt-processor.ts';
 import { requestProblem } from './request-problem.ts';
 import { Roster } from './roster.ts';
-import { planAdmission, planStep, type StepLimits, type StepPlan } from './scheduler.ts';
-import { viewOf, waitingViewOf } from './sequence-view.ts';
+import {
+  planAdmission,
+  planLatecomers,
+  planStep,
+  type StepLimits,
+  type StepPlan,
+  tokensOf,
+} from './scheduler.ts';
+import { deadlineViewOf, viewOf, waitingViewOf } from './sequence-view.ts';
 import { SlotPool } from './slot-pool.ts';
 import { StepMeter } from './step-meter.ts';
-import { type OpenConstraint, waitForConstraints } from './token-constraint.ts';
+import type { OpenConstraint } from './token-constraint.ts';
 
 export interface EngineOptions {
   readonly runner: ModelRunner;
@@ -164,7 +171,7 @@ export class Engine {
     const { limits, now } = this.#options;
     const started = now();
     this.#dropAborted();
-    await this.#waitForConstraints();
+    await waitForMasks(this.#roster);
     this.#keepDeadlines();
     this.#admit();
     this.#outbox.flush();
@@ -176,19 +183,13 @@ export class Engine {
     // What is decoded is settled before the prompts move on: a new stream's first token does not wait for others'.
     const streams = this.#entries(plan.decode).filter(hasMask);
     await this.#advancePrompts(plan);
+    if (streams.length > 0) await this.#takeLatecomers(prefillChunk - tokensOf(plan.prefill));
     this.#outbox.flush();
     await this.#decoding.step(streams.filter(({ sequence }) => sequence.status === 'running'));
     this.#meter.step(now() - started, streams.length);
     // Else the counts travel with the next step's events.
     const { length } = running;
     if (length === 0 || streams.length < length) this.#outbox.countsChanged();
-  }
-
-  /** One whose constraint is not ready in time goes without a token, or without a slot, in this step. */
-  async #waitForConstraints(): Promise<void> {
-    const { running, waiting } = this.#roster;
-    const entries = running.length > 0 ? running : waiting;
-    await waitForConstraints(entries.map(({ sequence: { guard } }) => guard?.constraint ?? null));
   }
 
   #admit(): void {
@@ -209,17 +210,11 @@ export class Engine {
 
   /** Requests whose time is over end; those that think and have just enough left for an answer turn to it. */
   #keepDeadlines(): void {
+    const { exit } = this.#options.tokens;
     for (const entry of this.#roster.all) {
-      const { sequence, clock } = entry;
-      const { timeoutMs, thinking } = sequence.request;
-      const deadline = deadlineOf({
-        timeoutMs,
-        elapsedMs: clock.elapsedMs,
-        answerTokens: this.#options.tokens.exit.length + thinking.answerFloor,
-        msPerToken: clock.msPerToken(sequence.numGenerated),
-      });
+      const deadline = deadlineOf(deadlineViewOf(entry, exit.length));
       if (deadline === 'passed') this.#finish(entry, 'timeout', {});
-      else if (deadline === 'near') sequence.thinking.answerNow('deadline');
+      else if (deadline === 'near') entry.sequence.thinking.answerNow('deadline');
     }
   }
 
@@ -229,7 +224,7 @@ export class Engine {
   }
 
   /** The step's pieces of prompts: some tiles of a picture, chunks of tokens. */
-  async #advancePrompts({ vision, prefill }: StepPlan): Promise<void> {
+  async #advancePrompts({ vision, prefill }: Omit<StepPlan, 'decode'>): Promise<void> {
     for (const entry of this.#entries(vision === null ? [] : [vision.id])) {
       await this.#guarded(entry, () => this.#prompts.encode(entry, vision?.numTiles ?? 0));
     }
@@ -240,6 +235,14 @@ export class Engine {
         this.#outbox.flush();
       }
     }
+  }
+
+  /** Who came while prompts were processed, and is likely short, does not wait for the step's tokens as well. */
+  async #takeLatecomers(numTokens: number): Promise<void> {
+    if (this.#roster.waiting.length === 0) return;
+    this.#admit();
+    const prefill = planLatecomers(this.#roster.running.map(viewOf), numTokens);
+    await this.#advancePrompts({ vision: null, prefill });
   }
 
   /** Does a piece of one sequence's work; its failure is that sequence's alone. */

@@ -4,7 +4,7 @@ import type { GenerationRequest } from './generation.ts';
 import { Sequence } from './sequence.ts';
 import { SequenceClock } from './sequence-clock.ts';
 import { SequenceEvents } from './sequence-events.ts';
-import { isReady, type TokenConstraint } from './token-constraint.ts';
+import { isReady, type TokenConstraint, waitForConstraints } from './token-constraint.ts';
 
 /** A sequence with what accompanies it through the engine. */
 export interface Entry {
@@ -40,6 +40,21 @@ export function createEntry(request: GenerationRequest, options: EngineOptions):
 /** Whether it is known what may be written next. */
 export function hasMask({ sequence }: Entry): boolean {
   return isReady(sequence.guard?.constraint ?? null);
+}
+
+/**
+ * Waits a little for what may be written next, in the sequences that run or, where none does, in those that wait. One of
+ * which it is not known in time goes without a token, or without a slot, in the step at hand.
+ */
+export async function waitForMasks({
+  running,
+  waiting,
+}: {
+  readonly running: readonly Entry[];
+  readonly waiting: readonly Entry[];
+}): Promise<void> {
+  const entries = running.length > 0 ? running : waiting;
+  await waitForConstraints(entries.map(({ sequence: { guard } }) => guard?.constraint ?? null));
 }
 
 function constraintOf(

@@ -144,6 +144,26 @@ export function planStep(running: readonly RunningView[], limits: StepLimits): S
   };
 }
 
+/**
+ * Prompts that a step takes on after those it planned, before its tokens: of those who may answer directly, whole, as
+ * many as fit. Pure.
+ * @param numTokens what is left of the step's prompt tokens
+ */
+export function planLatecomers(running: readonly RunningView[], numTokens: number): PromptPiece[] {
+  const pieces: PromptPiece[] = [];
+  let left = numTokens;
+  for (const { id, phase, thinks, numPromptTokensLeft } of running) {
+    if (phase !== 'prefill' || thinks || numPromptTokensLeft > left) continue;
+    pieces.push({ id, numTokens: numPromptTokensLeft });
+    left -= numPromptTokensLeft;
+  }
+  return pieces;
+}
+
+export function tokensOf(pieces: readonly PromptPiece[]): number {
+  return pieces.reduce((sum, { numTokens }) => sum + numTokens, 0);
+}
+
 /** A thought may begin a piece later: who is known to think goes behind those who may answer directly. */
 function thinkersLast(
   pieces: readonly PromptPiece[],

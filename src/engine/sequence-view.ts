@@ -1,3 +1,4 @@
+import type { DeadlineView } from './deadline.ts';
 import type { Entry } from './entry.ts';
 import type { RunningView, WaitingView } from './scheduler.ts';
 
@@ -19,5 +20,16 @@ export function viewOf({ sequence }: Entry): RunningView {
     thinks: sequence.thinks,
     // Once is enough: nobody computes the same again and again.
     parkingCost: sequence.wasParked ? null : sequence.numCached,
+  };
+}
+
+/** @param exitTokens of the text that ends the thinking */
+export function deadlineViewOf({ sequence, clock }: Entry, exitTokens: number): DeadlineView {
+  const { timeoutMs, thinking } = sequence.request;
+  return {
+    timeoutMs,
+    elapsedMs: clock.elapsedMs,
+    answerTokens: exitTokens + thinking.answerFloor,
+    msPerToken: clock.msPerToken(sequence.numGenerated),
   };
 }

@@ -39,6 +39,24 @@ function ends(bench: EngineBench, jobs: readonly Job[]): Promise<string[]> {
 }
 
 describe('Engine: thinkers and direct answers', () => {
+  it('begins an answer that came during another prompt before the tokens of the step', async () => {
+    const kinds: string[] = [];
+    let late: Promise<unknown> | undefined;
+    const bench: EngineBench = new EngineBench({
+      prefillChunk: 32,
+      onCall: (call) => {
+        kinds.push(call.kind === 'prefill' ? `prefill ${call.key}` : call.kind);
+        if (call.kind === 'prefill' && call.key === 2) late ??= bench.submit(answers(3));
+      },
+    });
+    const first = bench.submit(thinks(1, 20, { thinking: THINK }));
+    while (!kinds.includes('decode')) await new Promise((resolve) => setImmediate(resolve));
+    await bench.submit(thinks(2, 5, { thinking: THINK }));
+    await Promise.all([first, late]);
+    const at = kinds.indexOf('prefill 2');
+    assert.deepEqual(kinds.slice(at, at + 3), ['prefill 2', 'prefill 3', 'decode']);
+  });
+
   it('tells a first token before it begins with the next prompt', async () => {
     const seen: number[] = [];
     const bench: EngineBench = new EngineBench({

@@ -4,6 +4,7 @@ import {
   type Admission,
   defaultMaxThinkers,
   planAdmission,
+  planLatecomers,
   planStep,
   type RunningView,
   type StepPlan,
@@ -243,4 +244,22 @@ describe('planStep', () => {
       });
     });
   }
+});
+
+describe('planLatecomers', () => {
+  it('takes whole prompts of those who may answer directly, as many as fit', () => {
+    const running = [
+      decoding('a'),
+      prefilling('b', 60),
+      { ...prefilling('c', 10), thinks: true },
+      prefilling('d', 50),
+      seeing('e', 1),
+      prefilling('f', 30),
+    ];
+    assert.deepEqual(planLatecomers(running, 100), [
+      { id: 'b', numTokens: 60 },
+      { id: 'f', numTokens: 30 },
+    ]);
+    assert.deepEqual(planLatecomers(running, 0), []);
+  });
 });
