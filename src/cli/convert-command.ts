@@ -1,6 +1,3 @@
-import { writeFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
-import { dirname, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { convertCheckpoint } from '../exporter/convert-checkpoint.ts';
 import type { StorageError } from '../exporter/weights/tensor-groups.ts';
@@ -15,14 +12,9 @@ import {
   type Precision,
   type PrefillForm,
 } from '../model-package/manifest.ts';
-import {
-  type DecoderQuality,
-  measureQuality,
-  type QualityReport,
-} from '../quality/measure-quality.ts';
-import { formatReport } from '../quality/report-table.ts';
-import { openBackend } from '../runtime/backend.ts';
+import { readTrialPrompts, type TrialPrompt } from '../quality/float16/prompts.ts';
 import { bytesProgress, ProgressBar } from '../terminal/progress-bar.ts';
+import { writeReport } from './conversion-report.ts';
 
 interface ConvertFlags {
   readonly out: string;
@@ -34,6 +26,7 @@ interface ConvertFlags {
   readonly protocol?: string;
   readonly force?: boolean;
   readonly report?: boolean;
+  readonly prompts?: string;
 }
 
 /** Adds `thinkgate convert <checkpoint>`. */
@@ -69,12 +62,20 @@ export function registerConvert(program: Command): void {
       ).choices(PREFILL_FORMS),
     )
     .option('--force', 'replace an existing package')
-    .option('--report', 'measure what the precision costs and write <package>.report.json')
+    .option(
+      '--report',
+      'measure what the precision costs, and float16 on a GPU; write <package>.report.json',
+    )
+    .option(
+      '--prompts <file>',
+      "the report's prompts for float16, as JSON lines (default: some built in)",
+    )
     .action(runConvert);
 }
 
 async function runConvert(checkpointDir: string, flags: ConvertFlags): Promise<void> {
-  const { out: outDir, report, ...rest } = flags;
+  const { out: outDir, report, prompts: _, ...rest } = flags;
+  const prompts = await promptsFor(flags);
   const blockSize = blockSizeOf(flags);
   const abort = new AbortController();
   const interrupt = (): void => abort.abort(new Error('The conversion was interrupted.'));
@@ -94,7 +95,10 @@ async function runConvert(checkpointDir: string, flags: ConvertFlags): Promise<v
       signal: abort.signal,
     }).finally(() => bar.end());
     process.stdout.write(summary(manifest, outDir));
-    if (report) await writeReport(checkpointDir, flags, { errors, signal: abort.signal });
+    if (report) {
+      const { signal } = abort;
+      await writeReport({ checkpointDir, manifest, outDir, prompts, errors, signal });
+    }
   } finally {
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
   }
@@ -104,34 +108,14 @@ function blockSizeOf({ blockSize }: ConvertFlags): BlockSize | undefined {
   return BLOCK_SIZES.find((size) => String(size) === blockSize);
 }
 
-/** Prints the report and leaves it beside the package; it is no part of it. */
-async function writeReport(
-  checkpointDir: string,
-  flags: ConvertFlags,
-  { errors: tensors, signal }: { errors: readonly StorageError[]; signal: AbortSignal },
-): Promise<void> {
-  const { precision, prefill } = flags;
-  const path = resolve(flags.out);
-  const { backend } = await openBackend('auto');
-  const measure = (what: string, int8Linears: boolean): Promise<DecoderQuality> =>
-    measureQuality({
-      checkpointDir,
-      precision,
-      blockSize: blockSizeOf(flags),
-      int8Linears,
-      backend,
-      signal,
-      scratchParent: dirname(path),
-      numThreads: availableParallelism(),
-      onProgress: (done, total) =>
-        process.stderr.write(`${what}: measured ${done} of ${total} layers\n`),
-    });
-  const decoder = await measure('decoder', false);
-  const prompts = prefill && (await measure('decoder for prompts', true));
-  const report: QualityReport = { ...decoder, precision, prefill: prompts, tensors };
-  const file = `${path}.report.json`;
-  await writeFile(file, `${JSON.stringify(report, null, 2)}\n`);
-  process.stdout.write(`\n${formatReport(report)}\nwrote ${file}\n`);
+/** Read before the conversion, which takes longer than finding a mistake in them. */
+async function promptsFor(flags: ConvertFlags): Promise<TrialPrompt[]> {
+  if (flags.prompts === undefined) return [];
+  if (!flags.report) throw new Error('--prompts are for the --report, which was not asked for');
+  if (flags.precision === 'fp32' || !flags.gpu) {
+    throw new Error('--prompts try float16 on a GPU, for which this package would have no graphs');
+  }
+  return readTrialPrompts(flags.prompts);
 }
 
 function summary(manifest: Manifest, outDir: string): string {

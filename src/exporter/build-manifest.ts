@@ -50,8 +50,8 @@ export function buildManifest(parts: ManifestParts): Manifest {
     vision: vision && visionShape(vision),
     tokens: { image: vision?.image.tokenId ?? null, eos: config.eosTokenIds },
     graphs: { ...GRAPH_FILES, vision: vision && GRAPH_FILES.vision },
-    gpu: parts.gpu ? { ...GPU_GRAPH_FILES, vision: vision && GPU_GRAPH_FILES.vision } : undefined,
-    ...(parts.prefill ? { prefill: PREFILL_GRAPH_FILES } : {}),
+    ...(parts.gpu && { gpu: { ...GPU_GRAPH_FILES, vision: vision && GPU_GRAPH_FILES.vision } }),
+    ...(parts.prefill && { prefill: PREFILL_GRAPH_FILES }),
     imageNewline: vision && NEWLINE_FILE,
     chat: {
       template: TEMPLATE_FILE,

@@ -51,9 +51,14 @@ export interface ModelGraphsOptions {
   readonly measure: boolean;
 }
 
+/** How the vision tower's linears are stored: it loses more from 4 bits than it saves. */
+export function visionForm(precision: Precision): Precision {
+  return precision === 'int4' ? 'int8' : precision;
+}
+
 /**
  * Builds the graphs; the weights are only placed, not read. The embedding and the decoder share one data file, since a
- * tied embedding is the head's weight. A vision tower loses more from 4 bits than it saves, so its linears stay at 8.
+ * tied embedding is the head's weight.
  *
  * The GPU's graphs read the same weights. What only they need (norms, biases and scales in half precision) has files of
  * its own, so that the others do not depend on whether there are such graphs. The same goes for the decoder for prompts.
@@ -131,8 +136,10 @@ function targetGraphs(
     target,
   });
   if (config.vision === null || stores.vision === undefined) return [[files.decoder, decoder]];
-  const form = precision === 'int4' ? 'int8' : precision;
-  const vision = visionGraph({ weights: stores.vision.weights, form, ...config.vision, target });
+  const vision = visionGraph({
+    ...{ weights: stores.vision.weights, form: visionForm(precision), target },
+    ...config.vision,
+  });
   return [
     [files.decoder, decoder],
     [files.vision, vision],

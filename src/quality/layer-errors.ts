@@ -1,14 +1,17 @@
 /** What quantisation does to the residual stream, layer by layer, with one layer in memory at a time. */
 import type { ModelTensors } from '../exporter/checkpoint/match-tensors.ts';
 import type { TextConfig } from '../exporter/config/model-config.ts';
-import { LAYER_OUTPUT, singleLayerGraph } from '../exporter/graphs/decoder-graph.ts';
+import { singleLayerGraph } from '../exporter/graphs/decoder-graph.ts';
 import { CPU_TARGET } from '../exporter/graphs/graph-context.ts';
-import type { GraphBuilder } from '../exporter/onnx/graph-builder.ts';
-import type { WeightStore } from '../exporter/weights/weight-store.ts';
-import { DECODER_IO } from '../model-package/graph-io.ts';
 import type { Precision } from '../model-package/manifest.ts';
 import { relativeDistance } from './distances.ts';
-import { type GraphRun, runTemporaryGraph, type TemporaryGraphs } from './temporary-graph.ts';
+import { layerRun } from './layer-run.ts';
+import {
+  type GraphJob,
+  type GraphRun,
+  runTemporaryGraphs,
+  type TemporaryGraphs,
+} from './temporary-graph.ts';
 
 export interface LayerError {
   readonly layer: number;
@@ -43,15 +46,18 @@ export async function runLayer(
   const exact = new Float32Array(before.exact.length);
   const quantized = new Float32Array(before.exact.length);
   const isolated = new Float32Array(before.exact.length);
-  const run = (form: Precision, int8Linears: boolean, runs: GraphRun[]): Promise<void> => {
-    const build = (weights: WeightStore): GraphBuilder =>
-      singleLayerGraph({ weights, form, text, target: CPU_TARGET, int8Linears }, layer);
-    return runTemporaryGraph(graphs, tensors, build, runs);
-  };
-  await run('fp32', false, [layerRun(text, layer, before.exact, exact)]);
-  await run(precision, isInt8, [
-    layerRun(text, layer, before.quantized, quantized),
-    layerRun(text, layer, before.exact, isolated),
+  const job =
+    (form: Precision, int8Linears: boolean, runs: readonly GraphRun[]): GraphJob =>
+    (weights) => ({
+      graph: singleLayerGraph({ weights, form, text, target: CPU_TARGET, int8Linears }, layer),
+      runs,
+    });
+  await runTemporaryGraphs(graphs, tensors, [
+    job('fp32', false, [layerRun(text, layer, before.exact, exact)]),
+    job(precision, isInt8, [
+      layerRun(text, layer, before.quantized, quantized),
+      layerRun(text, layer, before.exact, isolated),
+    ]),
   ]);
   return {
     after: { exact, quantized },
@@ -59,39 +65,6 @@ export async function runLayer(
       layer,
       accumulated: relativeDistance(quantized, exact),
       isolated: relativeDistance(isolated, exact),
-    },
-  };
-}
-
-function layerRun(
-  text: TextConfig,
-  layer: number,
-  input: Float32Array,
-  output: Float32Array,
-): GraphRun {
-  const { hiddenSize, numKvHeads, headDim } = text;
-  const numTokens = input.length / hiddenSize;
-  const stream = (data: Float32Array) =>
-    ({ type: 'float32', dims: [1, numTokens, hiddenSize], data }) as const;
-  const cache = () =>
-    ({
-      type: 'float32',
-      dims: [1, numKvHeads, numTokens, headDim],
-      data: new Float32Array(numKvHeads * numTokens * headDim),
-    }) as const;
-  const [keys, values] = [cache(), cache()];
-  return {
-    feeds: {
-      [DECODER_IO.inputsEmbeds]: stream(input),
-      [DECODER_IO.seqlensK]: { type: 'int32', dims: [1], data: Int32Array.of(numTokens - 1) },
-      [DECODER_IO.totalSequenceLength]: { type: 'int32', dims: [], data: Int32Array.of(numTokens) },
-      [DECODER_IO.pastKey(layer)]: keys,
-      [DECODER_IO.pastValue(layer)]: values,
-    },
-    fetches: {
-      [LAYER_OUTPUT]: stream(output),
-      [DECODER_IO.presentKey(layer)]: keys,
-      [DECODER_IO.presentValue(layer)]: values,
     },
   };
 }

@@ -22,30 +22,40 @@ export interface GraphRun {
   readonly fetches: Readonly<Record<string, TensorView>>;
 }
 
-/** Builds a graph over some tensors, runs it once per item, and forgets it. The fetches hold the results. */
-export async function runTemporaryGraph(
+/** A graph over the weights it is given, and what it is to be run on. */
+export type GraphJob = (weights: WeightStore) => {
+  readonly graph: GraphBuilder;
+  readonly runs: readonly GraphRun[];
+};
+
+/**
+ * Builds graphs over some tensors, runs each once per item, and forgets them. What two of them have in common is
+ * stored once, and only one is loaded at a time. The fetches hold the results.
+ */
+export async function runTemporaryGraphs(
   { backend, scratchDir, numThreads, blockSize, signal }: TemporaryGraphs,
   tensors: ModelTensors,
-  build: (weights: WeightStore) => GraphBuilder,
-  runs: readonly GraphRun[],
+  jobs: readonly GraphJob[],
 ): Promise<void> {
   await mkdir(scratchDir);
   let session: Session | undefined;
   try {
     const file = new DataFile('weights.data');
     const weights = new WeightStore({
-      tensors,
-      file,
-      blockSize,
+      ...{ tensors, file, blockSize },
       onError: () => {},
       measure: false,
     });
-    const graph = build(weights);
+    const built = jobs.map((job) => job(weights));
     await file.write(scratchDir, { signal });
     const path = join(scratchDir, 'graph.onnx');
-    await writeFile(path, graph.encode('thinkgate convert --report'));
-    session = await backend.createSession(path, { numThreads });
-    for (const { feeds, fetches } of runs) await session.run(feeds, fetches, signal);
+    for (const { graph, runs } of built) {
+      await writeFile(path, graph.encode('thinkgate convert --report'));
+      session = await backend.createSession(path, { numThreads });
+      for (const { feeds, fetches } of runs) await session.run(feeds, fetches, signal);
+      await session.dispose();
+      session = undefined;
+    }
   } finally {
     await session?.dispose();
     await rm(scratchDir, { recursive: true, force: true });

@@ -36,10 +36,12 @@ describe('thinkgate convert and inspect', () => {
     assert.match(converted.stdout, /note: The vision tower has 2 layers/);
     assert.match(converted.stdout, /wrote .*mini: mini, int8, thinking as R-4B, [\d.]+ kB/);
     assert.match(converted.stdout, /What int8 costs, on a probe of 96 tokens/);
+    assert.match(converted.stdout, /at the end of 8 prompts, 2 with a picture/);
     const report = JSON.parse(readFileSync(`${out}.report.json`, 'utf8'));
     assert.equal(report.layers.length, 2);
     assert.match(converted.stdout, /What the decoder for prompts costs, on a probe of 96 tokens/);
     assert.equal(report.prefill.layers.length, 2);
+    assert.equal(report.float16.prompts.length, 8);
     assert.ok(!existsSync(join(out, 'report.json')));
 
     const inspected = thinkgate('inspect', out, '--verify');
@@ -61,6 +63,16 @@ describe('thinkgate convert and inspect', () => {
       'an unknown precision',
       ['convert', '.', '--out', 'x', '--precision', 'fp8'],
       /fp32, fp16, int8, int4/,
+    ],
+    [
+      'prompts without a report',
+      ['convert', '.', '--out', 'x', '--prompts', 'p.jsonl'],
+      /--prompts are for the --report/,
+    ],
+    [
+      'prompts for a package without graphs for GPUs',
+      ['convert', '.', '--out', 'x', '--report', '--no-gpu', '--prompts', 'p.jsonl'],
+      /for which this package would have no graphs/,
     ],
   ];
   for (const [what, args, message] of mistakes) {

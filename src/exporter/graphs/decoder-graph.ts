@@ -20,6 +20,8 @@ export interface DecoderOptions extends Omit<GraphContext, 'graph' | 'int8'> {
   readonly text: TextConfig;
   /** Whether the layers' linears are computed in integers (int8-linears.ts) instead of as `form` says. */
   readonly int8Linears?: boolean | undefined;
+  /** Takes the nodes; a new graph by default. */
+  readonly graph?: GraphBuilder | undefined;
 }
 
 /** The whole decoder. */
@@ -51,7 +53,7 @@ export function singleLayerGraph(options: DecoderOptions, layer: number): GraphB
 
 /** The final norm and the head alone; takes the stream and the wanted rows. */
 export function headGraph(options: DecoderOptions): GraphBuilder {
-  const graph = new GraphBuilder('head');
+  const graph = options.graph ?? new GraphBuilder('head');
   const shared = { seqlensK: '', totalSequenceLength: '', cos: '', sin: '' };
   const context: DecoderContext = { ...options, graph, shared };
   addHead(context, { stream: embeddingsInput(context) });
@@ -59,7 +61,7 @@ export function headGraph(options: DecoderOptions): GraphBuilder {
 }
 
 function decoderContext(options: DecoderOptions, name: string): DecoderContext {
-  const graph = new GraphBuilder(name);
+  const graph = options.graph ?? new GraphBuilder(name);
   const { cos, sin } = rotaryTables(options.text);
   const shape = [options.text.maxPositions, options.text.headDim / 2];
   const { activations: type } = options.target;

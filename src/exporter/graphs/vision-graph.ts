@@ -24,8 +24,11 @@ interface VisionContext extends GraphContext {
   readonly image: ImageConfig;
 }
 
-export function visionGraph(options: Omit<VisionContext, 'graph'>): GraphBuilder {
-  const graph = new GraphBuilder('vision');
+/** @param options.graph takes the nodes; a new graph by default */
+export function visionGraph(
+  options: Omit<VisionContext, 'graph'> & { readonly graph?: GraphBuilder | undefined },
+): GraphBuilder {
+  const graph = options.graph ?? new GraphBuilder('vision');
   const context: VisionContext = { ...options, graph };
   const { tower, weights } = options;
   const side = tower.imageSize;

@@ -25,6 +25,14 @@ const MICROSOFT_OPS: ReadonlySet<string> = new Set([
 
 type Attributes = Readonly<Record<string, AttributeValue>>;
 
+export interface GraphNode {
+  readonly path: string;
+  readonly type: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes?: Attributes;
+}
+
 export class GraphBuilder {
   readonly #name: string;
   readonly #nodes = new Map<string, NodeProto>();
@@ -58,13 +66,7 @@ export class GraphBuilder {
   }
 
   /** A node whose outputs are named by the caller ('' for one that is not wanted). */
-  node(node: {
-    path: string;
-    type: string;
-    inputs: readonly string[];
-    outputs: readonly string[];
-    attributes?: Attributes;
-  }): void {
+  node(node: GraphNode): void {
     const name = `${node.path}/${node.type}`;
     if (this.#nodes.has(name)) throw new Error(`Two nodes are named ${name}.`);
     const { type, inputs, outputs, attributes = {} } = node;

@@ -1,0 +1,84 @@
+/** What `convert --report` measures. */
+import { writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { dirname, resolve } from 'node:path';
+import type { StorageError } from '../exporter/weights/tensor-groups.ts';
+import type { Manifest } from '../model-package/manifest.ts';
+import { type Float16Report, measureFloat16 } from '../quality/float16/measure-float16.ts';
+import { builtInPrompts, type TrialPrompt } from '../quality/float16/prompts.ts';
+import { formatFloat16Report } from '../quality/float16/report-table.ts';
+import {
+  type DecoderQuality,
+  measureQuality,
+  type QualityReport,
+} from '../quality/measure-quality.ts';
+import { formatReport } from '../quality/report-table.ts';
+import { openBackend } from '../runtime/backend.ts';
+import type { Backend } from '../runtime/session.ts';
+
+export interface ConversionReportOptions {
+  readonly checkpointDir: string;
+  /** Of the package that was converted from it. */
+  readonly manifest: Manifest;
+  readonly outDir: string;
+  /** Empty for the built-in ones. */
+  readonly prompts: readonly TrialPrompt[];
+  readonly errors: readonly StorageError[];
+  readonly signal: AbortSignal;
+}
+
+/** Prints the report and leaves it beside the package; it is no part of it. */
+export async function writeReport(options: ConversionReportOptions): Promise<void> {
+  const path = resolve(options.outDir);
+  const { backend } = await openBackend('auto');
+  const common = {
+    ...{ checkpointDir: options.checkpointDir, signal: options.signal, backend },
+    scratchParent: dirname(path),
+    numThreads: availableParallelism(),
+  };
+  const quality = await measureWeights(options, common);
+  process.stdout.write(`\n${formatReport(quality)}\n`);
+  const float16 = options.manifest.gpu && (await tryFloat16(options, common));
+  if (float16) process.stdout.write(`${formatFloat16Report(float16)}\n`);
+  const file = `${path}.report.json`;
+  await writeFile(file, `${JSON.stringify({ ...quality, float16 }, null, 2)}\n`);
+  process.stdout.write(`wrote ${file}\n`);
+}
+
+interface Common {
+  readonly checkpointDir: string;
+  readonly backend: Backend;
+  readonly signal: AbortSignal;
+  readonly scratchParent: string;
+  readonly numThreads: number;
+}
+
+async function measureWeights(
+  { manifest, errors: tensors }: ConversionReportOptions,
+  common: Common,
+): Promise<QualityReport> {
+  const { precision, blockSize } = manifest;
+  const measure = (what: string, int8Linears: boolean): Promise<DecoderQuality> =>
+    measureQuality({
+      ...common,
+      ...{ precision, blockSize, int8Linears },
+      onProgress: (done, total) =>
+        process.stderr.write(`${what}: measured ${done} of ${total} layers\n`),
+    });
+  const decoder = await measure('decoder', false);
+  const prefill = manifest.prefill && (await measure('decoder for prompts', true));
+  return { ...decoder, precision, prefill, tensors };
+}
+
+function tryFloat16(
+  { manifest, outDir, prompts }: ConversionReportOptions,
+  common: Common,
+): Promise<Float16Report> {
+  const takesPictures = manifest.vision !== null;
+  return measureFloat16({
+    ...common,
+    ...{ packageDir: resolve(outDir), manifest },
+    prompts: prompts.length > 0 ? prompts : builtInPrompts({ takesPictures }),
+    onProgress: (done, total) => process.stderr.write(`float16: ${done} of ${total} steps\n`),
+  });
+}

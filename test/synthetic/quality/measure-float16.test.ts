@@ -1,0 +1,178 @@
+import { strict as assert } from 'node:assert';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { convertCheckpoint } from '../../../src/exporter/convert-checkpoint.ts';
+import type { Precision } from '../../../src/model-package/manifest.ts';
+import { overflows } from '../../../src/quality/float16/largest-values.ts';
+import {
+  type Float16Report,
+  measureFloat16,
+} from '../../../src/quality/float16/measure-float16.ts';
+import {
+  builtInPrompts,
+  readTrialPrompts,
+  type TrialPrompt,
+} from '../../../src/quality/float16/prompts.ts';
+import { formatFloat16Report } from '../../../src/quality/float16/report-table.ts';
+import { openBackend } from '../../../src/runtime/backend.ts';
+import { type CheckpointDraft, writeRandomCheckpoint } from '../../helpers/random-checkpoint.ts';
+import { scratchDir } from '../../helpers/scratch-dir.ts';
+
+const R4B = { vision: {}, text: { tied: false } } as const;
+const PROMPTS: readonly TrialPrompt[] = [
+  { id: 'one', text: 'Is it raining?', images: [] },
+  { id: 'two', text: 'Add 14 and 27.', images: [] },
+];
+
+interface Trial {
+  readonly precision: Precision;
+  readonly edit?: (draft: CheckpointDraft) => void;
+  readonly prompts?: readonly TrialPrompt[];
+}
+
+async function measure(test: TestContext, trial: Trial): Promise<Float16Report> {
+  const dir = scratchDir(test);
+  const { precision, prompts = PROMPTS, edit } = trial;
+  const checkpoint = writeRandomCheckpoint(join(dir, 'in'), { ...R4B, ...(edit && { edit }) });
+  const packageDir = join(dir, 'out');
+  const checkpointDir = checkpoint.dir;
+  const manifest = await convertCheckpoint({ checkpointDir, outDir: packageDir, precision });
+  const { backend } = await openBackend('stock');
+  const report = await measureFloat16({
+    ...{ checkpointDir, packageDir, manifest, prompts, backend },
+    scratchParent: dir,
+    numThreads: 1,
+  });
+  assert.deepEqual(readdirSync(dir).sort(), ['in', 'out']);
+  return report;
+}
+
+/** Multiplies a weight of the checkpoint. */
+function scale(draft: CheckpointDraft, name: string, factor: number): void {
+  const tensor = draft.tensors.get(`model.language_model.${name}.weight`);
+  assert.ok(tensor, name);
+  for (let i = 0; i < tensor.values.length; i++) tensor.values[i]! *= factor;
+}
+
+describe('the float16 report', () => {
+  it('finds small changes in a model of ordinary size, pictures included', async (test) => {
+    const prompts = builtInPrompts({ takesPictures: true });
+    const report = await measure(test, { precision: 'fp16', prompts });
+    assert.equal(report.prompts.length, prompts.length);
+    assert.deepEqual(
+      report.prompts.filter(({ numImages }) => numImages === 1).map(({ id }) => id),
+      ['picture', 'picture-count'],
+    );
+    for (const error of [report.againstExact, report.againstStored]) {
+      assert.ok(error && error.relative > 1e-4 && error.relative < 5e-3, `${error?.relative}`);
+      assert.ok(error.klDivergence < 1e-4);
+    }
+    for (const { pThink } of report.prompts) {
+      assert.ok(pThink?.half != null && pThink.exact !== null && pThink.stored !== null);
+      assert.ok(Math.abs(pThink.half - pThink.exact) < 0.01);
+      assert.notEqual(pThink.half, pThink.stored);
+    }
+    assert.ok(report.largest.length > 0 && !report.largest.some(overflows));
+    const text = formatFloat16Report(report);
+    assert.match(text, /at the end of 8 prompts, 2 with a picture/);
+    assert.match(text, /^No value leaves the range of float16\.$/m);
+    assert.match(text, /^decoder mlp\/down_proj +[01] +\d\.\d+ +0\.0 %$/m);
+    assert.match(text, /^vision projector\/linear_2 +\d\.\d+ +0\.0 %$/m);
+    assert.match(text, /^Of 8 decisions to think, float16 flips none/m);
+  });
+
+  it('tells what the weights cost from what float16 costs', async (test) => {
+    const { againstExact, againstStored } = await measure(test, { precision: 'int4' });
+    assert.ok(againstExact && againstStored);
+    assert.ok(againstExact.relative > 0.05, `${againstExact.relative}`);
+    assert.ok(againstStored.relative > 1e-4 && againstStored.relative < 5e-3);
+  });
+
+  it('names the layer and the value that overflow, and what becomes of the decisions', async (test) => {
+    const report = await measure(test, {
+      precision: 'fp16',
+      // The product in the MLP grows 10^5-fold and is shrunk again by the next linear: float32 does not mind.
+      edit: (draft) => {
+        scale(draft, 'layers.1.mlp.up_proj', 1e5 / 2);
+        scale(draft, 'layers.1.mlp.down_proj', 2e-5);
+      },
+    });
+    const lost = report.largest.filter(overflows);
+    assert.deepEqual(
+      lost.map(({ part, layer, value }) => `${part} ${layer} ${value}`),
+      ['decoder 1 mlp/up_proj', 'decoder 1 mlp/Mul'],
+    );
+    assert.ok(lost.every(({ largest }) => largest !== null && largest > 65_504));
+    assert.deepEqual([report.againstExact, report.againstStored], [null, null]);
+    for (const { pThink, flippedBy } of report.prompts) {
+      assert.equal(pThink?.half, null);
+      assert.ok(pThink.exact !== null && Math.abs(pThink.exact - (pThink.stored ?? 0)) < 0.01);
+      assert.deepEqual(flippedBy, ['float16']);
+    }
+    const text = formatFloat16Report(report);
+    assert.match(
+      text,
+      /2 kinds of value overflow.* the first is decoder mlp\/up_proj of layer 1\./,
+    );
+    assert.match(text, /^decoder mlp\/Mul +1 +\d.* overflows$/m);
+    assert.match(text, /^one +\d+ +0\.\d{4} +0\.\d{4} +not a number +flipped by float16/m);
+    assert.match(text, /float16 flips 2 \(one, two\), the package's weights flip none\./);
+  });
+
+  it('finds decisions so close that rounding turns them', async (test) => {
+    const { prompts } = await measure(test, {
+      precision: 'fp16',
+      prompts: builtInPrompts({ takesPictures: false }),
+      edit: ({ tensors, tokenizer }) => {
+        const head = tensors.get('lm_head.weight');
+        assert.ok(head);
+        const { model } = tokenizer as { model: { vocab: Record<string, number> } };
+        const [hidden, think, fast] = [head.shape[1]!, model.vocab['Ċ']!, model.vocab['ĊĊ']!];
+        // The same large logit for both but for one small weight, which float16 can hold and their difference cannot.
+        const row = head.values.slice(think * hidden, (think + 1) * hidden).map((w) => w * 16);
+        row[0] = 0;
+        head.values.set(row, think * hidden);
+        row[0] = 2 ** -9;
+        head.values.set(row, fast * hidden);
+      },
+    });
+    const turned = prompts.filter(({ flippedBy }) => flippedBy.length > 0);
+    assert.ok(turned.length > 0);
+    for (const { pThink, flippedBy } of turned) {
+      assert.deepEqual(flippedBy, ['float16']);
+      assert.ok(pThink?.stored != null && pThink.stored > 0.49 && pThink.stored < 0.5);
+      assert.equal(pThink.half, 0.5);
+    }
+  });
+});
+
+describe('the prompts of the float16 report', () => {
+  it('are read from JSON lines with their pictures', async (test) => {
+    const dir = scratchDir(test);
+    writeFileSync(join(dir, 'dot.png'), Buffer.from('89504e470d0a1a0a', 'hex'));
+    const file = join(dir, 'prompts.jsonl');
+    writeFileSync(
+      file,
+      '{"question":"What is it?","image":"dot.png","answer":"a dot"}\n\n{"id":7,"question":"Why?"}\n',
+    );
+    assert.deepEqual(await readTrialPrompts(file), [
+      { id: '1', text: 'What is it?', images: ['data:image/png;base64,iVBORw0KGgo='] },
+      { id: '7', text: 'Why?', images: [] },
+    ]);
+  });
+
+  const mistakes: [string, string, RegExp][] = [
+    ['no JSON', 'hello', /p\.jsonl, line 1 is not valid JSON/],
+    ['no question', '{"id":1}', /p\.jsonl, line 1, question: /],
+    ['nothing', '\n', /p\.jsonl has no prompts/],
+    ['a picture that is not there', '{"question":"x","image":"y.png"}', /y\.png" cannot be read/],
+  ];
+  for (const [what, content, message] of mistakes) {
+    it(`are refused by name when they hold ${what}`, async (test) => {
+      const file = join(scratchDir(test), 'p.jsonl');
+      writeFileSync(file, content);
+      await assert.rejects(readTrialPrompts(file), message);
+    });
+  }
+});
