@@ -5,13 +5,14 @@ import { dirname, resolve } from 'node:path';
 import type { StorageError } from '../exporter/weights/tensor-groups.ts';
 import type { Manifest } from '../model-package/manifest.ts';
 import { type Float16Report, measureFloat16 } from '../quality/float16/measure-float16.ts';
-import { builtInPrompts, type TrialPrompt } from '../quality/float16/prompts.ts';
 import { formatFloat16Report } from '../quality/float16/report-table.ts';
 import {
   type DecoderQuality,
   measureQuality,
   type QualityReport,
 } from '../quality/measure-quality.ts';
+import { builtinPrompts } from '../quality/prompts/builtin-prompts.ts';
+import type { CalibrationPrompt } from '../quality/prompts/prompts.ts';
 import { formatReport } from '../quality/report-table.ts';
 import { openBackend } from '../runtime/backend.ts';
 import type { Backend } from '../runtime/session.ts';
@@ -21,8 +22,8 @@ export interface ConversionReportOptions {
   /** Of the package that was converted from it. */
   readonly manifest: Manifest;
   readonly outDir: string;
-  /** Empty for the built-in ones. */
-  readonly prompts: readonly TrialPrompt[];
+  /** Undefined for the built-in ones. */
+  readonly prompts: readonly CalibrationPrompt[] | undefined;
   readonly errors: readonly StorageError[];
   readonly signal: AbortSignal;
 }
@@ -74,11 +75,10 @@ function tryFloat16(
   { manifest, outDir, prompts }: ConversionReportOptions,
   common: Common,
 ): Promise<Float16Report> {
-  const takesPictures = manifest.vision !== null;
   return measureFloat16({
     ...common,
     ...{ packageDir: resolve(outDir), manifest },
-    prompts: prompts.length > 0 ? prompts : builtInPrompts({ takesPictures }),
+    prompts: prompts ?? builtinPrompts(manifest.vision),
     onProgress: (done, total) => process.stderr.write(`float16: ${done} of ${total} steps\n`),
   });
 }

@@ -11,22 +11,28 @@ import {
   PREFILL_FORMS,
   type Precision,
   type PrefillForm,
+  STREAM_TYPES,
+  type StreamType,
 } from '../model-package/manifest.ts';
-import { readTrialPrompts, type TrialPrompt } from '../quality/float16/prompts.ts';
+import type { CalibrationPrompt } from '../quality/prompts/prompts.ts';
 import { bytesProgress, ProgressBar } from '../terminal/progress-bar.ts';
 import { writeReport } from './conversion-report.ts';
+import { integer } from './evaluation-options.ts';
+import { questionPrompts } from './question-prompts.ts';
 
 interface ConvertFlags {
   readonly out: string;
   readonly precision: Precision;
   readonly blockSize?: string;
   readonly gpu: boolean;
+  readonly gpuStream: StreamType;
   readonly prefill?: PrefillForm;
   readonly name?: string;
   readonly protocol?: string;
   readonly force?: boolean;
   readonly report?: boolean;
-  readonly prompts?: string;
+  readonly questions?: string;
+  readonly limit: number;
 }
 
 /** Adds `thinkgate convert <checkpoint>`. */
@@ -42,6 +48,14 @@ export function registerConvert(program: Command): void {
         .default('int4'),
     )
     .option('--no-gpu', 'leave out the float16 graphs for GPUs (fp32 packages have none)')
+    .addOption(
+      new Option(
+        '--gpu-stream <type>',
+        "the GPUs' residual stream: float32 is safe from overflow, float16 faster",
+      )
+        .choices(STREAM_TYPES)
+        .default('float32'),
+    )
     .addOption(
       new Option(
         '--block-size <weights>',
@@ -67,14 +81,15 @@ export function registerConvert(program: Command): void {
       'measure what the precision costs, and float16 on a GPU; write <package>.report.json',
     )
     .option(
-      '--prompts <file>',
-      "the report's prompts for float16, as JSON lines (default: some built in)",
+      '--questions <file>',
+      "the report's prompts for float16, as `eval` reads them (default: some that are built in)",
     )
+    .option('--limit <count>', 'questions taken, from all over the file', integer(1), 32)
     .action(runConvert);
 }
 
 async function runConvert(checkpointDir: string, flags: ConvertFlags): Promise<void> {
-  const { out: outDir, report, prompts: _, ...rest } = flags;
+  const { out: outDir, report, ...rest } = flags;
   const prompts = await promptsFor(flags);
   const blockSize = blockSizeOf(flags);
   const abort = new AbortController();
@@ -108,14 +123,16 @@ function blockSizeOf({ blockSize }: ConvertFlags): BlockSize | undefined {
   return BLOCK_SIZES.find((size) => String(size) === blockSize);
 }
 
-/** Read before the conversion, which takes longer than finding a mistake in them. */
-async function promptsFor(flags: ConvertFlags): Promise<TrialPrompt[]> {
-  if (flags.prompts === undefined) return [];
-  if (!flags.report) throw new Error('--prompts are for the --report, which was not asked for');
+/** Read before the conversion, which takes longer than finding a mistake in them; undefined for the built-in ones. */
+async function promptsFor(flags: ConvertFlags): Promise<CalibrationPrompt[] | undefined> {
+  if (flags.questions === undefined) return undefined;
+  if (!flags.report) throw new Error('--questions are for the --report, which was not asked for');
   if (flags.precision === 'fp32' || !flags.gpu) {
-    throw new Error('--prompts try float16 on a GPU, for which this package would have no graphs');
+    throw new Error(
+      '--questions try float16 on a GPU, for which this package would have no graphs',
+    );
   }
-  return readTrialPrompts(flags.prompts);
+  return questionPrompts(flags.questions, flags.limit);
 }
 
 function summary(manifest: Manifest, outDir: string): string {

@@ -2,16 +2,14 @@ import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { readDataset } from '../evaluation/dataset/read-dataset.ts';
-import { promptContent } from '../evaluation/prompts.ts';
 import { readPackage } from '../model-package/read-package.ts';
-import { builtinPrompts } from '../quality/int8-kv/builtin-prompts.ts';
-import type { CalibrationPrompt } from '../quality/int8-kv/prompts.ts';
 import { quantizeKv } from '../quality/int8-kv/quantize-kv.ts';
 import { formatInt8KvReport } from '../quality/int8-kv/report-table.ts';
+import { builtinPrompts } from '../quality/prompts/builtin-prompts.ts';
 import { openBackend } from '../runtime/backend.ts';
 import { countProgress, ProgressBar } from '../terminal/progress-bar.ts';
 import { decimal, integer } from './evaluation-options.ts';
+import { questionPrompts } from './question-prompts.ts';
 
 interface QuantizeKvFlags {
   readonly questions?: string;
@@ -73,24 +71,4 @@ async function runQuantizeKv(packageDir: string, flags: QuantizeKvFlags): Promis
   } finally {
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
   }
-}
-
-/** Questions at even distances, so that a file sorted by task is covered. */
-async function questionPrompts(path: string, limit: number): Promise<CalibrationPrompt[]> {
-  const { questions } = await readDataset(path, { categoryField: 'category' });
-  const count = Math.min(limit, questions.length);
-  const chosen = Array.from(
-    { length: count },
-    (_, index) =>
-      questions.slice(Math.floor((index * questions.length) / count), questions.length)[0],
-  ).filter((question) => question !== undefined);
-  return Promise.all(
-    chosen.map(async (question): Promise<CalibrationPrompt> => {
-      const parts = await promptContent(question, 'auto');
-      const content = parts.map((part) =>
-        part.type === 'text' ? part : ({ type: 'image', source: part.image_url.url } as const),
-      );
-      return { name: question.id, messages: [{ role: 'user', content }] };
-    }),
-  );
 }

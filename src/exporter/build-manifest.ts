@@ -7,6 +7,7 @@ import {
   PACKAGE_FORMAT,
   PACKAGE_VERSION,
   type Precision,
+  type StreamType,
 } from '../model-package/manifest.ts';
 import type { Protocol } from '../model-package/protocol.ts';
 import type { ModelTensors } from './checkpoint/match-tensors.ts';
@@ -24,8 +25,8 @@ export interface ManifestParts {
   readonly producer: string;
   readonly precision: Precision;
   readonly blockSize: BlockSize;
-  /** Whether the graphs for GPUs are among the files. */
-  readonly gpu: boolean;
+  /** Of the graphs for GPUs; null where there are none. */
+  readonly gpu: { readonly stream: StreamType } | null;
   /** Whether the decoder for prompts is. */
   readonly prefill: boolean;
   readonly config: ModelConfig;
@@ -51,6 +52,7 @@ export function buildManifest(parts: ManifestParts): Manifest {
     tokens: { image: vision?.image.tokenId ?? null, eos: config.eosTokenIds },
     graphs: { ...GRAPH_FILES, vision: vision && GRAPH_FILES.vision },
     ...(parts.gpu && { gpu: { ...GPU_GRAPH_FILES, vision: vision && GPU_GRAPH_FILES.vision } }),
+    ...(parts.gpu?.stream === 'float16' && { gpuStream: parts.gpu.stream }),
     ...(parts.prefill && { prefill: PREFILL_GRAPH_FILES }),
     imageNewline: vision && NEWLINE_FILE,
     chat: {

@@ -27,6 +27,7 @@ import {
   type Manifest,
   type Precision,
   type PrefillForm,
+  type StreamType,
 } from '../model-package/manifest.ts';
 import type { Protocol } from '../model-package/protocol.ts';
 import { buildManifest, NEWLINE_FILE, TEMPLATE_FILE, TOKENIZER_FILE } from './build-manifest.ts';
@@ -62,6 +63,8 @@ export interface ConvertOptions {
   readonly blockSize?: BlockSize | undefined;
   /** Whether a package of 16 bits or fewer gets graphs for GPUs; true by default. */
   readonly gpu?: boolean | undefined;
+  /** Type of the residual stream in them; float32 by default. */
+  readonly gpuStream?: StreamType | undefined;
   /** Adds a second decoder, for prompts, with weights of its own (graphs/int8-linears.ts); none by default. */
   readonly prefill?: PrefillForm | undefined;
   /** Defaults to the package folder's name. */
@@ -120,7 +123,8 @@ async function writePackage(options: ConvertOptions, model: Model): Promise<Mani
   if (blockSize !== DEFAULT_BLOCK_SIZE && !isInBlocks(precision)) {
     throw new ConvertError(`--block-size ${blockSize}: ${precision} weights have no blocks.`);
   }
-  const gpu = precision !== 'fp32' && (options.gpu ?? true);
+  const hasGpu = precision !== 'fp32' && (options.gpu ?? true);
+  const gpu = hasGpu ? { stream: options.gpuStream ?? 'float32' } : null;
   const prefill = options.prefill !== undefined;
   const built = modelGraphs({
     ...{ config, tensors, precision, blockSize, gpu, prefill, onError, measure },

@@ -1,10 +1,15 @@
 /** All graphs of a model and the data files their weights go to. */
-import { type BlockSize, DEFAULT_BLOCK_SIZE, type Precision } from '../model-package/manifest.ts';
+import {
+  type BlockSize,
+  DEFAULT_BLOCK_SIZE,
+  type Precision,
+  type StreamType,
+} from '../model-package/manifest.ts';
 import type { ModelTensors } from './checkpoint/match-tensors.ts';
 import type { ModelConfig } from './config/model-config.ts';
 import { decoderGraph } from './graphs/decoder-graph.ts';
 import { embeddingForm, embedGraph } from './graphs/embed-graph.ts';
-import { GPU_TARGET } from './graphs/gpu-target.ts';
+import { gpuTarget } from './graphs/gpu-target.ts';
 import { CPU_TARGET, type GraphTarget } from './graphs/graph-context.ts';
 import { visionGraph } from './graphs/vision-graph.ts';
 import type { GraphBuilder } from './onnx/graph-builder.ts';
@@ -43,8 +48,8 @@ export interface ModelGraphsOptions {
   readonly precision: Precision;
   /** Of the decoder, the head and the embedding. */
   readonly blockSize: BlockSize;
-  /** Also builds the graphs for GPUs (graphs/gpu-target.ts). */
-  readonly gpu: boolean;
+  /** Also builds the graphs for GPUs (graphs/gpu-target.ts) unless null. */
+  readonly gpu: { readonly stream: StreamType } | null;
   /** Also builds a decoder for prompts, with linears in integers (graphs/int8-linears.ts). */
   readonly prefill: boolean;
   readonly onError: ErrorSink;
@@ -75,7 +80,11 @@ export function modelGraphs(options: ModelGraphsOptions): ModelGraphs {
   const dataFiles = filesOf(cpu);
   if (options.gpu) {
     const gpu = newStores(options, '.gpu.data', cpu);
-    const gpuGraphs = { stores: gpu, target: GPU_TARGET, files: GPU_GRAPH_FILES };
+    const gpuGraphs = {
+      stores: gpu,
+      target: gpuTarget(options.gpu.stream),
+      files: GPU_GRAPH_FILES,
+    };
     for (const [file, graph] of targetGraphs(options, gpuGraphs)) graphs.set(file, graph);
     dataFiles.push(...filesOf(gpu));
   }

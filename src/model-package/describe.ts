@@ -17,7 +17,7 @@ export function describePackage(manifest: Manifest): string {
       ],
       ['precision', precision(manifest)],
       ['prompts', manifest.prefill ? 'by a decoder of their own, in int8' : 'by the decoder'],
-      ['graphs', manifest.gpu ? 'for CPUs, and in float16 for GPUs' : 'in float32 only'],
+      ['graphs', graphTypes(manifest)],
       ['digest', `${packageDigest(manifest)} (of its files and protocol)`],
       ['parameters', parameters(manifest)],
     ]),
@@ -36,6 +36,11 @@ export function describePackage(manifest: Manifest): string {
 
 function precision({ precision: name, blockSize }: Manifest): string {
   return blockSize === undefined ? name : `${name} in blocks of ${blockSize}`;
+}
+
+function graphTypes({ gpu, gpuStream = 'float32' }: Manifest): string {
+  if (gpu === undefined) return 'in float32 only';
+  return `for CPUs, and in float16 for GPUs (the residual stream in ${gpuStream})`;
 }
 
 function parameters({ provenance }: Manifest): string {

@@ -53,6 +53,9 @@ const fileSchema = z.strictObject({
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
 
+/** Types that the residual stream can have in graphs for GPUs. */
+export const STREAM_TYPES = ['float32', 'float16'] as const;
+
 const graphsSchema = z.strictObject({
   vision: z.string().nullable(),
   embed: z.string(),
@@ -81,6 +84,8 @@ export const manifestSchema = z.strictObject({
   graphs: graphsSchema,
   /** The same graphs with float16 activations and KV cache, which CPUs cannot run; absent where there are none. */
   gpu: graphsSchema.optional(),
+  /** Type of the residual stream in them; float32 where it is absent. */
+  gpuStream: z.enum(STREAM_TYPES).optional(),
   /**
    * A decoder that computes prompts faster than `graphs.decoder`: same inputs, outputs and float32 KV cache, other
    * weights. Absent where prompts have none of their own.
@@ -126,6 +131,7 @@ export const manifestSchema = z.strictObject({
 export type Manifest = z.output<typeof manifestSchema>;
 export type KvCacheKind = (typeof KV_CACHE_KINDS)[number];
 export type Precision = Manifest['precision'];
+export type StreamType = (typeof STREAM_TYPES)[number];
 export type ToolCallFormat = (typeof TOOL_CALL_FORMATS)[number];
 export type VisionShape = z.output<typeof visionSchema>;
 export type TextShape = z.output<typeof textSchema>;

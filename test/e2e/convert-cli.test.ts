@@ -16,7 +16,10 @@ function thinkgate(...args: string[]) {
 describe('thinkgate convert and inspect', () => {
   it('write a package with its report and print what is in it', (test) => {
     const dir = scratchDir(test);
-    const checkpoint = writeRandomCheckpoint(join(dir, 'in'), { vision: {} });
+    const checkpoint = writeRandomCheckpoint(join(dir, 'in'), {
+      vision: {},
+      text: { maxPositions: 2048 },
+    });
     const out = join(dir, 'mini');
     const converted = thinkgate(
       ...[
@@ -36,19 +39,22 @@ describe('thinkgate convert and inspect', () => {
     assert.match(converted.stdout, /note: The vision tower has 2 layers/);
     assert.match(converted.stdout, /wrote .*mini: mini, int8, thinking as R-4B, [\d.]+ kB/);
     assert.match(converted.stdout, /What int8 costs, on a probe of 96 tokens/);
-    assert.match(converted.stdout, /at the end of 8 prompts, 2 with a picture/);
+    assert.match(converted.stdout, /at the end of 20 prompts, 6 with a picture/);
     const report = JSON.parse(readFileSync(`${out}.report.json`, 'utf8'));
     assert.equal(report.layers.length, 2);
     assert.match(converted.stdout, /What the decoder for prompts costs, on a probe of 96 tokens/);
     assert.equal(report.prefill.layers.length, 2);
-    assert.equal(report.float16.prompts.length, 8);
+    assert.equal(report.float16.prompts.length, 20);
     assert.ok(!existsSync(join(out, 'report.json')));
 
     const inspected = thinkgate('inspect', out, '--verify');
     assert.equal(inspected.status, 0, inspected.stderr);
     assert.match(inspected.stdout, /^precision +int8$/m);
     assert.match(inspected.stdout, /^prompts +by a decoder of their own, in int8$/m);
-    assert.match(inspected.stdout, /^graphs +for CPUs, and in float16 for GPUs$/m);
+    assert.match(
+      inspected.stdout,
+      /^graphs +for CPUs, and in float16 for GPUs \(the residual stream in float32\)$/m,
+    );
     assert.match(inspected.stdout, /every file matches its sha256/);
   });
 
@@ -65,13 +71,13 @@ describe('thinkgate convert and inspect', () => {
       /fp32, fp16, int8, int4/,
     ],
     [
-      'prompts without a report',
-      ['convert', '.', '--out', 'x', '--prompts', 'p.jsonl'],
-      /--prompts are for the --report/,
+      'questions without a report',
+      ['convert', '.', '--out', 'x', '--questions', 'p.jsonl'],
+      /--questions are for the --report/,
     ],
     [
-      'prompts for a package without graphs for GPUs',
-      ['convert', '.', '--out', 'x', '--report', '--no-gpu', '--prompts', 'p.jsonl'],
+      'questions for a package without graphs for GPUs',
+      ['convert', '.', '--out', 'x', '--report', '--no-gpu', '--questions', 'p.jsonl'],
       /for which this package would have no graphs/,
     ],
   ];

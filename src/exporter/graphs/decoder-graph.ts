@@ -1,6 +1,6 @@
 /**
- * The decoder: embeddings in, logits of the wanted rows out, KV cache in and out (see graph-io.ts). Embeddings, the
- * residual stream, its norms and the logits are float32 on every target.
+ * The decoder: embeddings in, logits of the wanted rows out, KV cache in and out (see graph-io.ts). Embeddings and
+ * logits are float32 on every target.
  */
 import { DECODER_IO } from '../../model-package/graph-io.ts';
 import { LM_HEAD } from '../checkpoint/expected-tensors.ts';
@@ -12,7 +12,7 @@ import {
   decoderLayer,
   type ResidualStream,
 } from './decoder-layer.ts';
-import { type GraphContext, headLinear, narrow, widen } from './graph-context.ts';
+import { type GraphContext, headLinear, narrow, toFloat, toStream } from './graph-context.ts';
 import { Int8Linears } from './int8-linears.ts';
 import { rotaryTables } from './rotary-tables.ts';
 
@@ -27,7 +27,7 @@ export interface DecoderOptions extends Omit<GraphContext, 'graph' | 'int8'> {
 /** The whole decoder. */
 export function decoderGraph(options: DecoderOptions): GraphBuilder {
   const context = decoderContext(options, 'decoder');
-  let state: ResidualStream = { stream: embeddingsInput(context) };
+  let state: ResidualStream = { stream: firstStream(context) };
   for (let layer = 0; layer < options.text.numLayers; layer++) {
     declareCache(context, layer);
     state = decoderLayer(context, layer, state);
@@ -43,10 +43,11 @@ export const LAYER_OUTPUT = 'hidden_states';
 export function singleLayerGraph(options: DecoderOptions, layer: number): GraphBuilder {
   const context = decoderContext(options, `layer_${layer}`);
   declareCache(context, layer);
-  const after = decoderLayer(context, layer, { stream: embeddingsInput(context) });
+  const after = decoderLayer(context, layer, { stream: firstStream(context) });
   const { graph } = context;
-  const sum = graph.op('/model/output', 'Add', [after.stream, after.update ?? after.stream]);
-  graph.identity(sum, LAYER_OUTPUT);
+  const path = `/model/layers.${layer}/stream`;
+  const sum = graph.op(path, 'Add', [after.stream, after.update ?? after.stream]);
+  graph.identity(toFloat(context, path, sum, context.target.stream), LAYER_OUTPUT);
   graph.output(LAYER_OUTPUT, 'float32', ['batch', 'sequence', options.text.hiddenSize]);
   return graph;
 }
@@ -56,7 +57,7 @@ export function headGraph(options: DecoderOptions): GraphBuilder {
   const graph = options.graph ?? new GraphBuilder('head');
   const shared = { seqlensK: '', totalSequenceLength: '', cos: '', sin: '' };
   const context: DecoderContext = { ...options, graph, shared };
-  addHead(context, { stream: embeddingsInput(context) });
+  addHead(context, { stream: firstStream(context) });
   return graph;
 }
 
@@ -77,8 +78,10 @@ function decoderContext(options: DecoderOptions, name: string): DecoderContext {
   return { ...options, graph, int8, shared };
 }
 
-function embeddingsInput({ graph, text }: DecoderContext): string {
-  return graph.input(DECODER_IO.inputsEmbeds, 'float32', ['batch', 'sequence', text.hiddenSize]);
+function firstStream(context: DecoderContext): string {
+  const { graph, text } = context;
+  const shape = ['batch', 'sequence', text.hiddenSize];
+  return toStream(context, '/model', graph.input(DECODER_IO.inputsEmbeds, 'float32', shape));
 }
 
 function declareCache({ graph, text, target }: DecoderContext, layer: number): void {
@@ -103,6 +106,7 @@ function addHead(context: DecoderContext, state: ResidualStream): void {
   const wanted = graph.op('/lm_head/rows', 'Gather', [flat, indices], { axis: { int: 0 } });
   const input = narrow(context, '/lm_head', wanted);
   const logits = headLinear(context, { path: '/lm_head', input, weight: LM_HEAD });
-  graph.identity(widen(context, '/lm_head', logits), DECODER_IO.logits);
+  const { activations } = context.target;
+  graph.identity(toFloat(context, '/lm_head', logits, activations), DECODER_IO.logits);
   graph.output(DECODER_IO.logits, 'float32', ['rows', text.vocabSize]);
 }

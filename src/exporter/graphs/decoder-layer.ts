@@ -13,7 +13,7 @@ import {
   linear,
   narrow,
   rmsNorm,
-  vector,
+  streamVector,
   widen,
 } from './graph-context.ts';
 
@@ -67,7 +67,7 @@ export function addAndNorm(
 ): { normed: string; stream: string } {
   const eps = context.text.normEps;
   if (update === undefined) {
-    const scale = vector(context, weight);
+    const scale = streamVector(context, weight);
     return { normed: rmsNorm(context, { path, input: stream, scale, eps }), stream };
   }
   const type = 'SkipSimplifiedLayerNormalization';
@@ -76,7 +76,7 @@ export function addAndNorm(
   context.graph.node({
     path,
     type,
-    inputs: [stream, update, vector(context, weight)],
+    inputs: [stream, update, streamVector(context, weight)],
     outputs: [normed, '', '', sum],
     attributes: { epsilon: { float: eps } },
   });

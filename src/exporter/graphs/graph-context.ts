@@ -1,5 +1,5 @@
 /** Operators that every graph of a model shares: linears in each precision, norms and biases. */
-import type { Precision } from '../../model-package/manifest.ts';
+import type { Precision, StreamType } from '../../model-package/manifest.ts';
 import { DATA_TYPES } from '../../onnx/model-proto.ts';
 import type { GraphBuilder } from '../onnx/graph-builder.ts';
 import type { Bits } from '../weights/block-quantizer.ts';
@@ -12,15 +12,21 @@ import type { Int8Linears } from './int8-linears.ts';
  */
 const ACCURACY_INT8 = 4;
 
-/** Types of values and operators, as the device's kernels want them. See gpu-graphs.ts for the reasons. */
+/** Types of values and operators, as the device's kernels want them. See gpu-target.ts for the reasons. */
 export interface GraphTarget {
-  /** Of the linears' inputs and outputs, of attention and of the KV cache. All else is float32. */
+  /** Of the linears' inputs and outputs, of attention and of the KV cache. */
   readonly activations: 'float32' | 'float16';
+  /** Of the residual stream and its norms. */
+  readonly stream: StreamType;
   /** Whether GroupQueryAttention norms q and k itself; CPU kernels refuse that. */
   readonly headNorms: 'separate' | 'fused';
 }
 
-export const CPU_TARGET: GraphTarget = { activations: 'float32', headNorms: 'separate' };
+export const CPU_TARGET: GraphTarget = {
+  activations: 'float32',
+  stream: 'float32',
+  headNorms: 'separate',
+};
 
 export interface GraphContext {
   readonly graph: GraphBuilder;
@@ -125,27 +131,51 @@ export function vector({ graph, weights }: GraphContext, name: string): string {
   return graph.weight(name, 'float32', weights.shape(name), weights.float32(name));
 }
 
-/** A whole vector in the type of the target's activations. */
+/** A whole vector in the type of the target's activations, or of its stream. */
 export function activationVector(context: GraphContext, name: string): string {
-  if (context.target.activations === 'float32') return vector(context, name);
+  return vectorOf(context, name, context.target.activations);
+}
+
+export function streamVector(context: GraphContext, name: string): string {
+  return vectorOf(context, name, context.target.stream);
+}
+
+function vectorOf(context: GraphContext, name: string, type: 'float32' | 'float16'): string {
+  if (type === 'float32') return vector(context, name);
   const { graph, weights } = context;
-  return graph.weight(
-    name,
-    'float16',
-    weights.shape(name),
-    weights.float16(name, { transposed: false }),
-  );
+  const at = weights.float16(name, { transposed: false });
+  return graph.weight(name, type, weights.shape(name), at);
 }
 
-/** A float32 value on its way into a linear. */
+/** A float32 value as the beginning of the stream. */
+export function toStream({ graph, target }: GraphContext, path: string, value: string): string {
+  return target.stream === 'float32' ? value : castToHalf(graph, `${path}/to_stream`, value);
+}
+
+/** A value of the stream on its way into a linear. */
 export function narrow({ graph, target }: GraphContext, path: string, value: string): string {
-  if (target.activations === 'float32') return value;
-  return graph.op(`${path}/narrow`, 'Cast', [value], { to: { int: DATA_TYPES.float16 } });
+  if (target.activations === target.stream) return value;
+  return castToHalf(graph, `${path}/narrow`, value);
 }
 
-/** A linear's output on its way back into the float32 stream. */
+/** A linear's output on its way back into the stream. */
 export function widen({ graph, target }: GraphContext, path: string, value: string): string {
-  return target.activations === 'float32' ? value : castToFloat(graph, `${path}/widen`, value);
+  if (target.activations === target.stream) return value;
+  return castToFloat(graph, `${path}/widen`, value);
+}
+
+/** A value of that type as float32, where it leaves the graph. */
+export function toFloat(
+  { graph }: GraphContext,
+  path: string,
+  value: string,
+  type: 'float32' | 'float16',
+): string {
+  return type === 'float32' ? value : castToFloat(graph, `${path}/float`, value);
+}
+
+function castToHalf(graph: GraphBuilder, path: string, value: string): string {
+  return graph.op(path, 'Cast', [value], { to: { int: DATA_TYPES.float16 } });
 }
 
 export function castToFloat(graph: GraphBuilder, path: string, value: string): string {
@@ -169,7 +199,8 @@ export function layerNorm(
   context: GraphContext,
   { path, input, norm, eps }: { path: string; input: string; norm: string; eps: number },
 ): string {
-  const inputs = [input, vector(context, `${norm}.weight`), vector(context, `${norm}.bias`)];
+  const scale = streamVector(context, `${norm}.weight`);
+  const inputs = [input, scale, streamVector(context, `${norm}.bias`)];
   return context.graph.op(path, 'LayerNormalization', inputs, {
     axis: { int: -1 },
     epsilon: { float: eps },

@@ -1,7 +1,7 @@
 /**
  * The picture side: uint8 tiles in, features in the decoder's space out. Inside are the normalisation of pixels, the
- * SigLIP tower up to the feature layer (before its post layer norm) and R-4B's projector. Pixels, patch embedding, the
- * residual stream, its norms and the features are float32 on every target.
+ * SigLIP tower up to the feature layer (before its post layer norm) and R-4B's projector. Pixels, patch
+ * embedding and features are float32 on every target.
  */
 import { VISION_IO } from '../../model-package/graph-io.ts';
 import type { GeluKind, ImageConfig, VisionConfig } from '../config/model-config.ts';
@@ -12,6 +12,8 @@ import {
   layerNorm,
   linear,
   narrow,
+  toFloat,
+  toStream,
   vector,
   widen,
 } from './graph-context.ts';
@@ -33,7 +35,8 @@ export function visionGraph(
   const { tower, weights } = options;
   const side = tower.imageSize;
   const tiles = graph.input(VISION_IO.tiles, 'uint8', ['tiles', side, side, tower.numChannels]);
-  let hidden = patchEmbeddings(context, normalizePixels(context, tiles));
+  const patches = patchEmbeddings(context, normalizePixels(context, tiles));
+  let hidden = toStream(context, '/vision/embeddings', patches);
   for (let layer = 0; layer < tower.numLayersUsed; layer++) {
     hidden = encoderLayer(context, layer, hidden);
   }
@@ -128,7 +131,7 @@ function projector(context: VisionContext, input: string): string {
     input: project('linear_1', narrow(context, path, normed)),
     kind: tower.projectorGelu,
   });
-  return widen(context, path, project('linear_2', active));
+  return toFloat(context, path, project('linear_2', active), context.target.activations);
 }
 
 function biased(

@@ -1,24 +1,30 @@
 /** Prompts through the decoder in three ways, with one layer, or one piece of the head, in memory at a time. */
 import { headGraph, singleLayerGraph } from '../../exporter/graphs/decoder-graph.ts';
+import type { StreamType } from '../../model-package/manifest.ts';
 import { headPieces, headRun, withHeadPiece } from '../head-piece.ts';
 import type { LayerOptions } from '../layer-errors.ts';
 import { layerRun } from '../layer-run.ts';
 import type { LargestValues } from './largest-values.ts';
 import { mapWays, runThreefold, type Threefold, threefoldRoom, WAYS } from './threefold.ts';
 
+export interface DecoderTrial extends LayerOptions {
+  /** Type of the residual stream in the GPU's graph. */
+  readonly stream: StreamType;
+  readonly largest: LargestValues;
+}
+
 /** @param before the residual stream of every prompt, [numTokens, hiddenSize]. @returns them after the layer */
 export async function threefoldLayer(
-  { graphs, tensors, text, precision }: LayerOptions,
+  { graphs, tensors, text, precision, stream, largest }: DecoderTrial,
   layer: number,
   before: readonly Threefold<Float32Array>[],
-  largest: LargestValues,
 ): Promise<Threefold<Float32Array>[]> {
   const after = before.map(({ exact }) => threefoldRoom(exact.length));
   const found = await runThreefold(
     graphs,
     tensors,
     {
-      form: precision,
+      ...{ form: precision, stream },
       build: (options) => singleLayerGraph({ ...options, text }, layer),
     },
     mapWays((way) =>
@@ -26,6 +32,9 @@ export async function threefoldLayer(
     ),
   );
   largest.add('decoder', found);
+  if (stream === 'float32') {
+    for (const { stored } of after) largest.addStream(layer, stored);
+  }
   return after;
 }
 
@@ -34,9 +43,8 @@ export async function threefoldLayer(
  * @returns the logits there, [numPrompts, vocabSize]
  */
 export async function threefoldHead(
-  { graphs, tensors, text, precision }: LayerOptions,
+  { graphs, tensors, text, precision, stream, largest }: DecoderTrial,
   streams: Threefold<Float32Array>,
-  largest: LargestValues,
 ): Promise<Threefold<Float32Array>> {
   const numRows = streams.exact.length / text.hiddenSize;
   const logits = threefoldRoom(numRows * text.vocabSize);
@@ -46,7 +54,7 @@ export async function threefoldHead(
     const found = await runThreefold(
       graphs,
       withHeadPiece(tensors, piece),
-      { form: precision, build: (options) => headGraph({ ...options, text: shape }) },
+      { form: precision, stream, build: (options) => headGraph({ ...options, text: shape }) },
       mapWays((way) => [head[way].run]),
     );
     largest.add('decoder', found);

@@ -11,6 +11,8 @@ export interface LargestValue {
   readonly layer: number | null;
   /** Which value of the layer, such as `mlp/down_proj`. */
   readonly value: string;
+  /** What it is on the GPU; the residual stream may be float32 there. */
+  readonly type: 'float16' | 'float32';
   /** Largest magnitude over all prompts, in float32 arithmetic; null where it is not finite even there. */
   readonly largest: number | null;
 }
@@ -23,6 +25,7 @@ const UNNAMED: ReadonlySet<string> = new Set([
   'MatMul',
   'MatMulNBits',
   'SimplifiedLayerNormalization',
+  'SkipSimplifiedLayerNormalization',
 ]);
 
 /** Gathers magnitudes over runs. */
@@ -31,19 +34,26 @@ export class LargestValues {
 
   /** Names are those of the graph: `/model/layers.0/mlp/down_proj/MatMul/output_0`. */
   add(part: LargestValue['part'], { names, runs }: Magnitudes): void {
-    for (const magnitudes of runs) this.#addRun(part, names, magnitudes);
+    for (const magnitudes of runs) {
+      for (const [index, name] of names.entries()) {
+        this.#raise({ part, ...placeOf(name), type: 'float16' }, magnitudes[index] ?? Number.NaN);
+      }
+    }
   }
 
-  #addRun(part: LargestValue['part'], names: readonly string[], magnitudes: Float32Array): void {
-    for (const [index, name] of names.entries()) {
-      const place = placeOf(name);
-      const key = JSON.stringify([part, place]);
-      const before = this.#values.get(key)?.largest;
-      const found = magnitudes[index] ?? Number.NaN;
-      const isLost = before === null || !Number.isFinite(found);
-      const largest = isLost ? null : Math.max(before ?? 0, found);
-      this.#values.set(key, { part, ...place, largest });
-    }
+  /** The residual stream after a layer of the decoder, where it is float32 on the GPU. */
+  addStream(layer: number, stream: Float32Array): void {
+    let largest = 0;
+    // A NaN goes on to the end.
+    for (const value of stream) if (!(Math.abs(value) <= largest)) largest = Math.abs(value);
+    this.#raise({ part: 'decoder', layer, value: 'stream', type: 'float32' }, largest);
+  }
+
+  #raise(place: Omit<LargestValue, 'largest'>, found: number): void {
+    const key = JSON.stringify([place.part, place.layer, place.value]);
+    const before = this.#values.get(key)?.largest;
+    const isLost = before === null || !Number.isFinite(found);
+    this.#values.set(key, { ...place, largest: isLost ? null : Math.max(before ?? 0, found) });
   }
 
   /** In the order in which they are computed. */
@@ -52,15 +62,19 @@ export class LargestValues {
   }
 }
 
-/** Whether a float16 cannot hold it. */
-export function overflows({ largest }: LargestValue): boolean {
-  return largest === null || largest >= FLOAT16_MAX + 16;
+/** Whether it is a float16 and too large for one. */
+export function overflows({ type, largest }: LargestValue): boolean {
+  return type === 'float16' && (largest === null || largest >= FLOAT16_MAX + 16);
 }
 
 function placeOf(name: string): Pick<LargestValue, 'layer' | 'value'> {
   const cached = /^present_(key|value)\.(\d+)$/.exec(name);
   if (cached) return { layer: Number(cached[2]), value: `attn/cached ${cached[1]}` };
   const layer = /\/layers\.(\d+)\//.exec(name);
+  // The sum beside the norm, on the way through the layer.
+  if (layer !== null && /SkipSimplifiedLayerNormalization\/output_3$/.test(name)) {
+    return { layer: Number(layer[1]), value: 'stream within' };
+  }
   const steps = name
     .replace(/^.*\/layers\.\d+\//, '')
     .replace(/^\//, '')

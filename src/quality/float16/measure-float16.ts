@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { createChatFormatter } from '../../chat/formatter.ts';
 import { openCheckpointWeights } from '../../exporter/checkpoint/checkpoint-weights.ts';
 import { IMAGE_NEWLINE } from '../../exporter/checkpoint/expected-tensors.ts';
 import { type ModelTensors, matchTensors } from '../../exporter/checkpoint/match-tensors.ts';
@@ -12,13 +13,18 @@ import type { ModelConfig } from '../../exporter/config/model-config.ts';
 import { readModelConfig } from '../../exporter/config/read-model-config.ts';
 import { DEFAULT_BLOCK_SIZE, type Manifest } from '../../model-package/manifest.ts';
 import type { Backend } from '../../runtime/session.ts';
-import type { LayerOptions } from '../layer-errors.ts';
+import type { ProbeTokens } from '../../thinking/probe.ts';
+import { hasDecisionPoint } from '../../thinking/protocol-tokens.ts';
 import { probeEmbeddings } from '../probe.ts';
-import { threefoldHead, threefoldLayer } from './decoder.ts';
+import {
+  type CalibrationPrompt,
+  readerOf,
+  type WrittenPrompt,
+  writePrompts,
+} from '../prompts/prompts.ts';
+import { type DecoderTrial, threefoldHead, threefoldLayer } from './decoder.ts';
 import { type LargestValue, LargestValues } from './largest-values.ts';
 import { compareOutcomes, type Float16Outcome } from './outcome.ts';
-import { type PreparedPrompt, preparePrompts } from './prepare-prompts.ts';
-import type { TrialPrompt } from './prompts.ts';
 import { mapWays, type Threefold, WAYS } from './threefold.ts';
 import { threefoldFeatures } from './vision.ts';
 
@@ -31,7 +37,7 @@ export interface Float16Options {
   /** Of the package that was converted from it. */
   readonly packageDir: string;
   readonly manifest: Manifest;
-  readonly prompts: readonly TrialPrompt[];
+  readonly prompts: readonly CalibrationPrompt[];
   readonly backend: Backend;
   /** Existing folder for the graphs of one layer. */
   readonly scratchParent: string;
@@ -41,23 +47,22 @@ export interface Float16Options {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** @throws ConvertError for an unusable checkpoint, ChatInputError for a prompt the model refuses, RuntimeError when a graph fails */
+/** @throws ConvertError for an unusable checkpoint, Error for a prompt the model refuses, RuntimeError when a graph fails */
 export async function measureFloat16(options: Float16Options): Promise<Float16Report> {
-  const { checkpointDir, manifest, prompts, onProgress } = options;
+  const { checkpointDir, manifest, onProgress } = options;
   const config = await readModelConfig(checkpointDir);
-  const { prepared, probe } = await preparePrompts(options.packageDir, manifest, prompts);
+  const { written, probe } = await writeTrial(options);
   const weights = await openCheckpointWeights(checkpointDir);
   try {
     const tensors = await matchTensors(config, weights.tensors);
-    const largest = new LargestValues();
-    const layerOptions = optionsOf(options, { config, tensors, prepared });
+    const trial = trialOf(options, { config, tensors, written });
     const { numLayers } = config.text;
     const steps = numLayers + 2;
     onProgress?.(0, steps);
-    let streams = await firstStreams(layerOptions, { config, prepared, manifest, largest });
+    let streams = await firstStreams(trial, { config, written, manifest });
     for (let layer = 0; layer < numLayers; layer++) {
       onProgress?.(layer + 1, steps);
-      streams = await threefoldLayer(layerOptions, layer, streams, largest);
+      streams = await threefoldLayer(trial, layer, streams);
     }
     onProgress?.(steps - 1, steps);
     const last = mapWays((way) =>
@@ -66,18 +71,35 @@ export async function measureFloat16(options: Float16Options): Promise<Float16Re
         config,
       ),
     );
-    const logits = await threefoldHead(layerOptions, last, largest);
+    const logits = await threefoldHead(trial, last);
     onProgress?.(steps, steps);
-    return { ...compareOutcomes(prepared, logits, probe), largest: largest.all };
+    return { ...compareOutcomes(written, logits, probe), largest: trial.largest.all };
   } finally {
     await weights.close();
   }
 }
 
-function optionsOf(
+/** The prompts as the model takes them, and what its decision after them is read with. */
+async function writeTrial({
+  packageDir,
+  manifest,
+  prompts,
+  signal = new AbortController().signal,
+}: Float16Options): Promise<{ written: readonly WrittenPrompt[]; probe: ProbeTokens | null }> {
+  const formatter = await createChatFormatter({ packageDir, manifest });
+  try {
+    const written = await writePrompts(prompts, { formatter, manifest, signal });
+    const { probe } = readerOf(manifest, formatter.tokenizer);
+    return { written, probe: hasDecisionPoint(manifest.thinking) ? probe : null };
+  } finally {
+    await formatter.close();
+  }
+}
+
+function trialOf(
   { manifest, backend, scratchParent, numThreads, signal }: Float16Options,
-  { config, tensors, prepared }: Pick<Model, 'config' | 'prepared'> & { tensors: ModelTensors },
-): LayerOptions {
+  { config, tensors, written }: Pick<Model, 'config' | 'written'> & { tensors: ModelTensors },
+): DecoderTrial {
   const scratchDir = join(scratchParent, `.quality-${randomUUID()}`);
   return {
     graphs: {
@@ -87,43 +109,45 @@ function optionsOf(
     tensors,
     text: {
       ...config.text,
-      maxPositions: Math.max(...prepared.map(({ tokenIds }) => tokenIds.length)),
+      maxPositions: Math.max(...written.map(({ prompt }) => prompt.promptTokenIds.length)),
     },
     precision: manifest.precision,
     int8Linears: false,
+    stream: manifest.gpuStream ?? 'float32',
+    largest: new LargestValues(),
   };
 }
 
 interface Model {
   readonly config: ModelConfig;
-  readonly prepared: readonly PreparedPrompt[];
+  readonly written: readonly WrittenPrompt[];
   readonly manifest: Manifest;
-  readonly largest: LargestValues;
 }
 
 /** Embeddings of every prompt, with its pictures' features in their places. */
 async function firstStreams(
-  { graphs, tensors, precision }: LayerOptions,
-  { config, prepared, manifest, largest }: Model,
+  { graphs, tensors, precision, stream: type, largest }: DecoderTrial,
+  { config, written, manifest }: Model,
 ): Promise<Threefold<Float32Array>[]> {
-  const images = prepared.flatMap((prompt) => prompt.images);
+  const images = written.flatMap(({ prompt }) => prompt.images);
   let features: Threefold<Float32Array>[] = [];
   if (config.vision !== null && images.length > 0) {
     const tensor = tensors.get(IMAGE_NEWLINE);
     const newline = await tensor.read(0, tensor.numElements);
-    const options = { graphs, tensors, precision, vision: config.vision, newline };
-    features = await threefoldFeatures(options, images, largest);
+    const options = { graphs, tensors, precision, stream: type, largest };
+    features = await threefoldFeatures({ ...options, vision: config.vision, newline }, images);
   }
   const streams: Threefold<Float32Array>[] = [];
-  for (const prompt of prepared) {
+  for (const { prompt } of written) {
+    const tokenIds = [...prompt.promptTokenIds];
     const own = features.splice(0, prompt.images.length);
-    const { exact, quantized } = await probeEmbeddings(tensors, prompt.tokenIds, {
+    const { exact, quantized } = await probeEmbeddings(tensors, tokenIds, {
       ...{ precision, blockSize: graphs.blockSize },
     });
     const stream = { exact, stored: quantized, half: quantized.slice() };
     for (const way of WAYS) {
       const rows = own.map((feature) => feature[way]);
-      placeFeatures(stream[way], rows, { tokenIds: prompt.tokenIds, image: manifest.tokens.image });
+      placeFeatures(stream[way], rows, { tokenIds, image: manifest.tokens.image });
     }
     streams.push(stream);
   }

@@ -2,11 +2,11 @@
 import { argmax } from '../../sampling/logprobs.ts';
 import { DecisionProbe, type ProbeTokens } from '../../thinking/probe.ts';
 import { LogitComparison, type LogitError } from '../distances.ts';
-import type { PreparedPrompt } from './prepare-prompts.ts';
+import type { WrittenPrompt } from '../prompts/prompts.ts';
 import { mapWays, type Threefold } from './threefold.ts';
 
 export interface PromptOutcome {
-  readonly id: string;
+  readonly name: string;
   readonly numTokens: number;
   /** Pictures among them. */
   readonly numImages: number;
@@ -30,18 +30,18 @@ export interface Float16Outcome {
 
 /** @param logits [numPrompts, vocabSize] */
 export function compareOutcomes(
-  prepared: readonly PreparedPrompt[],
+  written: readonly WrittenPrompt[],
   logits: Threefold<Float32Array>,
   probe: ProbeTokens | null,
 ): Float16Outcome {
-  const vocabSize = logits.exact.length / prepared.length;
-  const prompts = prepared.map(({ id, tokenIds, images }, row): PromptOutcome => {
+  const vocabSize = logits.exact.length / written.length;
+  const prompts = written.map(({ name, prompt }, row): PromptOutcome => {
     const own = mapWays((way) => logits[way].subarray(row * vocabSize, (row + 1) * vocabSize));
     const pThink = probe && mapWays((way) => thinkingProbability(own[way], probe));
     return {
-      id,
-      numTokens: tokenIds.length,
-      numImages: images.length,
+      name,
+      numTokens: prompt.promptTokenIds.length,
+      numImages: prompt.images.length,
       pThink,
       flippedBy: pThink === null ? [] : flips(pThink),
       sameFirstToken: areNumbers(own.half) && argmax(own.half) === argmax(own.exact),
@@ -49,7 +49,7 @@ export function compareOutcomes(
   });
   const compare = (exact: Float32Array): LogitError | null => {
     if (!areNumbers(logits.half)) return null;
-    const comparison = new LogitComparison(prepared.length);
+    const comparison = new LogitComparison(written.length);
     comparison.add(exact, logits.half);
     return comparison.result();
   };

@@ -4,6 +4,8 @@ import { FLOAT16_MAX, type LargestValue, overflows } from './largest-values.ts';
 import type { Float16Report } from './measure-float16.ts';
 import type { PromptOutcome } from './outcome.ts';
 
+const NAME_WIDTH = 44;
+
 export function formatFloat16Report(report: Float16Report): string {
   const { prompts, largest } = report;
   const pictures = prompts.filter(({ numImages }) => numImages > 0).length;
@@ -49,10 +51,10 @@ function size({ largest }: LargestValue): number {
 }
 
 function largestRow(value: LargestValue): string[] {
-  const { part, layer, largest } = value;
+  const { part, layer, type, largest } = value;
   const share = largest === null ? '' : percent(largest / FLOAT16_MAX);
   return [
-    `${part} ${value.value}`,
+    `${part} ${value.value}${type === 'float32' ? ' (in float32)' : ''}`,
     layer === null ? '' : String(layer),
     largest === null ? 'infinite' : largest.toPrecision(4),
     overflows(value) ? `${share} overflows`.trim() : share,
@@ -77,7 +79,13 @@ function errorRow(against: string, error: Float16Report['againstExact']): string
   ];
 }
 
-function promptRow({ id, numTokens, pThink, flippedBy, sameFirstToken }: PromptOutcome): string[] {
+function promptRow({
+  name,
+  numTokens,
+  pThink,
+  flippedBy,
+  sameFirstToken,
+}: PromptOutcome): string[] {
   const remarks = [
     ...(flippedBy.length > 0 ? [`flipped by ${flippedBy.join(', then by ')}`] : []),
     ...(sameFirstToken ? [] : ['another first token']),
@@ -85,7 +93,7 @@ function promptRow({ id, numTokens, pThink, flippedBy, sameFirstToken }: PromptO
   const probability = (value: number | null | undefined): string =>
     value === undefined ? '' : (value?.toFixed(4) ?? 'not a number');
   return [
-    id,
+    shortened(name),
     String(numTokens),
     probability(pThink?.exact),
     probability(pThink?.stored),
@@ -99,11 +107,19 @@ function decisionSentence(prompts: readonly PromptOutcome[]): string {
     return 'The model shows no decision to think by its first token.';
   }
   const flipped = (by: 'weights' | 'float16'): string => {
-    const ids = prompts.filter(({ flippedBy }) => flippedBy.includes(by)).map(({ id }) => id);
-    return ids.length === 0 ? 'none' : `${ids.length} (${ids.join(', ')})`;
+    const names = prompts
+      .filter(({ flippedBy }) => flippedBy.includes(by))
+      .map(({ name }) => shortened(name));
+    return names.length === 0 ? 'none' : `${names.length} (${names.join('; ')})`;
   };
   return (
     `Of ${prompts.length} decisions to think, float16 flips ${flipped('float16')}, ` +
     `the package's weights flip ${flipped('weights')}.`
   );
+}
+
+/** A prompt's name in a column's width. */
+function shortened(name: string): string {
+  const line = name.replaceAll(/\s+/g, ' ');
+  return line.length > NAME_WIDTH ? `${line.slice(0, NAME_WIDTH - 1)}…` : line;
 }

@@ -1,9 +1,10 @@
 /** One graph run in three ways: what a checkpoint means, what a package makes of it, and what a GPU makes of that. */
 import type { ModelTensors } from '../../exporter/checkpoint/match-tensors.ts';
+import { gpuTarget } from '../../exporter/graphs/gpu-target.ts';
 import { CPU_TARGET, type GraphTarget } from '../../exporter/graphs/graph-context.ts';
 import { GraphBuilder } from '../../exporter/onnx/graph-builder.ts';
 import type { WeightStore } from '../../exporter/weights/weight-store.ts';
-import type { Precision } from '../../model-package/manifest.ts';
+import type { Precision, StreamType } from '../../model-package/manifest.ts';
 import { type GraphRun, runTemporaryGraphs, type TemporaryGraphs } from '../temporary-graph.ts';
 import { EmulatedGraph, LARGEST_OUTPUT } from './emulated-graph.ts';
 
@@ -20,6 +21,8 @@ export interface Threefold<T> {
 export const WAYS = ['exact', 'stored', 'half'] as const;
 
 export interface ThreefoldGraph {
+  /** Type of the residual stream in the GPU's graph. */
+  readonly stream: StreamType;
   /** How the package stores this graph's linears. */
   readonly form: Precision;
   /** Adds the nodes to `graph`. */
@@ -37,16 +40,15 @@ export interface Magnitudes {
   readonly runs: readonly Float32Array[];
 }
 
-/** The GPU's form, but for the norms of q and k, which a CPU's attention leaves to others. */
-const EMULATED_TARGET: GraphTarget = { activations: 'float16', headNorms: 'separate' };
-
 /** Runs the graph in each way on its own items, which hold the results afterwards. */
 export async function runThreefold(
   graphs: TemporaryGraphs,
   tensors: ModelTensors,
-  { form, build }: ThreefoldGraph,
+  { form, stream, build }: ThreefoldGraph,
   runs: Threefold<readonly GraphRun[]>,
 ): Promise<Magnitudes> {
+  // A CPU's attention leaves the norms of q and k to others.
+  const target: GraphTarget = { ...gpuTarget(stream), headNorms: 'separate' };
   let names: readonly string[] = [];
   const magnitudes: Float32Array[] = [];
   const measuring = (run: GraphRun): GraphRun => {
@@ -63,13 +65,13 @@ export async function runThreefold(
     },
     (weights) => {
       const graph = new EmulatedGraph('stored', 'float32');
-      build({ graph, weights, form, target: EMULATED_TARGET });
+      build({ graph, weights, form, target });
       names = graph.measured();
       return { graph, runs: runs.stored.map(measuring) };
     },
     (weights) => {
       const graph = new EmulatedGraph('half', 'float16');
-      build({ graph, weights, form, target: EMULATED_TARGET });
+      build({ graph, weights, form, target });
       return { graph, runs: runs.half };
     },
   ]);

@@ -5,7 +5,11 @@ import type { ModelConfig } from '../../exporter/config/model-config.ts';
 import { visionGraph } from '../../exporter/graphs/vision-graph.ts';
 import { visionForm } from '../../exporter/model-graphs.ts';
 import { VISION_IO } from '../../model-package/graph-io.ts';
-import { DEFAULT_BLOCK_SIZE, type Precision } from '../../model-package/manifest.ts';
+import {
+  DEFAULT_BLOCK_SIZE,
+  type Precision,
+  type StreamType,
+} from '../../model-package/manifest.ts';
 import { packImageFeatures } from '../../runtime/feature-packing.ts';
 import type { GraphRun, TemporaryGraphs } from '../temporary-graph.ts';
 import type { LargestValues } from './largest-values.ts';
@@ -15,6 +19,9 @@ export interface VisionOptions {
   readonly graphs: TemporaryGraphs;
   readonly tensors: ModelTensors;
   readonly precision: Precision;
+  /** Type of the residual stream in the GPU's graph. */
+  readonly stream: StreamType;
+  readonly largest: LargestValues;
   readonly vision: NonNullable<ModelConfig['vision']>;
   /** float32 [hiddenSize] of the decoder */
   readonly newline: Float32Array;
@@ -22,9 +29,8 @@ export interface VisionOptions {
 
 /** @returns every picture's features as the prompt takes them, [image.numTokens, hiddenSize] */
 export async function threefoldFeatures(
-  { graphs, tensors, precision, vision, newline }: VisionOptions,
+  { graphs, tensors, precision, stream, largest, vision, newline }: VisionOptions,
   images: readonly TiledImage[],
-  largest: LargestValues,
 ): Promise<Threefold<Float32Array>[]> {
   const { patchesPerSide } = vision.tower;
   const tileElements = patchesPerSide ** 2 * newline.length;
@@ -37,7 +43,7 @@ export async function threefoldFeatures(
     { ...graphs, blockSize: DEFAULT_BLOCK_SIZE },
     tensors,
     {
-      form: visionForm(precision),
+      ...{ form: visionForm(precision), stream },
       build: (options) => visionGraph({ ...options, ...vision }),
     },
     runs,

@@ -15,6 +15,12 @@ import { readPackage } from '../../model-package/read-package.ts';
 import { writeInt8Kv } from '../../model-package/write-int8-kv.ts';
 import { openModelRunner, type PackageRunner } from '../../runtime/onnx-model-runner.ts';
 import type { Backend } from '../../runtime/session.ts';
+import {
+  type CalibrationPrompt,
+  readerOf,
+  type WrittenPrompt,
+  writePrompts,
+} from '../prompts/prompts.ts';
 import { type DecisionPair, decisionShifts } from '../replay/decision-shifts.ts';
 import { LogitDistances } from '../replay/logit-distances.ts';
 import { PromptPlayer, REPLAY_SLOT } from '../replay/prompt-player.ts';
@@ -29,7 +35,6 @@ import { cacheContents } from './cache-contents.ts';
 import { Clipping } from './clipping.ts';
 import { cacheMemory, type Int8KvReport } from './int8-kv-report.ts';
 import { KvRanges } from './kv-ranges.ts';
-import { type CalibrationPrompt, readerOf, type WrittenPrompt, writePrompts } from './prompts.ts';
 
 export interface QuantizeKvOptions {
   readonly packageDir: string;

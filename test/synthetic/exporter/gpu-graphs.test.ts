@@ -109,20 +109,22 @@ describe('the graphs for GPUs', () => {
     assert.ok(!manifest.files.some(({ path }) => path.includes('gpu')));
   });
 
-  it('compute a plain forward in half precision', async (test) => {
-    const { dir, checkpoint } = setUp(test);
-    // CPU kernels take no norms in the attention, so here those are nodes of their own.
-    const target = { activations: 'float16', headNorms: 'separate' } as const;
-    const file = await writeDecoder(dir, checkpoint, { form: 'fp16', target });
-    await convert({ dir, checkpoint }, 'fp16');
-    const found = await runDecoder(dir, {
-      ...{ ...RUN, checkpoint, file, cache: 'float16' },
-      embed: join('fp16-undefined', 'embed.onnx'),
+  for (const stream of ['float32', 'float16'] as const) {
+    it(`compute a plain forward in half precision, the stream in ${stream}`, async (test) => {
+      const { dir, checkpoint } = setUp(test);
+      // CPU kernels take no norms in the attention, so here those are nodes of their own.
+      const target = { activations: 'float16', stream, headNorms: 'separate' } as const;
+      const file = await writeDecoder(dir, checkpoint, { form: 'fp16', target });
+      await convert({ dir, checkpoint }, 'fp16');
+      const found = await runDecoder(dir, {
+        ...{ ...RUN, checkpoint, file, cache: 'float16' },
+        embed: join('fp16-undefined', 'embed.onnx'),
+      });
+      const expected = referenceLogits(checkpoint.weights, checkpoint.text, TOKENS);
+      const error = meanError(found, expected);
+      assert.ok(error > 1e-5 && error < HALF_TOLERANCE, `mean relative error ${error}`);
     });
-    const expected = referenceLogits(checkpoint.weights, checkpoint.text, TOKENS);
-    const error = meanError(found, expected);
-    assert.ok(error > 1e-5 && error < HALF_TOLERANCE, `mean relative error ${error}`);
-  });
+  }
 
   it('leave the norms of q and k to the attention, which CPUs refuse by name', async (test) => {
     const { checkpoint, ...context } = setUp(test);
@@ -136,10 +138,17 @@ describe('the graphs for GPUs', () => {
 
 describe('the graphs for GPUs, on one', async () => {
   const skip = await webgpuLacks('float16');
-  for (const precision of ['fp16', 'int8', 'int4'] as const) {
-    it(`compute a plain forward in ${precision}`, { skip }, async (test) => {
-      const { checkpoint, ...context } = setUp(test);
-      const { outDir } = await convert({ checkpoint, ...context }, precision);
+  const kinds = (['fp16', 'int8', 'int4'] as const).flatMap((precision) =>
+    (['float32', 'float16'] as const).map((stream) => [precision, stream] as const),
+  );
+  for (const [precision, gpuStream] of kinds) {
+    it(`compute a plain forward in ${precision}, the stream in ${gpuStream}`, {
+      skip,
+    }, async (test) => {
+      const { dir, checkpoint } = setUp(test);
+      const outDir = join(dir, 'out');
+      const checkpointDir = checkpoint.dir;
+      await convertCheckpoint({ checkpointDir, outDir, precision, gpuStream });
       const weights = storedWeights(checkpoint, precision);
       const logits = await runDecoder(outDir, {
         ...{ ...RUN, checkpoint, file: 'decoder.gpu.onnx', cache: 'float16' },
@@ -163,7 +172,7 @@ describe('attention that norms q and k itself, in float32', async () => {
   const skip = await webgpuLacks('float32');
   it('computes a plain forward', { skip }, async (test) => {
     const { dir, checkpoint } = setUp(test);
-    const target = { activations: 'float32', headNorms: 'fused' } as const;
+    const target = { activations: 'float32', stream: 'float32', headNorms: 'fused' } as const;
     const file = await writeDecoder(dir, checkpoint, { form: 'fp32', target });
     await convert({ dir, checkpoint }, 'fp32');
     const found = await runDecoder(dir, {

@@ -1,43 +1,43 @@
 import { strict as assert } from 'node:assert';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { convertCheckpoint } from '../../../src/exporter/convert-checkpoint.ts';
-import type { Precision } from '../../../src/model-package/manifest.ts';
+import type { Precision, StreamType } from '../../../src/model-package/manifest.ts';
 import { overflows } from '../../../src/quality/float16/largest-values.ts';
 import {
   type Float16Report,
   measureFloat16,
 } from '../../../src/quality/float16/measure-float16.ts';
-import {
-  builtInPrompts,
-  readTrialPrompts,
-  type TrialPrompt,
-} from '../../../src/quality/float16/prompts.ts';
 import { formatFloat16Report } from '../../../src/quality/float16/report-table.ts';
+import { builtinPrompts } from '../../../src/quality/prompts/builtin-prompts.ts';
+import type { CalibrationPrompt } from '../../../src/quality/prompts/prompts.ts';
 import { openBackend } from '../../../src/runtime/backend.ts';
 import { type CheckpointDraft, writeRandomCheckpoint } from '../../helpers/random-checkpoint.ts';
 import { scratchDir } from '../../helpers/scratch-dir.ts';
 
-const R4B = { vision: {}, text: { tied: false } } as const;
-const PROMPTS: readonly TrialPrompt[] = [
-  { id: 'one', text: 'Is it raining?', images: [] },
-  { id: 'two', text: 'Add 14 and 27.', images: [] },
+const R4B = { vision: {}, text: { tied: false, maxPositions: 2048 } } as const;
+const PROMPTS: readonly CalibrationPrompt[] = [
+  { name: 'one', messages: [{ role: 'user', content: 'Is it raining?' }] },
+  { name: 'two', messages: [{ role: 'user', content: 'Add 14 and 27.' }] },
 ];
 
 interface Trial {
   readonly precision: Precision;
   readonly edit?: (draft: CheckpointDraft) => void;
-  readonly prompts?: readonly TrialPrompt[];
+  readonly gpuStream?: StreamType;
+  readonly prompts?: 'built in';
 }
 
 async function measure(test: TestContext, trial: Trial): Promise<Float16Report> {
   const dir = scratchDir(test);
-  const { precision, prompts = PROMPTS, edit } = trial;
+  const { precision, gpuStream, edit } = trial;
   const checkpoint = writeRandomCheckpoint(join(dir, 'in'), { ...R4B, ...(edit && { edit }) });
   const packageDir = join(dir, 'out');
   const checkpointDir = checkpoint.dir;
-  const manifest = await convertCheckpoint({ checkpointDir, outDir: packageDir, precision });
+  const options = { checkpointDir, outDir: packageDir, precision, gpuStream };
+  const manifest = await convertCheckpoint(options);
+  const prompts = trial.prompts === undefined ? PROMPTS : builtinPrompts(manifest.vision);
   const { backend } = await openBackend('stock');
   const report = await measureFloat16({
     ...{ checkpointDir, packageDir, manifest, prompts, backend },
@@ -57,12 +57,10 @@ function scale(draft: CheckpointDraft, name: string, factor: number): void {
 
 describe('the float16 report', () => {
   it('finds small changes in a model of ordinary size, pictures included', async (test) => {
-    const prompts = builtInPrompts({ takesPictures: true });
-    const report = await measure(test, { precision: 'fp16', prompts });
-    assert.equal(report.prompts.length, prompts.length);
+    const report = await measure(test, { precision: 'fp16', prompts: 'built in' });
     assert.deepEqual(
-      report.prompts.filter(({ numImages }) => numImages === 1).map(({ id }) => id),
-      ['picture', 'picture-count'],
+      report.prompts.map(({ numImages }) => numImages),
+      [...Array(6).fill(1), ...Array(14).fill(0)],
     );
     for (const error of [report.againstExact, report.againstStored]) {
       assert.ok(error && error.relative > 1e-4 && error.relative < 5e-3, `${error?.relative}`);
@@ -75,11 +73,11 @@ describe('the float16 report', () => {
     }
     assert.ok(report.largest.length > 0 && !report.largest.some(overflows));
     const text = formatFloat16Report(report);
-    assert.match(text, /at the end of 8 prompts, 2 with a picture/);
+    assert.match(text, /at the end of 20 prompts, 6 with a picture/);
     assert.match(text, /^No value leaves the range of float16\.$/m);
     assert.match(text, /^decoder mlp\/down_proj +[01] +\d\.\d+ +0\.0 %$/m);
     assert.match(text, /^vision projector\/linear_2 +\d\.\d+ +0\.0 %$/m);
-    assert.match(text, /^Of 8 decisions to think, float16 flips none/m);
+    assert.match(text, /^Of 20 decisions to think, float16 flips none/m);
   });
 
   it('tells what the weights cost from what float16 costs', async (test) => {
@@ -117,13 +115,29 @@ describe('the float16 report', () => {
     );
     assert.match(text, /^decoder mlp\/Mul +1 +\d.* overflows$/m);
     assert.match(text, /^one +\d+ +0\.\d{4} +0\.\d{4} +not a number +flipped by float16/m);
-    assert.match(text, /float16 flips 2 \(one, two\), the package's weights flip none\./);
+    assert.match(text, /float16 flips 2 \(one; two\), the package's weights flip none\./);
+  });
+
+  it('measures the residual stream too, and in float16 sees it overflow', async (test) => {
+    // What the layers write into the stream cancels out in the norms, and float32 does not mind its size.
+    const edit = (draft: CheckpointDraft): void => scale(draft, 'embed_tokens', 2e5);
+    const safe = await measure(test, { precision: 'int8', edit });
+    assert.deepEqual(safe.largest.filter(overflows), []);
+    const stream = safe.largest.find(({ value }) => value === 'stream');
+    assert.ok(stream?.type === 'float32' && stream.largest !== null && stream.largest > 65_504);
+    assert.match(formatFloat16Report(safe), /^decoder stream \(in float32\) +[01] +\d/m);
+    assert.ok(safe.againstStored && safe.againstStored.relative < 1e-2);
+
+    const fast = await measure(test, { precision: 'int8', edit, gpuStream: 'float16' });
+    const lost = fast.largest.filter(overflows).map(({ value }) => value);
+    assert.ok(lost.includes('stream') && lost.includes('stream within'), lost.join());
+    assert.equal(fast.againstStored, null);
   });
 
   it('finds decisions so close that rounding turns them', async (test) => {
     const { prompts } = await measure(test, {
       precision: 'fp16',
-      prompts: builtInPrompts({ takesPictures: false }),
+      prompts: 'built in',
       edit: ({ tensors, tokenizer }) => {
         const head = tensors.get('lm_head.weight');
         assert.ok(head);
@@ -145,34 +159,4 @@ describe('the float16 report', () => {
       assert.equal(pThink.half, 0.5);
     }
   });
-});
-
-describe('the prompts of the float16 report', () => {
-  it('are read from JSON lines with their pictures', async (test) => {
-    const dir = scratchDir(test);
-    writeFileSync(join(dir, 'dot.png'), Buffer.from('89504e470d0a1a0a', 'hex'));
-    const file = join(dir, 'prompts.jsonl');
-    writeFileSync(
-      file,
-      '{"question":"What is it?","image":"dot.png","answer":"a dot"}\n\n{"id":7,"question":"Why?"}\n',
-    );
-    assert.deepEqual(await readTrialPrompts(file), [
-      { id: '1', text: 'What is it?', images: ['data:image/png;base64,iVBORw0KGgo='] },
-      { id: '7', text: 'Why?', images: [] },
-    ]);
-  });
-
-  const mistakes: [string, string, RegExp][] = [
-    ['no JSON', 'hello', /p\.jsonl, line 1 is not valid JSON/],
-    ['no question', '{"id":1}', /p\.jsonl, line 1, question: /],
-    ['nothing', '\n', /p\.jsonl has no prompts/],
-    ['a picture that is not there', '{"question":"x","image":"y.png"}', /y\.png" cannot be read/],
-  ];
-  for (const [what, content, message] of mistakes) {
-    it(`are refused by name when they hold ${what}`, async (test) => {
-      const file = join(scratchDir(test), 'p.jsonl');
-      writeFileSync(file, content);
-      await assert.rejects(readTrialPrompts(file), message);
-    });
-  }
 });
