@@ -5,7 +5,7 @@ import { createChatFormatter } from './chat/formatter.ts';
 import type { Tokenizer } from './chat/tokenizer.ts';
 import { readTls, toAccess } from './cli/access-flags.ts';
 import { checkKvCache, deviceRequestOf } from './cli/device-flags.ts';
-import { assertThreads, maxThinkersOf } from './cli/engine-flags.ts';
+import { engineCountOf, maxThinkersOf } from './cli/engine-flags.ts';
 import { openLedger } from './cli/ledger-flags.ts';
 import { toLimits } from './cli/limit-flags.ts';
 import { toImageLimits } from './cli/picture-flags.ts';
@@ -74,7 +74,7 @@ export async function startServer(
   const { requestLog, closeLog } = openLog(options);
   const tracer = openTracing(options, version, (message) => requestLog.note('warn', message));
   const engine = startEngines({
-    numEngines: options.engines,
+    ...engineCountOf(options),
     load,
     maxWaiting: options.maxQueue,
     log: (level, message) => requestLog.note(level, message),
@@ -125,7 +125,7 @@ export async function startServer(
   }
   const url = urlOf(app.server.address() as AddressInfo, operator.tls === null ? 'http' : 'https');
   const needsKey = !operator.access.keys.isEmpty;
-  return { url, modelId, packageDir, needsKey, numEngines: options.engines, close };
+  return { url, modelId, packageDir, needsKey, numEngines: engine.engines().length, close };
 }
 
 /** All that an engine process has to know of the model, the text side of it included. */
@@ -170,7 +170,10 @@ async function operatorSettings(options: ServeOptions) {
     load:
       options.loadBias === undefined
         ? null
-        : { maxBias: options.loadBias, numSlots: options.slots * options.engines },
+        : {
+            maxBias: options.loadBias,
+            numSlots: options.slots * engineCountOf(options).numEngines,
+          },
   };
 }
 
@@ -201,7 +204,6 @@ function engineSettings(manifest: Manifest, options: ServeOptions): EngineSettin
       `--context ${context} is more than the ${maxPositions} positions of the model.`,
     );
   }
-  assertThreads(options);
   return {
     backend: options.backend,
     device: deviceRequestOf(options),

@@ -5,10 +5,22 @@ import type { OptionRow } from './option-row.ts';
 
 const BYTES_PER_MB = 1024 * 1024;
 
+/** Most devices of one server. */
+const MAX_DEVICES = 64;
+
+const deviceIds = z
+  .string()
+  .transform((text) => text.split(',').map((id) => id.trim()))
+  .pipe(
+    z.array(z.string().regex(/^\d{1,4}$/, 'takes numbers, separated by commas')).max(MAX_DEVICES),
+  )
+  .transform((ids) => ids.map(Number))
+  .refine((ids) => new Set(ids).size === ids.length, 'names a device twice; see --engines');
+
 /** What computes, as `thinkgate serve` takes it. */
 export const deviceFlagsShape = {
   device: z.enum(DEVICE_PREFERENCES),
-  deviceId: z.coerce.number().int().min(0).max(1024).optional(),
+  deviceId: deviceIds.optional(),
   deviceMemoryMb: z.coerce.number().min(1).optional(),
 } as const;
 
@@ -21,9 +33,9 @@ export const DEVICE_FLAG_ROWS: readonly OptionRow[] = [
     default: 'auto',
   },
   {
-    flags: '--device-id <number>',
+    flags: '--device-id <numbers>',
     env: 'THINKGATE_DEVICE_ID',
-    description: 'which CUDA device (default: 0)',
+    description: 'which CUDA devices, separated by commas: an engine for each (default: 0)',
   },
   {
     flags: '--device-memory-mb <size>',
@@ -34,12 +46,12 @@ export const DEVICE_FLAG_ROWS: readonly OptionRow[] = [
 ];
 
 /**
- * An int8 KV cache is the CPU's, so `auto` is the CPU with it.
+ * Of the devices that are asked for, the first. An int8 KV cache is the CPU's, so `auto` is the CPU with it.
  * @throws Error when a setting of CUDA's is given for something else, or a device is asked for with an int8 KV cache
  */
 export function deviceRequestOf(flags: {
   readonly device: DeviceRequest['preference'];
-  readonly deviceId?: number | undefined;
+  readonly deviceId?: readonly number[] | undefined;
   readonly deviceMemoryMb?: number | undefined;
   readonly kvCache: KvCacheKind;
 }): DeviceRequest {
@@ -59,7 +71,7 @@ export function deviceRequestOf(flags: {
   if (isInt8 && (device === 'webgpu' || device === 'cuda')) {
     throw new Error(`--kv-cache int8 is for the CPU, not for --device ${device}.`);
   }
-  return { preference: isInt8 ? 'cpu' : device, id: deviceId ?? 0, memoryLimit };
+  return { preference: isInt8 ? 'cpu' : device, id: deviceId?.[0] ?? 0, memoryLimit };
 }
 
 /** @throws Error when the package has no decoder for the KV cache asked for */

@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { defaultMaxThinkers } from '../engine/scheduler.ts';
 import { KV_CACHE_KINDS } from '../model-package/manifest.ts';
+import type { DeviceRequest } from '../runtime/device-request.ts';
 import type { OptionRow } from './option-row.ts';
 
 /** How the engine shares the machine between requests, as `thinkgate serve` takes it. */
 export const engineFlagsShape = {
-  engines: z.coerce.number().int().min(1).max(64),
+  engines: z.coerce.number().int().min(1).max(64).optional(),
   maxThinkers: z.coerce.number().int().min(1).max(256).optional(),
   maxStallMs: z.coerce.number().positive().max(60_000),
   speculation: z.boolean(),
@@ -19,8 +20,7 @@ export const ENGINE_FLAG_ROWS: readonly OptionRow[] = [
     flags: '--engines <count>',
     env: 'THINKGATE_ENGINES',
     description:
-      'engine processes, each with the model, its slots and its share of --threads; requests go where their beginning is known, or to the idlest',
-    default: '1',
+      'engine processes, each with the model, its slots and its share of --threads (default: 1, or one for each --device-id)',
   },
   {
     flags: '--max-thinkers <count>',
@@ -70,16 +70,30 @@ export function maxThinkersOf(flags: {
   return maxThinkers;
 }
 
-/** @throws Error when there are fewer threads than engines */
-export function assertThreads({
-  engines,
-  threads,
-}: {
-  readonly engines: number;
+/** The engines of a server, and the devices they take in turns. */
+export interface EngineCount {
+  readonly numEngines: number;
+  readonly deviceIds: readonly number[];
+}
+
+/** @throws Error for a device without an engine, or an engine without a thread where it may need it */
+export function engineCountOf(flags: {
+  readonly engines?: number | undefined;
+  readonly deviceId?: readonly number[] | undefined;
+  readonly device: DeviceRequest['preference'];
   readonly threads: number;
-}): void {
-  if (engines <= threads) return;
-  throw new Error(
-    `--engines ${engines} is more than the ${threads} threads: each engine needs one (--threads).`,
-  );
+}): EngineCount {
+  const { deviceId: deviceIds = [0], device, threads } = flags;
+  const { engines: numEngines = deviceIds.length } = flags;
+  if (numEngines < deviceIds.length) {
+    throw new Error(
+      `--engines ${numEngines} is fewer than the ${deviceIds.length} devices of --device-id ${deviceIds}.`,
+    );
+  }
+  if (numEngines > threads && (device === 'cpu' || device === 'auto')) {
+    throw new Error(
+      `--engines ${numEngines} is more than the ${threads} threads: each engine needs one (--threads).`,
+    );
+  }
+  return { numEngines, deviceIds };
 }
