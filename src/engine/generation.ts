@@ -14,6 +14,8 @@ export interface GenerationRequest {
   readonly id: string;
   /** What the choices and calls of one reply have in common: they go to one engine, which computes their prompt once. */
   readonly group: string;
+  /** Whether its client is shown the events as they come; else it is shown nothing before the finish. */
+  readonly isStreamed: boolean;
   /** Prompt with every picture's placeholder already repeated `numTokens` times. */
   readonly promptTokenIds: Int32Array;
   /** Pictures in prompt order. */
@@ -166,7 +168,7 @@ export interface EngineCounts {
 export interface EngineStatus extends EngineCounts {
   readonly state: 'loading' | 'ready' | 'restarting' | 'failed';
   readonly restarts: number;
-  /** Requests that began again elsewhere because its process died before their first token. */
+  /** Requests that began again because its process died before their clients were shown anything. */
   readonly retried: number;
   /** Memory of its process; 0 while there is none. */
   readonly residentBytes: number;

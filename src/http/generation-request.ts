@@ -80,6 +80,7 @@ export async function prepareGeneration(
   const request: GenerationRequest = {
     id: context.id,
     group: context.id,
+    isStreamed: body.stream === true,
     promptTokenIds: prompt.promptTokenIds,
     images: prompt.images,
     sampling: resolveSampling(body, {

@@ -45,7 +45,7 @@ export function addEngineMetrics(registry: MetricRegistry, read: ReadEngines): v
   );
   counter(
     'requests_retried_total',
-    'Generations begun again because the engine process died before their first token.',
+    'Generations begun again because the engine process died before their clients were shown anything.',
     ({ retried }) => retried,
   );
   for (const [name, { help, value }] of Object.entries(TOTALS)) {

@@ -13,6 +13,7 @@ import { combineStatuses } from './combine-statuses.ts';
 import { EngineLostError } from './engine-lost-error.ts';
 import { decisionLate, delayed, isTooLate } from './event-stream.ts';
 import { RateEstimate } from './rate-estimate.ts';
+import { SeenEvents } from './seen-events.ts';
 import { unfinished } from './unfinished.ts';
 
 /** One engine, as the pool sees it; its requests end with EngineLostError when it dies. */
@@ -50,8 +51,8 @@ interface Flight {
   engine: PooledEngine | null;
   /** Its answer was asked for at once. */
   answersNow: boolean;
-  /** Something of it was handed on. */
-  isSeen: boolean;
+  /** What of it was handed on. */
+  readonly seen: SeenEvents;
 }
 
 const NOT_READY_SECONDS = 5;
@@ -61,7 +62,7 @@ const CLOSING = 'The server is shutting down and could not finish this request i
 
 /**
  * The engines as the server sees them. Admits requests, hands each to the engine the router says, and begins one again,
- * once, whose engine died before anything of it was handed on.
+ * once, whose engine died before its client was shown anything.
  */
 export class EnginePool implements EngineClient {
   readonly #options: EnginePoolOptions;
@@ -119,7 +120,14 @@ export class EnginePool implements EngineClient {
   async *generate(request: GenerationRequest, signal: AbortSignal): AsyncIterable<GenerationEvent> {
     const engine = this.#admit(request);
     const startedAt = performance.now();
-    const flight: Flight = { request, signal, startedAt, engine, isSeen: false, answersNow: false };
+    const flight: Flight = {
+      request,
+      signal,
+      startedAt,
+      engine,
+      seen: new SeenEvents(),
+      answersNow: false,
+    };
     this.#flights.set(request.id, flight);
     try {
       yield* this.#events(flight, engine);
@@ -154,14 +162,14 @@ export class EnginePool implements EngineClient {
 
   /** What one engine makes of the request in the time that is left to it. */
   async *#attempt(flight: Flight, engine: PooledEngine): AsyncGenerator<GenerationEvent> {
-    const { request, signal, startedAt } = flight;
+    const { request, signal, startedAt, seen } = flight;
     const lateMs = performance.now() - startedAt;
     const timeoutMs = request.timeoutMs === null ? null : request.timeoutMs - lateMs;
     flight.engine = engine;
     const events = engine.generate({ ...request, timeoutMs }, signal);
     if (flight.answersNow) engine.answerNow(request.id);
-    for await (const event of decisionLate(this.#inTime(events))) {
-      flight.isSeen = true;
+    for await (const event of decisionLate(seen.notIn(this.#inTime(events)))) {
+      seen.add(event);
       if (event.type !== 'finish') yield event;
       else yield this.#finished(delayed(event, lateMs));
     }
@@ -170,7 +178,9 @@ export class EnginePool implements EngineClient {
   /** Begins again what can; only once, as the request may be what the engine died of. */
   async *#afterLoss(flight: Flight, lost: PooledEngine): AsyncGenerator<GenerationEvent> {
     flight.engine = null;
-    const engine = flight.isSeen ? null : await this.#engineInTime(flight);
+    const { seen, request } = flight;
+    const isShown = request.isStreamed && !seen.isEmpty;
+    const engine = isShown ? null : await this.#engineInTime(flight);
     if (engine === null) {
       yield this.#unfinished(flight);
       return;

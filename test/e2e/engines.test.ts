@@ -8,6 +8,8 @@ import { enginePids, metrics, until } from '../helpers/engine-processes.ts';
 import { scratchDir } from '../helpers/scratch-dir.ts';
 import { ask, post, readHeldout, requestBody, startShipped } from '../helpers/shipped-server.ts';
 
+const DECODED = 'thinkgate_engine_decoded_tokens_total';
+
 type Body = Record<string, unknown>;
 
 /** Greedy requests about pictures and about text, in every mode. */
@@ -53,7 +55,7 @@ describe('Two engines of one thread each behind one server', () => {
   it('share the work, and answer what one engine alone does', async () => {
     const bodies = await mixedBodies();
     const together = await Promise.all(bodies.map((body) => ask(server, body)));
-    const work = await metrics(server, 'thinkgate_engine_decoded_tokens_total');
+    const work = await metrics(server, DECODED);
     assert.ok(Math.min(...work) > 0, `decoded ${work}`);
     const alone = await startShipped({ threads: 1 });
     try {
@@ -115,6 +117,22 @@ describe('Two engines of one thread each behind one server', () => {
     assert.deepEqual(told, [200, 200, 200]);
   });
 
+  it('finish an answer that the other began and nobody was shown, token for token', async () => {
+    const sampled = { thinking_mode: 'fast', seed: 5, temperature: 1.3 };
+    const long = { ...conversation('long'), ...sampled, min_tokens: 900, max_tokens: 1000 };
+    const before = await metrics(server, DECODED);
+    const reply = ask(server, long);
+    const grown = async (): Promise<readonly number[]> =>
+      (await metrics(server, DECODED)).map((count, index) => count - (before[index] ?? 0));
+    await until(async () => Math.max(...(await grown())) > 20);
+    const busy = (await grown()).findIndex((count) => count > 20);
+    process.kill(enginePids()[busy] ?? 0, 'SIGKILL');
+    const { message, finish_reason } = (await reply).choices[0];
+    assert.equal(finish_reason, 'length');
+    assert.deepEqual((await ask(server, long)).choices[0].message, message);
+    await until(async () => (await readiness(server)).ready === 2);
+  });
+
   it('serve on while one of them is killed, and nobody whose answer had not begun hears of it', async () => {
     const bodies = await mixedBodies();
     const expected: string[] = [];
@@ -130,7 +148,8 @@ describe('Two engines of one thread each behind one server', () => {
       assert.equal(reply.choices[0].message.content, expected[index]);
     }
     await until(async () => (await readiness(server)).ready === 2);
-    assert.deepEqual(await metrics(server, 'thinkgate_engine_restarts_total'), [1, 0]);
+    const [one, other] = await metrics(server, 'thinkgate_engine_restarts_total');
+    assert.equal(one + other, 2, 'the test before had one killed as well');
     assert.deepEqual(await metrics(server, 'thinkgate_engine_ready'), [1, 1]);
   });
 });

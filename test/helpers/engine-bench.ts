@@ -163,6 +163,7 @@ export function requestOf(
   return {
     id: `request ${promptTokenIds[0]}`,
     group: `request ${promptTokenIds[0]}`,
+    isStreamed: true,
     promptTokenIds: Int32Array.from(promptTokenIds),
     images: [],
     sampling: {

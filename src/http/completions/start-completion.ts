@@ -105,6 +105,7 @@ function toRequest(
   return {
     id,
     group: id,
+    isStreamed: body.stream === true,
     promptTokenIds: prompt.tokenIds,
     images: [],
     sampling: resolveSampling(chat, {

@@ -128,7 +128,7 @@ describe('A request whose engine dies', () => {
     assert.deepEqual(reader.types, ['decision', 'token', 'finish']);
   });
 
-  it('ends with a clear error when something of it was handed on', async () => {
+  it('ends with a clear error when something of it was streamed', async () => {
     const { pool, engines } = poolOf(2);
     const reader = new Reader(pool);
     await turn();
@@ -140,6 +140,36 @@ describe('A request whose engine dies', () => {
     assert.match(reader.finish.message ?? '', /engine stopped while it worked on this request/);
     assert.equal(engines[1]?.requests.length, 0);
     assert.equal(pool.status().retried, 0);
+  });
+
+  it('begins again from what was read where its client is shown the whole only', async () => {
+    const request = { ...REQUEST, isStreamed: false };
+    const { pool, engines } = poolOf(2);
+    const reader = new Reader(pool, request);
+    await turn();
+    engines[0]?.say('r', DECISION, TOKEN);
+    await turn();
+    engines[0]?.die();
+    await turn();
+    const rest = tokenEvent('You', 'answer', REQUEST);
+    engines[1]?.say('r', DECISION, TOKEN, rest, finishEvent(REQUEST));
+    await reader.done;
+    assert.deepEqual(reader.events.slice(0, -1), [DECISION, TOKEN, rest]);
+    assert.equal(reader.finish.reason, 'stop');
+  });
+
+  it('ends with the error where the second engine writes something else, which it need not go on with', async () => {
+    const { pool, engines } = poolOf(2);
+    const reader = new Reader(pool, { ...REQUEST, isStreamed: false });
+    await turn();
+    engines[0]?.say('r', DECISION, TOKEN);
+    await turn();
+    engines[0]?.die();
+    await turn();
+    engines[1]?.say('r', DECISION, tokenEvent('No', 'answer', REQUEST));
+    await reader.done;
+    assert.equal(reader.finish.reason, 'error');
+    assert.deepEqual(reader.types, ['decision', 'token', 'finish']);
   });
 
   it('begins again once only: it may be what the engines die of', async () => {
