@@ -91,8 +91,11 @@ export const manifestSchema = z.strictObject({
    * weights. Absent where prompts have none of their own.
    */
   prefill: z.strictObject({ decoder: z.string() }).optional(),
-  /** The decoder with an int8 KV cache, over the same weights; `thinkgate quantize-kv` adds it. */
-  int8Kv: z.strictObject({ decoder: z.string() }).optional(),
+  /**
+   * The decoder, and the one for prompts where there is one, with an int8 KV cache and over the same weights;
+   * `thinkgate quantize-kv` adds them.
+   */
+  int8Kv: z.strictObject({ decoder: z.string(), prefill: z.string().optional() }).optional(),
   /** float32 little-endian [hiddenSize], written at the end of every feature row of the tiled picture. */
   imageNewline: z.string().nullable(),
   chat: z.strictObject({

@@ -12,7 +12,7 @@ import type { KvCacheKind, Manifest } from '../model-package/manifest.ts';
 import { Decoder } from './decoder.ts';
 import { Embedder, type EmbeddingRows } from './embedder.ts';
 import { checkGraph, type GraphKind } from './graph-check.ts';
-import type { CacheElementType, KvCache } from './kv-cache.ts';
+import type { KvCache } from './kv-cache.ts';
 import { openKvCache } from './open-kv-cache.ts';
 import { graphsFor } from './package-graphs.ts';
 import { productsSaturate } from './product-check.ts';
@@ -84,7 +84,7 @@ export async function openModelRunner(options: ModelRunnerOptions): Promise<Pack
       },
       cache,
       decoder,
-      prompts: (await openPrefill(options, cache.elementType, opened)) ?? decoder,
+      prompts: (await openPrefill(options, opened)) ?? decoder,
       embedder: new Embedder({ session: embed, ...text, device: backend.device }),
       vision: await openVision(options, graphs.vision, opened),
     });
@@ -112,16 +112,14 @@ async function openGraph(
   return session;
 }
 
-/** The decoder for prompts, which fills a float32 cache on the CPU. */
+/** The decoder for prompts, on the CPU; it fills the same cache as the other. */
 async function openPrefill(
   options: ModelRunnerOptions,
-  elementType: CacheElementType,
   opened: Disposable[],
 ): Promise<Decoder | undefined> {
-  const { manifest, backend, prefillGraph = true } = options;
-  const file = manifest.prefill?.decoder;
-  if (!prefillGraph || file === undefined) return undefined;
-  if (backend.device !== null || elementType !== 'float32') return undefined;
+  const { manifest, backend, prefillGraph = true, kvCache = 'fp32' } = options;
+  const file = kvCache === 'int8' ? manifest.int8Kv?.prefill : manifest.prefill?.decoder;
+  if (!prefillGraph || file === undefined || backend.device !== null) return undefined;
   const exactProducts = await productsSaturate(backend);
   if (exactProducts && backend.name === 'stock') return undefined;
   const session = await openGraph(options, { kind: 'prefill', file, exactProducts }, opened);

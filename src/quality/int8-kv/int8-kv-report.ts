@@ -12,8 +12,8 @@ export interface CacheMemory {
 export interface Int8KvReport {
   /** The model's. */
   readonly name: string;
-  /** The graph that was added. */
-  readonly file: string;
+  /** The graphs that were added. */
+  readonly files: readonly string[];
   readonly headroom: number;
   /** Prompts the scales were chosen on, and those all figures below are of. */
   readonly numCalibrated: number;

@@ -12,7 +12,7 @@ import { createChatFormatter } from '../../chat/formatter.ts';
 import { int8KvDecoder, type KvScales } from '../../exporter/int8-kv-decoder.ts';
 import type { Manifest } from '../../model-package/manifest.ts';
 import { readPackage } from '../../model-package/read-package.ts';
-import { writeInt8Kv } from '../../model-package/write-int8-kv.ts';
+import { type Int8KvGraphs, writeInt8Kv } from '../../model-package/write-int8-kv.ts';
 import { openModelRunner, type PackageRunner } from '../../runtime/onnx-model-runner.ts';
 import type { Backend } from '../../runtime/session.ts';
 import {
@@ -104,13 +104,13 @@ class Quantization {
       },
     );
     const { packageDir, headroom } = this.#options;
-    const { text, graphs, name } = this.#manifest;
-    const decoder = int8KvDecoder(await readFile(join(packageDir, graphs.decoder)), scales, text);
-    const { distances, pairs } = await this.#measure(decoder, { measuring, recordings, total });
-    const file = await writeInt8Kv(packageDir, decoder);
+    const { text, name } = this.#manifest;
+    const graphs = await this.#graphs(scales);
+    const { distances, pairs } = await this.#measure(graphs, { measuring, recordings, total });
+    const files = await writeInt8Kv(packageDir, graphs);
     return {
       name,
-      file,
+      files,
       headroom,
       numCalibrated: calibrating.length,
       numMeasured: measuring.length,
@@ -161,9 +161,19 @@ class Quantization {
     return { clipping, recordings };
   }
 
-  /** Follows the recordings with the new decoder, which lies beside its weights for the while. */
+  async #graphs(scales: readonly KvScales[]): Promise<Int8KvGraphs> {
+    const { text, graphs, prefill } = this.#manifest;
+    const quantized = async (file: string): Promise<Uint8Array> =>
+      int8KvDecoder(await readFile(join(this.#options.packageDir, file)), scales, text);
+    return {
+      decoder: await quantized(graphs.decoder),
+      prefill: prefill === undefined ? null : await quantized(prefill.decoder),
+    };
+  }
+
+  /** Follows the recordings with the new graphs, which lie beside their weights for the while. */
   async #measure(
-    decoder: Uint8Array,
+    { decoder, prefill }: Int8KvGraphs,
     {
       measuring,
       recordings,
@@ -176,11 +186,14 @@ class Quantization {
   ): Promise<{ distances: LogitDistances; pairs: readonly DecisionPair[] }> {
     const distances = new LogitDistances();
     const pairs: DecisionPair[] = [];
-    const file = `.decoder.kv8-${randomUUID()}.onnx`;
-    const path = join(this.#options.packageDir, file);
+    const id = randomUUID();
+    const int8Kv = { decoder: `.decoder.kv8-${id}.onnx`, prefill: `.prefill.kv8-${id}.onnx` };
+    const pathOf = (file: string): string => join(this.#options.packageDir, file);
     try {
-      await writeFile(path, decoder, { flag: 'wx' });
-      const manifest = { ...this.#manifest, int8Kv: { decoder: file } };
+      await writeFile(pathOf(int8Kv.decoder), decoder, { flag: 'wx' });
+      if (prefill !== null) await writeFile(pathOf(int8Kv.prefill), prefill, { flag: 'wx' });
+      const used = prefill === null ? { decoder: int8Kv.decoder } : int8Kv;
+      const manifest = { ...this.#manifest, int8Kv: used };
       await this.#withRunner(manifest, 'int8', async (runner) => {
         const player = this.#player(runner);
         for (const [index, recording] of recordings.entries()) {
@@ -192,7 +205,7 @@ class Quantization {
         }
       });
     } finally {
-      await rm(path, { force: true });
+      for (const file of Object.values(int8Kv)) await rm(pathOf(file), { force: true });
     }
     return { distances, pairs };
   }

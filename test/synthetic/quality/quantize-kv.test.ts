@@ -11,9 +11,11 @@ import { formatInt8KvReport } from '../../../src/quality/int8-kv/report-table.ts
 import { builtinPrompts } from '../../../src/quality/prompts/builtin-prompts.ts';
 import type { CalibrationPrompt } from '../../../src/quality/prompts/prompts.ts';
 import { openBackend } from '../../../src/runtime/backend.ts';
+import { openModelRunner } from '../../../src/runtime/onnx-model-runner.ts';
 import type { Backend } from '../../../src/runtime/session.ts';
 import { writeRandomCheckpoint } from '../../helpers/random-checkpoint.ts';
 import { scratchDir } from '../../helpers/scratch-dir.ts';
+import { relativeError } from '../../helpers/transformer-reference.ts';
 
 const TEXTS = ['What is 23 + 48?', 'the sum of the numbers', 'Name a colour!', 'Wie spät ist es?'];
 
@@ -27,13 +29,17 @@ before(async () => {
   ({ backend } = await openBackend('ffi'));
 });
 
-async function convert(test: TestContext, precision: Precision = 'fp32'): Promise<string> {
+async function convert(
+  test: TestContext,
+  precision: Precision = 'fp32',
+  prefill?: 'int8',
+): Promise<string> {
   const dir = scratchDir(test);
   const checkpointDir = join(dir, 'in');
   const packageDir = join(dir, 'package');
   const text = { numLayers: 3, maxPositions: 1024 };
   writeRandomCheckpoint(checkpointDir, { text, vision: {} });
-  await convertCheckpoint({ checkpointDir, outDir: packageDir, precision });
+  await convertCheckpoint({ checkpointDir, outDir: packageDir, precision, prefill });
   return packageDir;
 }
 
@@ -57,12 +63,13 @@ describe('quantize-kv', () => {
       });
 
       const { manifest } = await readPackage(packageDir, { verify: true });
-      assert.deepEqual(manifest.int8Kv, { decoder: report.file });
+      assert.deepEqual(manifest.int8Kv, { decoder: 'decoder.kv8.onnx' });
+      assert.deepEqual(report.files, ['decoder.kv8.onnx']);
       const { int8Kv: _, files, ...rest } = manifest;
       const { files: filesBefore, ...restBefore } = before.manifest;
       assert.deepEqual(rest, restBefore);
       assert.deepEqual(
-        files.filter(({ path }) => path !== report.file),
+        files.filter(({ path }) => !report.files.includes(path)),
         filesBefore,
       );
       assert.deepEqual(played, ['1 of 6', '2 of 6', '3 of 6', '4 of 6', '5 of 6', '6 of 6']);
@@ -83,6 +90,27 @@ describe('quantize-kv', () => {
       assert.deepEqual(report.memory, { fp32: 768_000, int8: 192_000 });
     });
   }
+
+  it('adds a decoder for prompts too where the package has one, and prompts are computed by it', async (test) => {
+    const packageDir = await convert(test, 'fp32', 'int8');
+    const report = await quantize(packageDir);
+    assert.deepEqual(report.files, ['decoder.kv8.onnx', 'prefill.kv8.onnx']);
+    const { manifest } = await readPackage(packageDir, { verify: true });
+    const place = { packageDir, manifest, backend, numThreads: 1, numSlots: 1, slotCapacity: 64 };
+    const tokenIds = Int32Array.from({ length: 40 }, (_, i) => (7 * i) % 200);
+    const logitsOf = async (prefillGraph: boolean): Promise<Float32Array> => {
+      const runner = await openModelRunner({ ...place, kvCache: 'int8', prefillGraph });
+      const prompt = { slot: 0, start: 0, tokenIds, features: [], needsLogits: true };
+      await runner.prefill(prompt);
+      const [logits] = await runner.decode([{ slot: 0, position: 40, tokenId: 3 }]);
+      const copy = logits!.slice();
+      await runner.dispose();
+      return copy;
+    };
+    const [fast, plain] = [await logitsOf(true), await logitsOf(false)];
+    const error = relativeError(fast, [...plain]);
+    assert.ok(error > 1e-4 && error < 0.05, `relative error ${error}`);
+  });
 
   it('reports what too little headroom clips, by layer, and how much more it costs', async (test) => {
     const packageDir = await convert(test);
