@@ -66,7 +66,7 @@ const REMEDIES = {
       : 'It needs a GPU with a current driver.',
   cuda:
     "Its provider is fetched by onnxruntime-node's installer (node node_modules/onnxruntime-node/script/install.js " +
-    "--onnxruntime-node-install); it also needs NVIDIA's driver and CUDA's libraries.",
+    "--onnxruntime-node-install); it also needs NVIDIA's driver and CUDA 13's libraries.",
 } as const;
 
 /** One line, without the place in its source and the condition that ONNX Runtime puts before what it says. */

@@ -5,14 +5,18 @@ export interface Certificate {
   readonly key: string;
 }
 
-/** A certificate for `localhost` and 127.0.0.1 signed by its own fresh key, valid for a day around now. X.509 v3, DER by hand. */
-export function selfSignedCertificate(): Certificate {
+/**
+ * A certificate for `hosts` and 127.0.0.1 signed by its own fresh key, valid for a day around now. X.509 v3, DER by
+ * hand.
+ */
+export function selfSignedCertificate(hosts: readonly string[] = ['localhost']): Certificate {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const ecdsaWithSha256 = sequence(oid('2a8648ce3d040302'));
   const name = sequence(set(sequence(oid('550403'), utf8('localhost'))));
   const day = 86_400_000;
   const validity = sequence(time(Date.now() - day), time(Date.now() + day));
-  const names = sequence(tag(0x82, Buffer.from('localhost')), tag(0x87, Buffer.of(127, 0, 0, 1)));
+  const hostNames = hosts.map((host) => tag(0x82, Buffer.from(host)));
+  const names = sequence(...hostNames, tag(0x87, Buffer.of(127, 0, 0, 1)));
   const extensions = sequence(
     sequence(oid('551d11'), tag(0x04, names)),
     sequence(oid('551d13'), tag(0x04, sequence(tag(0x01, Buffer.of(0xff))))),

@@ -10,6 +10,7 @@ import { deserted, listeningApp } from '../../helpers/listening-app.ts';
 const run = promisify(execFile);
 const DOCKERFILE = read('docker/Dockerfile');
 const COMPOSE = read('docker/docker-compose.yml');
+const COMPOSE_CUDA = read('docker/docker-compose.cuda.yml');
 
 function read(file: string): string {
   return readFileSync(file, 'utf8');
@@ -34,15 +35,31 @@ describe('The Dockerfile', () => {
   });
 
   it('runs as nobody in particular, on the Node it builds with', () => {
-    const bases = matches(DOCKERFILE, /^FROM (\S+)/gm);
-    assert.deepEqual([...new Set(bases)], ['node:20-slim']);
+    const stages = matches(DOCKERFILE, /^FROM \S+ AS (\S+)$/gm);
+    const bases = matches(DOCKERFILE, /^FROM (\S+)/gm).filter((base) => !stages.includes(base));
+    const own = bases.filter((base) => !base.includes('${'));
+    assert.deepEqual([...new Set(own)], ['node:20-slim']);
+    assert.match(
+      DOCKERFILE,
+      /^COPY --from=build \/usr\/local\/bin\/node \/usr\/local\/bin\/node$/m,
+    );
     const final = DOCKERFILE.slice(DOCKERFILE.lastIndexOf('FROM '));
     assert.ok(final.indexOf('USER node') < final.indexOf('ENTRYPOINT'));
     assert.match(final, /^ENTRYPOINT \["node", .*"dist\/src\/cli.js"\]$/m);
   });
 
+  it('has both stages of every pair that RUNTIME chooses from', () => {
+    const stages = matches(DOCKERFILE, /^FROM \S+ AS (\S+)$/gm);
+    const pairs = matches(DOCKERFILE, /^FROM (\w+)-\$\{RUNTIME\}/gm);
+    assert.deepEqual(pairs, ['dependencies', 'base']);
+    for (const pair of pairs)
+      for (const runtime of ['cpu', 'cuda']) assert.ok(stages.includes(`${pair}-${runtime}`));
+    assert.match(DOCKERFILE, /^ARG RUNTIME=cpu$/m);
+    assert.match(COMPOSE_CUDA, /^ {8}RUNTIME: cuda$/m);
+  });
+
   it('keeps the library of one platform, from where onnxruntime-node has them', () => {
-    const [folder = ''] = matches(DOCKERFILE, /^RUN cd (\S+)/gm);
+    const [folder = ''] = matches(DOCKERFILE, /^WORKDIR \/app\/(\S+napi-v6)$/gm);
     assert.ok(existsSync(path.join(folder, process.platform, process.arch)), folder);
   });
 
@@ -70,6 +87,7 @@ describe('The compose file', () => {
     known.add('THINKGATE_API_KEYS');
     const set = [
       ...matches(COMPOSE, /^\s+- (THINKGATE_\w+)/gm),
+      ...matches(COMPOSE_CUDA, /^\s+- (THINKGATE_\w+)/gm),
       ...matches(DOCKERFILE, /\b(THINKGATE_\w+)=/g),
     ];
     assert.ok(set.length >= 6);
