@@ -1,0 +1,106 @@
+/** A package on a device against the same package on the CPU; a process of its own. */
+import type { ModelRunner } from '../../../src/engine/model-runner.ts';
+import type { Manifest } from '../../../src/model-package/manifest.ts';
+import { argmax } from '../../../src/sampling/logprobs.ts';
+import { median } from '../paired.ts';
+import { type DeviceName, openRunnerOn } from './open-on.ts';
+import { noisePicture, promptTokens } from './prompts.ts';
+import { emit, jobArgument } from './sample.ts';
+
+export interface CorrectnessJob {
+  readonly column: string;
+  /** Added to the rows' names: which model it is. */
+  readonly model: string;
+  readonly device: DeviceName;
+  readonly packageDir: string;
+  readonly threads: number;
+  readonly steps: number;
+}
+
+/** Of different length, so that the batch is ragged; WebGPU has another attention from 32 tokens on. */
+const PROMPT_LENGTHS = [5, 17, 100, 9];
+
+interface Trace {
+  /** Of every prompt and then of every step, sequence by sequence, float32 [vocabSize] each. */
+  readonly logits: readonly Float32Array[];
+  /** The tokens fed in each step. */
+  readonly fed: readonly (readonly number[])[];
+  /** Features of one tile; none where the model takes no pictures. */
+  readonly features: Float32Array;
+}
+
+const job = jobArgument<CorrectnessJob>();
+const { column, model } = job;
+const expected = await trace('cpu');
+const found = await trace(job.device, expected.fed);
+const distances = expected.logits.map((logits, row) => relativeDistance(logits, found.logits[row]));
+const same = expected.logits.filter(
+  (logits, row) => argmax(logits) === argmax(found.logits[row] ?? logits.subarray(0, 1)),
+).length;
+emit({
+  what: `same tokens, ${model}`,
+  column,
+  value: same / expected.logits.length,
+  unit: 'share',
+  detail: { same, of: expected.logits.length },
+});
+emit({
+  what: `logits off, ${model}`,
+  column,
+  value: Math.max(...distances),
+  unit: 'of the largest logit',
+  detail: { median: median(distances), rows: distances },
+});
+if (expected.features.length > 0) {
+  const value = relativeDistance(expected.features, found.features);
+  emit({ what: `features off, ${model}`, column, value, unit: 'of the largest feature' });
+}
+
+/** Runs the prompts and then steps of all of them at once: greedily, or over the tokens given. */
+async function trace(device: DeviceName, given?: readonly (readonly number[])[]): Promise<Trace> {
+  const numSlots = PROMPT_LENGTHS.length;
+  const slotCapacity = Math.max(...PROMPT_LENGTHS) + job.steps;
+  const { runner, manifest } = await openRunnerOn({ ...job, device, numSlots, slotCapacity });
+  const logits: Float32Array[] = [];
+  for (const [slot, length] of PROMPT_LENGTHS.entries()) {
+    const tokenIds = promptTokens(manifest, length, slot);
+    const last = await runner.prefill({
+      slot,
+      start: 0,
+      tokenIds,
+      features: [],
+      needsLogits: true,
+    });
+    if (last !== undefined) logits.push(last.slice());
+  }
+  const fed: number[][] = [];
+  for (let step = 0; step < job.steps; step++) {
+    const tokens = given?.[step] ?? logits.slice(-numSlots).map(argmax);
+    fed.push([...tokens]);
+    const rows = tokens.map((tokenId, slot) => {
+      return { slot, position: (PROMPT_LENGTHS[slot] ?? 0) + step, tokenId };
+    });
+    for (const row of await runner.decode(rows)) logits.push(row.slice());
+  }
+  const features = await featuresOf(runner, manifest);
+  await runner.dispose();
+  return { logits, fed, features };
+}
+
+async function featuresOf(runner: ModelRunner, manifest: Manifest): Promise<Float32Array> {
+  if (manifest.vision === null) return new Float32Array(0);
+  return (await runner.encodeTiles(noisePicture(manifest, 2), 0, 1)).slice();
+}
+
+/** The largest difference over the largest magnitude. NaN anywhere makes it NaN. */
+function relativeDistance(expected: Float32Array, found: Float32Array | undefined): number {
+  let difference = 0;
+  let magnitude = 0;
+  for (const [index, value] of expected.entries()) {
+    const off = Math.abs(value - (found?.[index] ?? Number.NaN));
+    if (Number.isNaN(off)) return Number.NaN;
+    difference = Math.max(difference, off);
+    magnitude = Math.max(magnitude, Math.abs(value));
+  }
+  return difference / magnitude;
+}

@@ -1,0 +1,31 @@
+import type { TiledImage } from '../../../src/engine/model-runner.ts';
+import type { Manifest } from '../../../src/model-package/manifest.ts';
+
+/** Token ids that are the same in every run and on every device; `which` tells prompts apart. */
+export function promptTokens(manifest: Manifest, length: number, which = 0): Int32Array {
+  return Int32Array.from({ length }, (_, index) => tokenAt(manifest, index, which));
+}
+
+/** Ids of ordinary words: control tokens come after them in Qwen's vocabulary. */
+export function tokenAt({ text }: Manifest, position: number, which = 0): number {
+  return 100 + ((position * 7919 + which * 104_729) % Math.min(20_000, text.vocabSize - 100));
+}
+
+/** A picture of `numTiles` tiles of noise. */
+export function noisePicture({ vision }: Manifest, numTiles: number): TiledImage {
+  const side = vision?.tileSize ?? 0;
+  const tiles = Uint8Array.from(
+    { length: numTiles * side * side * 3 },
+    (_, index) => (index * 2_654_435_761) >>> 24,
+  );
+  return {
+    hash: 'noise',
+    tiles,
+    numTiles,
+    gridRows: 1,
+    gridColumns: numTiles - 1,
+    originalHeight: side,
+    originalWidth: side * (numTiles - 1),
+    numTokens: 0,
+  };
+}

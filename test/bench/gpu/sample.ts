@@ -1,0 +1,33 @@
+/** What a phase measured. Phases are processes of their own that print these as lines of JSON. */
+export interface Sample {
+  /** Row of the table, such as `decode@8`. */
+  readonly what: string;
+  /** Column of the table, such as `webgpu int4`. */
+  readonly column: string;
+  readonly value: number;
+  readonly unit: string;
+  /** Whatever else one wants to know later; only in the lines. */
+  readonly detail?: Readonly<Record<string, unknown>>;
+}
+
+export function emit(sample: Sample): void {
+  process.stdout.write(`${JSON.stringify(sample)}\n`);
+}
+
+/** @returns undefined for a line that is something else */
+export function parseSample(line: string): Sample | undefined {
+  if (!line.startsWith('{')) return undefined;
+  try {
+    const value: Partial<Sample> = JSON.parse(line);
+    const { what, column, unit } = value;
+    if (what === undefined || column === undefined || unit === undefined) return undefined;
+    return { ...value, what, column, unit, value: Number(value.value) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The one argument of a phase's process. */
+export function jobArgument<Job>(): Job {
+  return JSON.parse(process.argv[2] ?? '{}') as Job;
+}
