@@ -6,14 +6,14 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const GB = 1e9;
 
-/** What a run at full size takes. Packages that are there already need no more room. */
+/** What a run at full size takes. */
 const NEEDED = {
   /** Checkpoint 9.7, fp16 9.8, int4 3.8, small ones 1. */
   diskBytes: 26 * GB,
   /** The CPU, which results are compared with, widens float16 weights to float32. */
   memoryBytes: 32 * GB,
   /** Weights, the cache of 32 sequences, and room to work. */
-  deviceBytes: 24 * GB,
+  deviceBytes: 32 * GB,
 } as const;
 
 export interface Machine {
@@ -22,7 +22,11 @@ export interface Machine {
   readonly faults: readonly string[];
 }
 
-export async function inspectMachine(work: string, python: string): Promise<Machine> {
+/** @param hasModels whether the models are there already and need no more room */
+export async function inspectMachine(
+  work: string,
+  { python, hasModels }: { python: string; hasModels: boolean },
+): Promise<Machine> {
   const { bavail, bsize } = await statfs(work);
   const disk = bavail * bsize;
   const gpu = await nvidiaGpu();
@@ -33,7 +37,7 @@ export async function inspectMachine(work: string, python: string): Promise<Mach
     await pythonLine(python),
   ];
   const faults = [
-    ...short('of disk', work, NEEDED.diskBytes, disk),
+    ...(hasModels ? [] : short('of disk', work, NEEDED.diskBytes, disk)),
     ...short('of memory', 'this machine', NEEDED.memoryBytes, freemem()),
     ...(gpu ? short('of device memory', gpu.name, NEEDED.deviceBytes, gpu.freeBytes) : []),
   ];
