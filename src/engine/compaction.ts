@@ -24,22 +24,32 @@ const TOKENS_PER_IDLE_ROW = 128;
  * Exchanging two slots costs once, with the tokens in them, and loses nothing that later prompts could use. So it is
  * done when the rows wasted since the last exchange have cost as much, which is never more than twice what knowing the
  * streams' ends in advance would have cost. Holds a counter; knows no clock.
+ *
+ * Where a batch always begins at slot 0, the slots before the first stream are idle rows too, so a stream is moved down
+ * even when it runs alone.
  */
 export class Compaction {
+  readonly #fromFirstSlot: boolean;
   #wastedRows = 0;
+
+  constructor({ fromFirstSlot }: { readonly fromFirstSlot: boolean }) {
+    this.#fromFirstSlot = fromFirstSlot;
+  }
 
   /** To be asked once a step. @returns the exchange to make before it */
   plan(streams: readonly PlacedStream[], free: readonly FreeSlot[]): SlotSwap | null {
     const sorted = streams.toSorted((a, b) => a.slot - b.slot);
     const [first, last] = [sorted[0], sorted.at(-1)];
     if (first === undefined || last === undefined) return null;
-    const numIdle = last.slot - first.slot + 1 - sorted.length;
+    const start = this.#fromFirstSlot ? 0 : first.slot;
+    const numIdle = last.slot - start + 1 - sorted.length;
     if (numIdle === 0) this.#wastedRows = 0;
     this.#wastedRows += numIdle;
-    const holes = free.filter(({ slot }) => slot > first.slot && slot < last.slot);
+    const holes = free.filter(({ slot }) => slot >= start && slot < last.slot);
     const hole = holes.toSorted((a, b) => a.numTokens - b.numTokens)[0];
     if (hole === undefined) return null;
-    const mover = first.numTokens <= last.numTokens ? first : last;
+    const movesFirst = !this.#fromFirstSlot && first.numTokens <= last.numTokens;
+    const mover = movesFirst ? first : last;
     const cost = Math.max(mover.numTokens, hole.numTokens) / TOKENS_PER_IDLE_ROW;
     if (this.#wastedRows < cost) return null;
     this.#wastedRows = 0;

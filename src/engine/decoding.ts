@@ -22,11 +22,13 @@ export interface DecodingOptions {
 /** Turns logits into tokens: one step for all streams, and each stream's own choice. */
 export class Decoding {
   readonly #options: DecodingOptions;
-  readonly #compaction = new Compaction();
+  readonly #compaction: Compaction;
   readonly #speculation: Speculation | null;
 
   constructor(options: DecodingOptions) {
     this.#options = options;
+    const { batchesFromFirstSlot = false } = options.runner.limits;
+    this.#compaction = new Compaction({ fromFirstSlot: batchesFromFirstSlot });
     this.#speculation = options.speculates ? new Speculation() : null;
   }
 
@@ -101,7 +103,6 @@ export class Decoding {
   }
 
   async #bringTogether(entries: readonly Entry[]): Promise<void> {
-    if (entries.length < 2) return;
     const { runner, slots } = this.#options;
     const streams = entries.map(({ sequence }) => ({
       slot: sequence.slot,

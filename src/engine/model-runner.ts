@@ -29,6 +29,8 @@ export interface ModelLimits {
   readonly slotCapacity: number;
   /** Type of element that keys and values are kept as: float32, float16 or int8. */
   readonly kvCacheType: string;
+  /** True where a step over some slots computes all from slot 0 to the highest of them; else from their lowest. */
+  readonly batchesFromFirstSlot?: boolean;
 }
 
 /** Consecutive prompt tokens of one sequence. Rows covered by a picture take its features instead of embeddings. */

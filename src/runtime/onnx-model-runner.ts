@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type {
   DecodeRow,
   DraftRow,
@@ -8,15 +7,20 @@ import type {
   PrefixCopy,
   TiledImage,
 } from '../engine/model-runner.ts';
-import type { KvCacheKind, Manifest } from '../model-package/manifest.ts';
 import { Decoder } from './decoder.ts';
 import { Embedder, type EmbeddingRows } from './embedder.ts';
-import { checkGraph, type GraphKind } from './graph-check.ts';
 import type { KvCache } from './kv-cache.ts';
+import {
+  type Disposable,
+  type GraphOptions,
+  openGraph,
+  openPrefill,
+  openVision,
+} from './open-graphs.ts';
 import { openKvCache } from './open-kv-cache.ts';
 import { graphsFor } from './package-graphs.ts';
-import { productsSaturate } from './product-check.ts';
-import { type Backend, RuntimeError, type Session } from './session.ts';
+import { RuntimeError } from './session.ts';
+import { splitChunk } from './split-chunk.ts';
 import {
   checkDecodeRows,
   checkDraft,
@@ -24,31 +28,17 @@ import {
   checkPrefixCopy,
   checkSlot,
 } from './step-check.ts';
-import { readNewline, VisionEncoder } from './vision-encoder.ts';
+import type { VisionEncoder } from './vision-encoder.ts';
 
-export interface ModelRunnerOptions {
-  /** Folder of the model package. */
-  readonly packageDir: string;
-  readonly manifest: Manifest;
-  readonly backend: Backend;
-  /** Threads inside one operator. */
-  readonly numThreads: number;
+export interface ModelRunnerOptions extends GraphOptions {
   readonly numSlots: number;
   /** Positions per slot; at most the model's maxPositions. */
   readonly slotCapacity: number;
-  /** Whether prompts are computed by a decoder of their own, where the package has one; true by default. */
-  readonly prefillGraph?: boolean;
-  /** As what keys and values are kept; fp32 unless given. */
-  readonly kvCache?: KvCacheKind | undefined;
 }
 
 /** A package's model, whose cache can be looked into. */
 export interface PackageRunner extends ModelRunner {
   readonly cache: KvCache;
-}
-
-interface Disposable {
-  dispose(): Promise<void>;
 }
 
 /**
@@ -81,64 +71,19 @@ export async function openModelRunner(options: ModelRunnerOptions): Promise<Pack
         numSlots,
         slotCapacity,
         kvCacheType: cache.elementType,
+        batchesFromFirstSlot: backend.device !== null,
       },
       cache,
       decoder,
       prompts: (await openPrefill(options, opened)) ?? decoder,
       embedder: new Embedder({ session: embed, ...text, device: backend.device }),
       vision: await openVision(options, graphs.vision, opened),
+      longestRun: backend.device?.longestRun ?? Infinity,
     });
   } catch (error) {
     await Promise.all(opened.map((part) => part.dispose()));
     throw error;
   }
-}
-
-async function openGraph(
-  options: ModelRunnerOptions,
-  { kind, file, exactProducts }: { kind: GraphKind; file: string; exactProducts?: boolean },
-  opened: Disposable[],
-): Promise<Session> {
-  const { packageDir, manifest, backend, numThreads } = options;
-  const session = await backend.createSession(join(packageDir, file), {
-    // A look-up of rows has nothing to share out between threads.
-    numThreads: kind === 'embed' ? 1 : numThreads,
-    keepBindings: kind !== 'vision',
-    restsBetweenRuns: kind === 'vision' || kind === 'prefill',
-    exactProducts: exactProducts ?? false,
-  });
-  opened.push(session);
-  checkGraph(session, { kind, file, numLayers: manifest.text.numLayers });
-  return session;
-}
-
-/** The decoder for prompts, on the CPU; it fills the same cache as the other. */
-async function openPrefill(
-  options: ModelRunnerOptions,
-  opened: Disposable[],
-): Promise<Decoder | undefined> {
-  const { manifest, backend, prefillGraph = true, kvCache = 'fp32' } = options;
-  const file = kvCache === 'int8' ? manifest.int8Kv?.prefill : manifest.prefill?.decoder;
-  if (!prefillGraph || file === undefined || backend.device !== null) return undefined;
-  const exactProducts = await productsSaturate(backend);
-  if (exactProducts && backend.name === 'stock') return undefined;
-  const session = await openGraph(options, { kind: 'prefill', file, exactProducts }, opened);
-  return new Decoder(session, 1, manifest.text);
-}
-
-async function openVision(
-  options: ModelRunnerOptions,
-  file: string | null,
-  opened: Disposable[],
-): Promise<VisionEncoder | undefined> {
-  const { packageDir, manifest } = options;
-  const { vision, imageNewline } = manifest;
-  if (vision === null || file === null) return undefined;
-  if (imageNewline === null) throw new RuntimeError('The package has no newline feature.');
-  const { hiddenSize } = manifest.text;
-  const newline = await readNewline(join(packageDir, imageNewline), hiddenSize);
-  const session = await openGraph(options, { kind: 'vision', file }, opened);
-  return new VisionEncoder({ session, vision, hiddenSize, newline });
 }
 
 interface Parts {
@@ -149,6 +94,8 @@ interface Parts {
   readonly prompts: Decoder;
   readonly embedder: Embedder;
   readonly vision: VisionEncoder | undefined;
+  /** Most tokens of a prompt that are computed in one run. */
+  readonly longestRun: number;
 }
 
 class OnnxModelRunner implements PackageRunner {
@@ -178,9 +125,19 @@ class OnnxModelRunner implements PackageRunner {
   }
 
   async prefill(chunk: PrefillChunk, signal?: AbortSignal): Promise<Float32Array | undefined> {
+    const { cache, longestRun } = this.#parts;
+    const { hiddenSize } = this.limits;
+    checkPrefillChunk(chunk, cache, hiddenSize);
+    let logits: Float32Array | undefined;
+    for (const piece of splitChunk(chunk, longestRun, hiddenSize)) {
+      logits = await this.#prefillRun(piece, signal);
+    }
+    return logits;
+  }
+
+  async #prefillRun(chunk: PrefillChunk, signal?: AbortSignal): Promise<Float32Array | undefined> {
     const { cache, decoder, prompts } = this.#parts;
     const { slot, start, tokenIds } = chunk;
-    checkPrefillChunk(chunk, cache, this.limits.hiddenSize);
     // Whatever becomes of this run, nothing from `start` on can be trusted until it has succeeded.
     cache.setLength(slot, start);
     const span = await cache.sequenceSpan(slot);

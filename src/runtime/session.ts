@@ -83,6 +83,8 @@ export interface Device {
   readonly description: string;
   /** Whether it computes in float16. */
   readonly hasFloat16: boolean;
+  /** Most tokens of one sequence that it computes correctly in one run; Infinity where there is no such bound. */
+  readonly longestRun: number;
   /** @throws RuntimeError when there is not that much memory left */
   allocate(numBytes: number): DeviceBuffer;
 }

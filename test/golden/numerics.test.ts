@@ -8,8 +8,8 @@ import type { ContentPart } from '../../src/chat/messages.ts';
 import type { FeatureSpan, ModelRunner } from '../../src/engine/model-runner.ts';
 import { convertCheckpoint } from '../../src/exporter/convert-checkpoint.ts';
 import type { Manifest } from '../../src/model-package/manifest.ts';
-import { openBackend } from '../../src/runtime/backend.ts';
 import { openModelRunner } from '../../src/runtime/onnx-model-runner.ts';
+import { openTestBackend, TEST_BACKENDS } from '../helpers/test-backends.ts';
 
 const CHECKPOINTS = 'test/golden/data/checkpoints';
 const TOLERANCE = 1e-4;
@@ -56,13 +56,13 @@ for (const name of names) {
       );
     });
 
-    for (const backendName of ['ffi', 'stock'] as const) {
+    for (const backendName of TEST_BACKENDS) {
       describe(`through the ${backendName} backend`, () => {
         let runner: ModelRunner;
         let features: Float32Array[];
 
         before(async () => {
-          const { backend } = await openBackend(backendName);
+          const backend = await openTestBackend(backendName);
           runner = await openModelRunner({
             packageDir,
             manifest,

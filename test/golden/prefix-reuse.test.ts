@@ -8,6 +8,7 @@ import type { ContentPart } from '../../src/chat/messages.ts';
 import { convertCheckpoint } from '../../src/exporter/convert-checkpoint.ts';
 import type { Manifest } from '../../src/model-package/manifest.ts';
 import { answerRequest, RuntimeEngine } from '../helpers/runtime-engine.ts';
+import { TEST_BACKEND, TEST_BACKENDS, type TestBackend } from '../helpers/test-backends.ts';
 
 const CHECKPOINTS = 'test/golden/data/checkpoints';
 /** Relative, of the logits after a prompt: whole against reused, cut anywhere. */
@@ -36,7 +37,7 @@ for (const name of await readdir(CHECKPOINTS)) {
     });
     after(() => rm(join(subject.packageDir, '..'), { recursive: true }));
 
-    for (const backend of ['ffi', 'stock'] as const) {
+    for (const backend of TEST_BACKENDS) {
       it(`continues as PyTorch does: cold, from its own slot and from another's, on ${backend}`, async () => {
         const { prompt, greedyTokenIds } = subject;
         const bench = await open(subject, backend);
@@ -93,7 +94,7 @@ for (const name of await readdir(CHECKPOINTS)) {
 
     it('has the same logits after a prefix cut anywhere', async (t) => {
       const { promptTokenIds } = subject.prompt;
-      const { runner } = await open(subject, 'ffi');
+      const { runner } = await open(subject, TEST_BACKEND);
       // Placeholders keep their own embeddings here: as good a row as any for what is compared.
       const whole = {
         slot: 0,
@@ -153,7 +154,7 @@ async function convert(checkpointDir: string): Promise<Subject> {
 
 function open(
   { packageDir, manifest }: Subject,
-  backend: 'ffi' | 'stock',
+  backend: TestBackend,
   prefillChunk = 64,
 ): Promise<RuntimeEngine> {
   const sizes = { numSlots: 3, slotCapacity: CAPACITY, prefillChunk };
@@ -162,7 +163,7 @@ function open(
 
 async function runCold(
   { packageDir, manifest }: Subject,
-  backend: 'ffi' | 'stock',
+  backend: TestBackend,
   request: Parameters<RuntimeEngine['run']>[0],
 ): Promise<readonly number[]> {
   const bench = await RuntimeEngine.open({

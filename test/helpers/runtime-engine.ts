@@ -2,15 +2,15 @@ import { Engine, type ReuseOptions } from '../../src/engine/engine.ts';
 import type { FinishEvent, GenerationRequest } from '../../src/engine/generation.ts';
 import type { ModelRunner } from '../../src/engine/model-runner.ts';
 import type { Manifest } from '../../src/model-package/manifest.ts';
-import { openBackend } from '../../src/runtime/backend.ts';
 import { openModelRunner } from '../../src/runtime/onnx-model-runner.ts';
 import { PROTOCOL, PROTOCOL_TOKENS } from './byte-tokens.ts';
 import { noConstraint, requestOf } from './engine-bench.ts';
+import { openTestBackend, type TestBackend } from './test-backends.ts';
 
 export interface RuntimeEngineOptions {
   readonly packageDir: string;
   readonly manifest: Manifest;
-  readonly backend?: 'ffi' | 'stock';
+  readonly backend?: TestBackend;
   readonly numSlots: number;
   readonly slotCapacity: number;
   readonly prefillChunk?: number;
@@ -46,7 +46,7 @@ export class RuntimeEngine {
 
   static async open(options: RuntimeEngineOptions): Promise<RuntimeEngine> {
     const { packageDir, manifest, numSlots, slotCapacity, numThreads = 1 } = options;
-    const { backend } = await openBackend(options.backend ?? 'auto');
+    const backend = await openTestBackend(options.backend);
     return new RuntimeEngine(
       await openModelRunner({ packageDir, manifest, backend, numThreads, numSlots, slotCapacity }),
       options,

@@ -1,5 +1,7 @@
+import koffi from 'koffi';
 import { type Device, type DeviceBuffer, RuntimeError } from '../session.ts';
-import type { OrtRuntime } from './ffi-session.ts';
+import { longestRun, PROBE_CACHE_BYTES } from './attention-probe.ts';
+import { type OrtRuntime, openFfiSession } from './ffi-session.ts';
 import type { OrtApi, Pointer } from './ort-api.ts';
 import { DEVICE_ALLOCATOR, MEMORY_DEFAULT } from './ort-functions.ts';
 import { MEMORY_NAMES, type Provider } from './providers.ts';
@@ -26,18 +28,49 @@ export async function openFfiDevice(base: OrtRuntime, provider: Provider): Promi
     memory: { cpu: base.memory.cpu, device: memory },
     provider,
   };
+  exitAtOnce();
   // The device's memory is taken through this session, so it is never disposed of.
   const session = await openAddition(runtime, 'float32');
   const allocator = session.allocator(memory);
-  const buffer = new FfiDeviceBuffer(api, allocator, SELF_TEST_BYTES);
+  const allocate = (numBytes: number): DeviceBuffer =>
+    new FfiDeviceBuffer(api, allocator, numBytes);
+  const buffer = allocate(SELF_TEST_BYTES);
   await deviceSelfTest(session, buffer).finally(() => buffer.release());
   const device: Device = {
     kind: provider.kind,
     description: describe(provider),
     hasFloat16: await hasFloat16(runtime),
-    allocate: (numBytes) => new FfiDeviceBuffer(api, allocator, numBytes),
+    longestRun: provider.kind === 'webgpu' ? await probeAttention(runtime, allocate) : Infinity,
+    allocate,
   };
   return { runtime, device };
+}
+
+async function probeAttention(
+  runtime: OrtRuntime,
+  allocate: (numBytes: number) => DeviceBuffer,
+): Promise<number> {
+  const [keys, values] = [allocate(PROBE_CACHE_BYTES), allocate(PROBE_CACHE_BYTES)];
+  try {
+    const createSession = (model: Uint8Array) => openFfiSession(runtime, model, { numThreads: 1 });
+    return await longestRun({ createSession, keys, values });
+  } finally {
+    keys.release();
+    values.release();
+  }
+}
+
+let exitsAtOnce = false;
+
+/**
+ * Lets the process end without the libraries' own clean-up: the threads of a device's driver may still run when the
+ * data they use is destroyed, and a process that has done its work would end in a segmentation fault.
+ */
+function exitAtOnce(): void {
+  if (exitsAtOnce || process.platform === 'win32') return;
+  exitsAtOnce = true;
+  const exit = koffi.load(null).func('_exit', 'void', ['int']);
+  process.once('exit', (code) => exit(code));
 }
 
 function describe({ kind, id }: Provider): string {
@@ -59,7 +92,7 @@ class FfiDeviceBuffer implements DeviceBuffer {
     this.numBytes = numBytes;
     this.#api = api;
     this.#allocator = allocator;
-    this.handle = allocate(api, allocator, numBytes);
+    this.handle = takeMemory(api, allocator, numBytes);
   }
 
   release(): void {
@@ -69,7 +102,7 @@ class FfiDeviceBuffer implements DeviceBuffer {
   }
 }
 
-function allocate(api: OrtApi, allocator: Pointer, numBytes: number): Pointer {
+function takeMemory(api: OrtApi, allocator: Pointer, numBytes: number): Pointer {
   try {
     return api.out('AllocatorAlloc', allocator, numBytes);
   } catch (error) {

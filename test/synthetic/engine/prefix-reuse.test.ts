@@ -11,6 +11,7 @@ import {
   RuntimeEngine,
   type RuntimeEngineOptions,
 } from '../../helpers/runtime-engine.ts';
+import { TEST_BACKENDS, times } from '../../helpers/test-backends.ts';
 import {
   makeTinyModel,
   TINY_SHAPE,
@@ -80,7 +81,7 @@ async function alone(request: GenerationRequest): Promise<readonly number[]> {
   return tokenIds;
 }
 
-for (const backend of ['ffi', 'stock'] as const) {
+for (const backend of TEST_BACKENDS) {
   describe(`A reused prefix on the ${backend} backend`, () => {
     it('serves the second turn on a picture: nothing but the new turn is computed', async () => {
       for (const prefillChunk of [3, 7, 64]) {
@@ -298,8 +299,8 @@ async function drive(
 }
 
 describe('Random traffic with shared prefixes', () => {
-  it('gives 500 staggered requests the tokens each has alone', async () => {
-    const done = await drive({ total: 500, abortEvery: Infinity });
+  it(`gives ${times(500)} staggered requests the tokens each has alone`, async () => {
+    const done = await drive({ total: times(500), abortEvery: Infinity });
     let cached = 0;
     for (const { request, outcome } of done) {
       assert.equal(outcome.finish.message, null);
@@ -310,11 +311,11 @@ describe('Random traffic with shared prefixes', () => {
     assert.ok(cached > prompts / 3, `${cached} of ${prompts} tokens came from the cache`);
   });
 
-  it('loses no slot to 1,000 random aborts, and trusts nothing an abort left half done', async () => {
-    const done = await drive({ total: 2000, abortEvery: 3 });
+  it(`loses no slot to ${times(1000)} random aborts, and trusts nothing an abort left half done`, async () => {
+    const done = await drive({ total: times(2000), abortEvery: 3 });
     const aborted = done.filter(({ outcome }) => outcome.finish.reason === 'abort');
-    assert.ok(aborted.length >= 1000, `${aborted.length} were aborted`);
-    assert.ok(done.length - aborted.length > 200);
+    assert.ok(aborted.length >= times(1000), `${aborted.length} were aborted`);
+    assert.ok(done.length - aborted.length > times(200));
     for (const { request, outcome } of done) {
       const expected = await alone(request);
       assert.deepEqual(outcome.tokenIds, expected.slice(0, outcome.tokenIds.length), request.id);

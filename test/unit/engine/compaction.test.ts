@@ -4,11 +4,12 @@ import { Compaction } from '../../../src/engine/compaction.ts';
 import { bytesOf } from '../../helpers/byte-tokens.ts';
 import { EngineBench, promptOf, requestOf, writes } from '../../helpers/engine-bench.ts';
 
+const anywhere = () => new Compaction({ fromFirstSlot: false });
 const at = (slot: number, numTokens = 0) => ({ slot, numTokens });
 
 describe('Compaction', () => {
   it('has nothing to do for one stream, or neighbours', () => {
-    const compaction = new Compaction();
+    const compaction = anywhere();
     for (let i = 0; i < 100; i++) {
       assert.equal(compaction.plan([], [at(0), at(1)]), null);
       assert.equal(compaction.plan([at(3)], [at(0), at(5)]), null);
@@ -17,23 +18,34 @@ describe('Compaction', () => {
   });
 
   it('moves the shorter end into the hole that holds least, once that pays', () => {
-    const compaction = new Compaction();
+    const compaction = anywhere();
     const streams = [at(0, 500), at(7, 400)];
     const free = [at(1, 900), at(2, 0), at(3, 10)];
     const plans = Array.from({ length: 3 }, () => compaction.plan(streams, free));
     // Six idle rows a step against 400 tokens, which are worth a little over three.
     assert.deepEqual(plans[0], { from: 7, to: 2 });
     const long = [at(0, 5_000), at(7, 4_000)];
-    const waits = Array.from({ length: 6 }, () => new Compaction().plan(long, free));
+    const waits = Array.from({ length: 6 }, () => anywhere().plan(long, free));
     assert.deepEqual(waits, new Array(6).fill(null));
-    const patient = new Compaction();
+    const patient = anywhere();
     const found = Array.from({ length: 6 }, () => patient.plan(long, free));
     assert.deepEqual(found.slice(0, 5), new Array(5).fill(null));
     assert.deepEqual(found[5], { from: 7, to: 2 });
   });
 
+  it('counts the rows before the first stream where batches begin at slot 0, and moves the last one down', () => {
+    const compaction = new Compaction({ fromFirstSlot: true });
+    const free = [at(0, 300), at(1, 20), at(2, 90)];
+    const found = Array.from({ length: 2 }, () => compaction.plan([at(3, 600)], free));
+    // Three idle rows a step against 600 tokens, which are worth a little under five.
+    assert.deepEqual(found, [null, { from: 3, to: 1 }]);
+    assert.deepEqual(compaction.plan([at(1, 100), at(3, 100)], [at(0), at(2)]), { from: 3, to: 0 });
+    for (let i = 0; i < 50; i++)
+      assert.equal(compaction.plan([at(0), at(1)], [at(2), at(3)]), null);
+  });
+
   it('leaves a hole alone that somebody else is in, or that lies outside', () => {
-    const compaction = new Compaction();
+    const compaction = anywhere();
     for (let i = 0; i < 50; i++) {
       assert.equal(compaction.plan([at(1), at(3)], [at(0), at(4)]), null);
     }
