@@ -92,7 +92,7 @@ export const SERVE_OPTION_ROWS: readonly OptionRow[] = [
     flags: '--prefill-chunk <tokens>',
     env: 'THINKGATE_PREFILL_CHUNK',
     description: 'most prompt tokens processed between two tokens of running streams',
-    default: '512',
+    default: '256',
   },
   {
     flags: '--no-prefix-cache',

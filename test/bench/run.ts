@@ -44,6 +44,7 @@ const [threads, slots] = [Number(values.threads), Number(values.slots)];
 const newTokens = values.quick ? 8 : 64;
 const NANO = 'models/nano';
 const LARGE = join(values.models, 'package');
+const LARGER_BLOCKS = join(values.models, 'package-128');
 
 interface Row {
   readonly what: string;
@@ -63,11 +64,17 @@ const PLAIN = { 'no-prefix-cache': '', 'no-speculation': '' };
 const start = (name: string, file: string, model: string): Promise<Contender> =>
   Contender.start(name, script(file), { model, threads, streams: slots, context });
 
-function compare(what: string, rates: Rates, other: string, aim: string): void {
-  const [ours, theirs] = [medianRate(rates, 'served'), medianRate(rates, other)];
-  const ratio = pairedRatio(rates, 'served', other);
+interface Pair {
+  readonly ours?: string;
+  readonly other: string;
+  readonly aim: string;
+}
+
+function compare(what: string, rates: Rates, { ours: name = 'served', other, aim }: Pair): void {
+  const [ours, theirs] = [medianRate(rates, name), medianRate(rates, other)];
+  const ratio = pairedRatio(rates, name, other);
   rows.push({
-    what: `${what}, served ÷ ${other}`,
+    what: `${what}, ${name} ÷ ${other}`,
     found: `${ours.toFixed(1)} tokens/s`,
     against: `${theirs.toFixed(1)} tokens/s`,
     ratio,
@@ -84,20 +91,26 @@ async function describe(): Promise<void> {
   console.log(
     `reads ${(bandwidth / 1e9).toFixed(1)} GB/s; ${threads} threads, ${slots} slots, ${rounds} rounds`,
   );
-  for (const model of [NANO, LARGE])
+  for (const model of [NANO, LARGE, LARGER_BLOCKS])
     console.log(`${model}: manifest sha256 ${await hashOf(model)}`);
-  const bare = await start('bare loop', 'bare-loop', LARGE);
-  const rates = await interleaved([bare], { streams: 1, promptTokens: 16, newTokens }, rounds);
-  bare.stop();
-  const bytes = statSync(join(LARGE, 'text.data')).size;
-  const used = bytes * medianRate(rates, 'bare loop');
-  rows.push({
-    what: 'memory read by the bare loop, 1 stream ÷ read bandwidth',
-    found: `${(used / 1e9).toFixed(1)} GB/s (${(bytes / 1e6).toFixed(0)} MB a token)`,
-    against: `${(bandwidth / 1e9).toFixed(1)} GB/s`,
-    ratio: used / bandwidth,
-    aim: '≥ 0.7',
-  });
+  for (const model of [LARGE, LARGER_BLOCKS]) {
+    const bare = await start('bare loop', 'bare-loop', model);
+    const rates = await interleaved([bare], { streams: 1, promptTokens: 16, newTokens }, rounds);
+    bare.stop();
+    const bytes = statSync(join(model, 'text.data')).size;
+    const used = bytes * medianRate(rates, 'bare loop');
+    rows.push({
+      what: `memory read by the bare loop${blocksOf(model)}, 1 stream ÷ read bandwidth`,
+      found: `${(used / 1e9).toFixed(1)} GB/s (${(bytes / 1e6).toFixed(0)} MB a token)`,
+      against: `${(bandwidth / 1e9).toFixed(1)} GB/s`,
+      ratio: used / bandwidth,
+      aim: '≥ 0.7',
+    });
+  }
+}
+
+function blocksOf(model: string): string {
+  return model === LARGER_BLOCKS ? ' in blocks of 128' : '';
 }
 
 async function hashOf(model: string): Promise<string> {
@@ -118,10 +131,18 @@ async function againstBareLoop(model: string, tokens: number): Promise<void> {
       { streams, promptTokens: 16, newTokens: tokens },
       rounds,
     );
-    compare(`${name}, ${streams} streams`, rates, 'bare loop', aim);
+    compare(`${name}, ${streams} streams`, rates, { other: 'bare loop', aim });
   }
   bare.stop();
   await served.stop();
+}
+
+const servers: Served[] = [];
+
+async function serveBare(model: string): Promise<Runs> {
+  const server = await serve(model, PLAIN);
+  servers.push(server);
+  return { name: `served${blocksOf(model)}`, run: (task) => server.run(task) };
 }
 
 async function againstPeers(): Promise<void> {
@@ -136,18 +157,20 @@ async function againstPeers(): Promise<void> {
       },
       { name: 'node-llama-cpp', file: 'llama-cpp', model: 'model.gguf', one: '≥ 1.15', all: '≥ 2' },
     ];
-  const served = await serve(LARGE, PLAIN);
+  const served: readonly Runs[] = await Promise.all([LARGE, LARGER_BLOCKS].map(serveBare));
   for (const { name, file, model, one, all } of peers) {
     const peer = await start(name, file, join(values.models, model));
-    const pair: readonly Runs[] = [served, peer];
-    const both = async (what: string, task: Parameters<typeof interleaved>[1], aim: string) =>
-      compare(`Qwen3-0.6B shape, ${what}`, await interleaved(pair, task, rounds), name, aim);
+    const both = async (what: string, task: Parameters<typeof interleaved>[1], aim: string) => {
+      const rates = await interleaved([...served, peer], task, rounds);
+      for (const { name: ours } of served)
+        compare(`Qwen3-0.6B shape, ${what}`, rates, { ours, other: name, aim });
+    };
     await both('1 stream', { streams: 1, promptTokens: 16, newTokens }, one);
     await both(`${slots} streams`, { streams: slots, promptTokens: 16, newTokens }, all);
     await both('prompt of 512', { streams: 1, promptTokens: 512, newTokens: 1 }, '≥ 1.1');
     peer.stop();
   }
-  await served.stop();
+  await Promise.all(servers.splice(0).map((server) => server.stop()));
 }
 
 async function amongOthers(model: string, count: number): Promise<void> {
