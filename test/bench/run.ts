@@ -1,7 +1,7 @@
 /**
  * The benchmark: one table of what the server does beside a bare decode loop, transformers.js and llama.cpp.
  *
- *   (cd test/bench/peers && npm ci --ignore-scripts)
+ *   (cd test/bench/peers && npm install --ignore-scripts)
  *   node dist/test/bench/models/write-models.js /tmp/bench-models
  *   npm run bench -- --models /tmp/bench-models
  *
