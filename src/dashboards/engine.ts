@@ -132,13 +132,17 @@ export const ENGINE: Dashboard = {
           queries: quantiles('request_inference_time_seconds'),
         },
         {
-          title: 'Given up, parked',
+          title: 'Given up, parked, begun again',
           about:
-            'Generations ended from outside; thinkers that gave their slot to a request that might be short.',
+            'Generations ended from outside; thinkers that gave their slot to a request that might be short; generations whose engine died before their clients were shown anything.',
           unit: 'cps',
           queries: [
             { expr: rate('num_aborted_requests_total', LABELS), legend: `given up, ${BY_ENGINE}` },
             { expr: rate('num_requests_parked_total', LABELS), legend: `parked, ${BY_ENGINE}` },
+            {
+              expr: rate('requests_retried_total', LABELS),
+              legend: `begun again, ${BY_ENGINE}`,
+            },
           ],
         },
       ],
