@@ -78,12 +78,13 @@ def generate(job):
     """Greedy replies of a fixed length. The time of the first token is taken off, so that the rate is that of decoding."""
     device, column = job["device"], job["column"]
     model = random_model(job)
+    most = min(20_000, model.config.vocab_size)
     settings = {"do_sample": False, "use_cache": True}
     if job["static_cache"]:
         settings["cache_implementation"] = "static"
 
     def reply(batch, length, new_tokens):
-        ids = torch.randint(100, 20_000, (batch, length), device=device)
+        ids = torch.randint(100, most, (batch, length), device=device)
         mask = torch.ones_like(ids)
         out = model.generate(ids, attention_mask=mask, max_new_tokens=new_tokens, **settings)
         assert out.shape[1] == length + new_tokens, out.shape
