@@ -59,8 +59,10 @@ export async function waitForMasks({
 
 function constraintOf(
   { grammar, stopTokenIds }: GenerationRequest,
-  { openConstraint, eos }: EngineOptions,
+  { openConstraint, eos, tokenBytes }: EngineOptions,
 ): TokenConstraint | null {
   if (grammar === null) return null;
-  return openConstraint({ grammar, endTokens: [...eos, ...stopTokenIds] });
+  // One that has text is what the grammar takes it for: it ends the answer wherever it may stand.
+  const controls = stopTokenIds.filter((id) => tokenBytes(id).length === 0);
+  return openConstraint({ grammar, endTokens: [...eos, ...controls] });
 }

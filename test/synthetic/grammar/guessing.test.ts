@@ -2,24 +2,15 @@ import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import type { GenerationRequest } from '../../../src/engine/generation.ts';
 import { checkSchema } from '../../../src/grammar/check-schema.ts';
-import { GrammarService } from '../../../src/grammar/grammar-service.ts';
 import { type GrammarSpec, writeGrammar } from '../../../src/grammar/grammar-spec.ts';
-import { bytesOf, EOS, tokenBytes, VOCAB_SIZE } from '../../helpers/byte-tokens.ts';
+import { openByteGrammars } from '../../helpers/byte-grammars.ts';
+import { bytesOf, EOS } from '../../helpers/byte-tokens.ts';
 import { EngineBench, promptOf, requestOf } from '../../helpers/engine-bench.ts';
 import { Random } from '../../helpers/random.ts';
 import type { Script } from '../../helpers/scripted-runner.ts';
 
-const service = openService();
+const service = openByteGrammars();
 after(() => service.close());
-
-function openService(): GrammarService {
-  const pieces = Array.from({ length: VOCAB_SIZE }, (_, id) => tokenBytes(id));
-  const offsets = new Uint32Array(VOCAB_SIZE + 1);
-  for (const [id, piece] of pieces.entries()) offsets[id + 1] = (offsets[id] ?? 0) + piece.length;
-  const bytes = Uint8Array.from(pieces.flatMap((piece) => [...piece]));
-  const silentIds = pieces.flatMap((piece, id) => (piece.length === 0 ? [id] : []));
-  return new GrammarService({ tokenTable: { bytes, offsets }, silentIds, eos: [EOS] });
-}
 
 const PLACE = {
   type: 'object',
