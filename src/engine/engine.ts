@@ -1,9 +1,9 @@
+import { ByteBoundedCache } from '../byte-bounded-cache.ts';
 import type { Protocol } from '../model-package/protocol.ts';
 import type { ProtocolTokens } from '../thinking/protocol-tokens.ts';
 import { deadlineOf } from './deadline.ts';
 import { Decoding } from './decoding.ts';
 import { createEntry, type Entry, hasMask, waitForMasks } from './entry.ts';
-import { FeatureCache } from './feature-cache.ts';
 import type {
   EngineCounts,
   FinishEvent,
@@ -83,7 +83,10 @@ export class Engine {
     this.#outbox = new Outbox(options.emit);
     const { runner, reuse, limits, eos, now } = options;
     const slots = new SlotPool(runner.limits.numSlots, { reusesPrefixes: reuse.prefixes });
-    const features = new FeatureCache(reuse.featureBytes);
+    const features = new ByteBoundedCache<Float32Array>(
+      reuse.featureBytes,
+      ({ byteLength }) => byteLength,
+    );
     this.#pace = new PrefillPace(limits);
     this.#roster = new Roster(slots);
     this.#prompts = new PromptProcessor({ runner, slots, features, now, pace: this.#pace });

@@ -1,5 +1,5 @@
+import type { ByteBoundedCache } from '../byte-bounded-cache.ts';
 import type { Entry } from './entry.ts';
-import type { FeatureCache } from './feature-cache.ts';
 import type { EngineTotals } from './generation.ts';
 import { encodeTiles } from './image-encoding.ts';
 import type { ModelRunner } from './model-runner.ts';
@@ -20,7 +20,8 @@ type PromptTotals = Pick<
 export interface PromptProcessorOptions {
   readonly runner: ModelRunner;
   readonly slots: SlotPool;
-  readonly features: FeatureCache;
+  /** Packed features by the picture's content hash, float32 [numTokens, hiddenSize]: whatever conversation it comes in. */
+  readonly features: ByteBoundedCache<Float32Array>;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   readonly pace: PrefillPace;

@@ -9,7 +9,7 @@ export const OPSETS = [
   { domain: 'com.microsoft', version: 1 },
 ] as const;
 
-/** TensorProto.DataType, by name. */
+/** TensorProto.DataType, by name; ONNX Runtime's ONNXTensorElementDataType has the same numbers. */
 export const DATA_TYPES = {
   float32: 1,
   uint8: 2,

@@ -1,4 +1,5 @@
-import { encodeModel, type NodeProto } from '../onnx/model-proto.ts';
+import { encodeModel } from '../onnx/model-proto.ts';
+import { plainNode } from '../onnx/plain-node.ts';
 import type { CacheElementType } from './kv-cache.ts';
 import type { Backend, DeviceTensor, Session, TensorView } from './session.ts';
 
@@ -26,7 +27,7 @@ export interface CacheMove {
 /**
  * Copies the beginning of a slot to another slot inside a device's memory, for all layers in one run. Memory there has
  * no addresses to count with, so the copy is a graph: the source's rows are cut out (Slice) and scattered over the slot
- * they are for (ScatterElements along the slots, every index the same). The scattered tensor's output is bound over its
+ * they are for (ScatterElements along the slots, axis 0, its default; every index the same). The scattered tensor's output is bound over its
  * input, which both providers take as leave to write in place: what is not moved is not touched.
  *
  * ScatterND would need less index memory, but WebGPU's writes from a single thread where index tuples share a number.
@@ -89,10 +90,14 @@ function moverModel(shape: MoverShape): Uint8Array {
     {
       name: 'move',
       nodes: [
-        node('Expand', ['slot', 'extent'], 'slots'),
+        plainNode('Expand', ['slot', 'extent'], 'slots'),
         ...indices.flatMap((index) => [
-          node('Slice', [`source.${index}`, 'starts', 'ends'], `rows.${index}`),
-          node('ScatterElements', [`target.${index}`, 'slots', `rows.${index}`], `moved.${index}`),
+          plainNode('Slice', [`source.${index}`, 'starts', 'ends'], `rows.${index}`),
+          plainNode(
+            'ScatterElements',
+            [`target.${index}`, 'slots', `rows.${index}`],
+            `moved.${index}`,
+          ),
         ]),
       ],
       initializers: [],
@@ -108,9 +113,4 @@ function moverModel(shape: MoverShape): Uint8Array {
     },
     'thinkgate',
   );
-}
-
-/** Scattering goes along axis 0, the operator's default. */
-function node(type: string, inputs: readonly string[], output: string): NodeProto {
-  return { name: output, type, domain: '', inputs, outputs: [output], attributes: {} };
 }

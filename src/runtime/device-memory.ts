@@ -1,4 +1,5 @@
 import { encodeModel } from '../onnx/model-proto.ts';
+import { plainNode } from '../onnx/plain-node.ts';
 import type { Backend, DeviceTensor } from './session.ts';
 import { bytesOf } from './tensor-check.ts';
 
@@ -28,16 +29,7 @@ function fillModel(type: 'float32' | 'float16'): Uint8Array {
   return encodeModel(
     {
       name: 'fill',
-      nodes: [
-        {
-          name: 'fill',
-          type: 'Expand',
-          domain: '',
-          inputs: ['zero', 'dims'],
-          outputs: ['zeros'],
-          attributes: {},
-        },
-      ],
+      nodes: [plainNode('Expand', ['zero', 'dims'], 'zeros')],
       initializers: [zero],
       inputs: [{ name: 'dims', type: 'int64', dims: ['rank'] }],
       outputs: [{ name: 'zeros', type, dims: ['a', 'b', 'c', 'd'] }],

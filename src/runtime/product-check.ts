@@ -1,4 +1,5 @@
 import { encodeModel } from '../onnx/model-proto.ts';
+import { plainNode } from '../onnx/plain-node.ts';
 import type { Backend } from './session.ts';
 
 const LENGTH = 64;
@@ -32,16 +33,7 @@ function productGraph(): Uint8Array {
   return encodeModel(
     {
       name: 'product-check',
-      nodes: [
-        {
-          name: 'multiply',
-          type: 'MatMulInteger',
-          domain: '',
-          inputs: ['x', 'w'],
-          outputs: ['y'],
-          attributes: {},
-        },
-      ],
+      nodes: [plainNode('MatMulInteger', ['x', 'w'], 'y')],
       initializers: [{ name: 'w', type: 'int8', dims: [LENGTH, COLUMNS], data: { raw } }],
       inputs: [{ name: 'x', type: 'uint8', dims: [1, LENGTH] }],
       outputs: [{ name: 'y', type: 'int32', dims: [1, COLUMNS] }],

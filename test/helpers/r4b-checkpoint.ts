@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { expectedTensors } from '../../src/exporter/checkpoint/expected-tensors.ts';
 import { checkpointName } from '../../src/exporter/checkpoint/tensor-names.ts';
 import { readModelConfig } from '../../src/exporter/config/read-model-config.ts';
-import { CHAT_TEMPLATE } from './random-checkpoint.ts';
+import { CHAT_TEMPLATE, preprocessorJson } from './random-checkpoint.ts';
 import { writeJson, writeRandomTensors } from './random-tensors.ts';
 import { tinyTokenizer } from './tiny-tokenizer.ts';
 
@@ -120,18 +120,11 @@ async function writeSmallFiles(dir: string, config: R4bConfig): Promise<void> {
   await writeJson(dir, 'generation_config.json', { eos_token_id: isFull ? EOS : eos });
   const { image_size: side } = config.vision_config;
   await writeJson(dir, 'config.json', config);
-  await writeJson(dir, 'preprocessor_config.json', {
-    image_processor_type: 'LlavaOnevisionImageProcessor',
-    do_resize: true,
-    do_rescale: true,
-    do_normalize: true,
-    resample: 3,
-    rescale_factor: 1 / 255,
-    image_mean: [0.5, 0.5, 0.5],
-    image_std: [0.5, 0.5, 0.5],
-    size: { height: side, width: side },
-    image_grid_pinpoints: config.image_grid_pinpoints,
-  });
+  await writeJson(
+    dir,
+    'preprocessor_config.json',
+    preprocessorJson(side, config.image_grid_pinpoints),
+  );
   await writeFile(join(dir, 'chat_template.jinja'), CHAT_TEMPLATE);
 }
 

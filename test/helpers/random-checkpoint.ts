@@ -120,7 +120,7 @@ export function writeRandomCheckpoint(
     checkpointName(name, vision === null ? 'text' : (options.naming ?? 'new'));
   const draft: CheckpointDraft = {
     config: configJson({ text, vision, vocabSize, imageToken: tokenizer.ids['<image>']! }),
-    preprocessor: vision ? preprocessorJson(vision) : undefined,
+    preprocessor: vision ? preprocessorJson(vision.imageSize, pinpointsOf(vision)) : undefined,
     processor: vision ? { image_token: '<image>' } : undefined,
     generation: { eos_token_id: [tokenizer.ids['<|im_end|>'], tokenizer.ids['<|endoftext|>']] },
     tokenizer: tokenizer.json,
@@ -199,7 +199,7 @@ function configJson(options: {
     vision_feature_select_strategy: 'full',
     vision_feature_layer: -1,
     vision_aspect_ratio: 'anyres',
-    image_grid_pinpoints: vision.grids.map(([rows, columns]) => [rows * side, columns * side]),
+    image_grid_pinpoints: pinpointsOf(vision),
     tie_word_embeddings: text.tied,
     multimodal_projector_bias: true,
     text_config: textConfig,
@@ -219,8 +219,15 @@ function configJson(options: {
   };
 }
 
-function preprocessorJson(vision: VisionShapeOptions): Record<string, unknown> {
-  const side = vision.imageSize;
+function pinpointsOf({ imageSize: side, grids }: VisionShapeOptions): number[][] {
+  return grids.map(([rows, columns]) => [rows * side, columns * side]);
+}
+
+/** R-4B's preprocessor_config.json, for square tiles of `side` pixels. */
+export function preprocessorJson(
+  side: number,
+  pinpoints: readonly (readonly number[])[],
+): Record<string, unknown> {
   return {
     image_processor_type: 'LlavaOnevisionImageProcessor',
     do_resize: true,
@@ -231,7 +238,7 @@ function preprocessorJson(vision: VisionShapeOptions): Record<string, unknown> {
     image_mean: [0.5, 0.5, 0.5],
     image_std: [0.5, 0.5, 0.5],
     size: { height: side, width: side },
-    image_grid_pinpoints: vision.grids.map(([rows, columns]) => [rows * side, columns * side]),
+    image_grid_pinpoints: pinpoints,
   };
 }
 

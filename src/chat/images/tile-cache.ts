@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { ByteBoundedCache } from '../../byte-bounded-cache.ts';
 import type { TiledImage } from '../../engine/model-runner.ts';
 import type { TilingJob } from './tiling-worker.ts';
 
@@ -13,35 +14,21 @@ export interface Tiler {
  */
 export class TileCache implements Tiler {
   readonly #tiler: Tiler;
-  readonly #maxBytes: number;
-  /** In order of use, the longest unused first. */
-  readonly #images = new Map<string, TiledImage>();
-  #numBytes = 0;
+  readonly #images: ByteBoundedCache<TiledImage>;
 
   /** @param maxBytes most bytes of tiles kept; 0 keeps none */
   constructor(tiler: Tiler, maxBytes: number) {
     this.#tiler = tiler;
-    this.#maxBytes = maxBytes;
+    this.#images = new ByteBoundedCache(maxBytes, ({ tiles }) => tiles.byteLength);
   }
 
   /** @throws ChatInputError when the picture is refused; refusals are not remembered */
   async tile(job: TilingJob): Promise<TiledImage> {
     const key = `${job.maxTiles} ${createHash('sha256').update(job.bytes).digest('base64')}`;
     const known = this.#images.get(key);
-    const image = known ?? (await this.#tiler.tile(job));
-    this.#delete(key);
-    if (image.tiles.byteLength > this.#maxBytes) return image;
+    if (known !== undefined) return known;
+    const image = await this.#tiler.tile(job);
     this.#images.set(key, image);
-    this.#numBytes += image.tiles.byteLength;
-    for (const oldest of this.#images.keys()) {
-      if (this.#numBytes <= this.#maxBytes) break;
-      this.#delete(oldest);
-    }
     return image;
-  }
-
-  #delete(key: string): void {
-    this.#numBytes -= this.#images.get(key)?.tiles.byteLength ?? 0;
-    this.#images.delete(key);
   }
 }

@@ -1,3 +1,4 @@
+import { DATA_TYPES } from '../../onnx/model-proto.ts';
 import { abortError, throwIfAborted } from '../abort.ts';
 import {
   type ElementType,
@@ -8,7 +9,7 @@ import {
 } from '../session.ts';
 import { checkInputType, checkTensors, ELEMENT_TYPES } from '../tensor-check.ts';
 import type { OrtApi, Pointer } from './ort-api.ts';
-import { ELEMENT_TYPE_CODES, LOG_LEVEL_ERROR, OPTIMIZE_ALL } from './ort-functions.ts';
+import { LOG_LEVEL_ERROR, OPTIMIZE_ALL } from './ort-functions.ts';
 import { appendProvider, type Provider } from './providers.ts';
 import { type MemoryInfos, TensorBindings } from './tensor-bindings.ts';
 
@@ -187,7 +188,7 @@ function readInputType(api: OrtApi, session: Pointer, index: number): ElementTyp
     const tensor = api.out('CastTypeInfoToTensorInfo', info);
     if (tensor === 0n) return undefined;
     const code = Number(api.out('GetTensorElementType', tensor));
-    return ELEMENT_TYPES.find((type) => ELEMENT_TYPE_CODES[type] === code);
+    return ELEMENT_TYPES.find((type) => DATA_TYPES[type] === code);
   } finally {
     api.do('ReleaseTypeInfo', info);
   }

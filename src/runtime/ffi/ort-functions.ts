@@ -109,12 +109,3 @@ export const OPTIMIZE_ALL = 99;
 export const DEVICE_ALLOCATOR = 0;
 export const ARENA_ALLOCATOR = 1;
 export const MEMORY_DEFAULT = 0;
-/** ONNXTensorElementDataType. */
-export const ELEMENT_TYPE_CODES = {
-  float32: 1,
-  uint8: 2,
-  int8: 3,
-  int32: 6,
-  int64: 7,
-  float16: 10,
-} as const;

@@ -1,4 +1,5 @@
 import { encodeModel, type ValueInfo } from '../../onnx/model-proto.ts';
+import { plainNode } from '../../onnx/plain-node.ts';
 import { type DeviceBuffer, RuntimeError, type Tensor, type TensorView } from '../session.ts';
 import { type FfiSession, type OrtRuntime, openFfiSession } from './ffi-session.ts';
 
@@ -61,16 +62,7 @@ export function openAddition(
   const model = encodeModel(
     {
       name: 'self-test',
-      nodes: [
-        {
-          name: 'add',
-          type: 'Add',
-          domain: '',
-          inputs: ['x', 'y'],
-          outputs: ['z'],
-          attributes: {},
-        },
-      ],
+      nodes: [plainNode('Add', ['x', 'y'], 'z')],
       initializers: [],
       inputs: [value('x'), value('y')],
       outputs: [value('z')],

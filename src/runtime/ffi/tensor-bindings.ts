@@ -1,6 +1,6 @@
+import { DATA_TYPES } from '../../onnx/model-proto.ts';
 import { isOnDevice, type Tensor } from '../session.ts';
 import type { OrtApi, Pointer } from './ort-api.ts';
-import { ELEMENT_TYPE_CODES } from './ort-functions.ts';
 
 type Direction = 'input' | 'output';
 
@@ -68,7 +68,7 @@ export class TensorBindings {
       bound.byteLength,
       dims,
       dims.length,
-      ELEMENT_TYPE_CODES[tensor.type],
+      DATA_TYPES[tensor.type],
     );
     try {
       const bind = this.#direction === 'input' ? 'BindInput' : 'BindOutput';

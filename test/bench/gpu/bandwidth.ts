@@ -5,7 +5,8 @@
  * nothing large crosses the bus. Each negation reads the tensor and writes it; the time of one negation is taken from
  * graphs that differ in their number only.
  */
-import { encodeModel, type NodeProto } from '../../../src/onnx/model-proto.ts';
+import { encodeModel } from '../../../src/onnx/model-proto.ts';
+import { plainNode } from '../../../src/onnx/plain-node.ts';
 import { median } from '../paired.ts';
 import { type DeviceName, openOn } from './open-on.ts';
 import { emit, jobArgument } from './sample.ts';
@@ -51,19 +52,18 @@ async function medianMs(numCopies: number): Promise<number> {
 }
 
 function copyGraph(numCopies: number): Uint8Array {
-  const node = (type: string, inputs: readonly string[], output: string): NodeProto => {
-    return { name: output, type, domain: '', inputs, outputs: [output], attributes: {} };
-  };
-  const copies = Array.from({ length: numCopies }, (_, i) => node('Neg', [`x${i}`], `x${i + 1}`));
+  const copies = Array.from({ length: numCopies }, (_, i) =>
+    plainNode('Neg', [`x${i}`], `x${i + 1}`),
+  );
   const one = { type: 'float32', dims: [1] } as const;
   const shape = new Uint8Array(BigInt64Array.of(BigInt(numElements)).buffer);
   return encodeModel(
     {
       name: 'copies',
       nodes: [
-        node('Expand', ['number', 'shape'], 'x0'),
+        plainNode('Expand', ['number', 'shape'], 'x0'),
         ...copies,
-        node('ReduceMax', [`x${numCopies}`], 'result'),
+        plainNode('ReduceMax', [`x${numCopies}`], 'result'),
       ],
       initializers: [{ name: 'shape', type: 'int64', dims: [1], data: { raw: shape } }],
       inputs: [{ name: 'number', ...one }],

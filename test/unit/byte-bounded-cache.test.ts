@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { FeatureCache } from '../../../src/engine/feature-cache.ts';
+import { ByteBoundedCache } from '../../src/byte-bounded-cache.ts';
 
 /** 10 values are 40 bytes. */
 function features(value: number, length = 10): Float32Array {
   return new Float32Array(length).fill(value);
 }
 
-describe('FeatureCache', () => {
+const cacheOf = (maxBytes: number): ByteBoundedCache<Float32Array> =>
+  new ByteBoundedCache(maxBytes, ({ byteLength }) => byteLength);
+
+describe('ByteBoundedCache', () => {
   it('gives back what it was given, the very same memory', () => {
-    const cache = new FeatureCache(1000);
+    const cache = cacheOf(1000);
     const kept = features(1);
     cache.set('cat', kept);
     assert.equal(cache.get('cat'), kept);
@@ -17,7 +20,7 @@ describe('FeatureCache', () => {
   });
 
   it('drops the least recently used when its bytes are used up', () => {
-    const cache = new FeatureCache(120);
+    const cache = cacheOf(120);
     for (const name of ['a', 'b', 'c']) cache.set(name, features(1));
     assert.equal(cache.numBytes, 120);
     cache.get('a');
@@ -30,7 +33,7 @@ describe('FeatureCache', () => {
   });
 
   it('drops as many as a large picture needs', () => {
-    const cache = new FeatureCache(120);
+    const cache = cacheOf(120);
     for (const name of ['a', 'b', 'c']) cache.set(name, features(1));
     cache.set('large', features(1, 20));
     assert.deepEqual(
@@ -41,7 +44,7 @@ describe('FeatureCache', () => {
   });
 
   it('does not keep a picture larger than itself, and loses nothing to it', () => {
-    const cache = new FeatureCache(120);
+    const cache = cacheOf(120);
     cache.set('a', features(1));
     cache.set('huge', features(1, 31));
     assert.equal(cache.get('huge'), undefined);
@@ -50,7 +53,7 @@ describe('FeatureCache', () => {
   });
 
   it('counts a picture that is set again once, with its new size', () => {
-    const cache = new FeatureCache(120);
+    const cache = cacheOf(120);
     cache.set('a', features(1));
     cache.set('a', features(2, 20));
     assert.equal(cache.numBytes, 80);
@@ -58,7 +61,7 @@ describe('FeatureCache', () => {
   });
 
   it('of no bytes keeps nothing', () => {
-    const cache = new FeatureCache(0);
+    const cache = cacheOf(0);
     cache.set('a', features(1));
     assert.equal(cache.get('a'), undefined);
     assert.equal(cache.numBytes, 0);
