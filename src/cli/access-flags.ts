@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { type ApiKey, KeyRing, parseApiKeys } from '../http/access/api-keys.ts';
-import { type AccessSettings, isLoopbackHost } from '../http/access/gate.ts';
-import type { HttpSettings } from '../http/settings.ts';
+import { type ApiKey, KeyRing, parseApiKeys } from '../server/http/access/api-keys.ts';
+import { type AccessSettings, isLoopbackHost } from '../server/http/access/gate.ts';
+import type { HttpSettings } from '../server/http/settings.ts';
 import { readEnvironment } from './environment.ts';
 import type { OptionRow } from './option-row.ts';
 

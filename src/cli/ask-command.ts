@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { ask } from '../terminal/ask.ts';
+import { ask } from '../client/ask.ts';
 import { startQuietly } from './start-quietly.ts';
 
 const DEFAULT_URL = 'http://127.0.0.1:8000';
@@ -14,9 +14,9 @@ interface RawOptions {
 export function registerAsk(program: Command): void {
   program
     .command('ask')
-    .description('ask a question, about a picture or not, and watch the answer being written')
-    .usage('[options] [picture] "question"')
-    .argument('<words...>', 'the picture (file or URL), if there is one, and the question')
+    .description('ask a question, about an image or not, and watch the answer being written')
+    .usage('[options] [image] "question"')
+    .argument('<words...>', 'the image (file or URL), if there is one, and the question')
     .option(
       '--url <url>',
       'server to ask; where none answers at the default, one is started',
@@ -37,7 +37,7 @@ export function registerAsk(program: Command): void {
 }
 
 async function runAsk(words: string[], raw: RawOptions): Promise<void> {
-  const { picture, question } = parseWords(words);
+  const { image, question } = parseWords(words);
   const url = raw.url.replace(/\/+$/, '');
   const abort = new AbortController();
   const stop = (): void => abort.abort();
@@ -47,7 +47,7 @@ async function runAsk(words: string[], raw: RawOptions): Promise<void> {
   try {
     await ask({
       question,
-      picture,
+      image,
       url,
       mode: raw.mode,
       apiKey: raw.apiKey,
@@ -63,14 +63,14 @@ async function runAsk(words: string[], raw: RawOptions): Promise<void> {
   }
 }
 
-/** @throws Error when there is not just a question, or a picture and a question */
-export function parseWords(words: readonly string[]): { picture?: string; question: string } {
+/** @throws Error when there is not just a question, or an image and a question */
+export function parseWords(words: readonly string[]): { image?: string; question: string } {
   const [first, second] = words;
   if (first !== undefined && words.length === 1) return { question: first };
   if (first !== undefined && second !== undefined && words.length === 2) {
-    return { picture: first, question: second };
+    return { image: first, question: second };
   }
   throw new Error(
-    `Expected a question, or a picture and a question; got ${words.length} arguments. Put the question in quotes.`,
+    `Expected a question, or an image and a question; got ${words.length} arguments. Put the question in quotes.`,
   );
 }

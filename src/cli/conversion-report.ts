@@ -2,20 +2,23 @@
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import type { StorageError } from '../exporter/weights/tensor-groups.ts';
-import type { Manifest } from '../model-package/manifest.ts';
-import { type Float16Report, measureFloat16 } from '../quality/float16/measure-float16.ts';
-import { formatFloat16Report } from '../quality/float16/report-table.ts';
+import {
+  type Float16Report,
+  measureFloat16,
+} from '../converter/quality/float16/measure-float16.ts';
+import { formatFloat16Report } from '../converter/quality/float16/report-table.ts';
 import {
   type DecoderQuality,
   measureQuality,
   type QualityReport,
-} from '../quality/measure-quality.ts';
-import { builtinPrompts } from '../quality/prompts/builtin-prompts.ts';
-import type { CalibrationPrompt } from '../quality/prompts/prompts.ts';
-import { formatReport } from '../quality/report-table.ts';
-import { openBackend } from '../runtime/backend.ts';
-import type { Backend } from '../runtime/session.ts';
+} from '../converter/quality/measure-quality.ts';
+import { builtinPrompts } from '../converter/quality/prompts/builtin-prompts.ts';
+import type { CalibrationPrompt } from '../converter/quality/prompts/prompts.ts';
+import { formatReport } from '../converter/quality/report-table.ts';
+import type { StorageError } from '../converter/weights/tensor-groups.ts';
+import { openBackend } from '../engine/runtime/backend.ts';
+import type { Backend } from '../engine/runtime/session.ts';
+import type { Manifest } from '../package/manifest.ts';
 
 export interface ConversionReportOptions {
   readonly checkpointDir: string;

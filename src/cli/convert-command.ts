@@ -1,8 +1,9 @@
 import { type Command, Option } from 'commander';
-import { convertCheckpoint } from '../exporter/convert-checkpoint.ts';
-import type { StorageError } from '../exporter/weights/tensor-groups.ts';
-import { BUILTIN_PROTOCOLS } from '../model-package/builtin-protocols.ts';
-import { formatBytes } from '../model-package/describe.ts';
+import { convertCheckpoint } from '../converter/convert-checkpoint.ts';
+import type { CalibrationPrompt } from '../converter/quality/prompts/prompts.ts';
+import type { StorageError } from '../converter/weights/tensor-groups.ts';
+import { BUILTIN_PROTOCOLS } from '../package/builtin-protocols.ts';
+import { formatBytes } from '../package/describe.ts';
 import {
   BLOCK_SIZES,
   type BlockSize,
@@ -13,11 +14,10 @@ import {
   type PrefillForm,
   STREAM_TYPES,
   type StreamType,
-} from '../model-package/manifest.ts';
-import type { CalibrationPrompt } from '../quality/prompts/prompts.ts';
-import { bytesProgress, ProgressBar } from '../terminal/progress-bar.ts';
+} from '../package/manifest.ts';
 import { writeReport } from './conversion-report.ts';
 import { integer } from './evaluation-options.ts';
+import { bytesProgress, ProgressBar } from './progress-bar.ts';
 import { questionPrompts } from './question-prompts.ts';
 
 interface ConvertFlags {

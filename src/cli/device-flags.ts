@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { KvCacheKind, Manifest } from '../model-package/manifest.ts';
-import { DEVICE_PREFERENCES, type DeviceRequest } from '../runtime/device-request.ts';
+import { DEVICE_PREFERENCES, type DeviceRequest } from '../engine/runtime/device-request.ts';
+import type { KvCacheKind, Manifest } from '../package/manifest.ts';
 import type { OptionRow } from './option-row.ts';
 
 const BYTES_PER_MB = 1024 * 1024;

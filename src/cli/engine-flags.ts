@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { defaultMaxThinkers } from '../engine/scheduler.ts';
-import { KV_CACHE_KINDS } from '../model-package/manifest.ts';
-import type { DeviceRequest } from '../runtime/device-request.ts';
+import type { DeviceRequest } from '../engine/runtime/device-request.ts';
+import { defaultMaxThinkingSeqs } from '../engine/scheduler.ts';
+import { KV_CACHE_KINDS } from '../package/manifest.ts';
 import type { OptionRow } from './option-row.ts';
 
 /** How the engine shares the machine between requests, as `thinkgate serve` takes it. */
 export const engineFlagsShape = {
   engines: z.coerce.number().int().min(1).max(64).optional(),
-  maxThinkers: z.coerce.number().int().min(1).max(256).optional(),
+  maxThinkingSeqs: z.coerce.number().int().min(1).max(256).optional(),
   maxStallMs: z.coerce.number().positive().max(60_000),
   speculation: z.boolean(),
   prefillGraph: z.boolean(),
@@ -61,13 +61,13 @@ export const ENGINE_FLAG_ROWS: readonly OptionRow[] = [
 /** @throws Error when thinkers are to hold more slots than there are */
 export function maxThinkersOf(flags: {
   readonly slots: number;
-  readonly maxThinkers?: number | undefined;
+  readonly maxThinkingSeqs?: number | undefined;
 }): number {
-  const { slots, maxThinkers = defaultMaxThinkers(slots) } = flags;
-  if (maxThinkers > slots) {
-    throw new Error(`--max-thinkers ${maxThinkers} is more than the ${slots} slots.`);
+  const { slots, maxThinkingSeqs = defaultMaxThinkingSeqs(slots) } = flags;
+  if (maxThinkingSeqs > slots) {
+    throw new Error(`--max-thinkers ${maxThinkingSeqs} is more than the ${slots} slots.`);
   }
-  return maxThinkers;
+  return maxThinkingSeqs;
 }
 
 /** The engines of a server, and the devices they take in turns. */

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ChatClient, type ModelEntry } from '../evaluation/client/chat-client.ts';
 import type { Dataset } from '../evaluation/dataset/question.ts';
 import { EvaluationError } from '../evaluation/evaluation-error.ts';
 import { type ModeScores, scoreResults } from '../evaluation/report/scores.ts';
@@ -7,11 +8,10 @@ import { defaultModes, resolveModes } from '../evaluation/run/mode.ts';
 import { ResultStore } from '../evaluation/run/result-store.ts';
 import { type Failure, runEvaluation } from '../evaluation/run/runner.ts';
 import type { RunSettings } from '../evaluation/run/settings.ts';
-import { ChatClient, type ModelEntry } from '../evaluation/server/chat-client.ts';
-import { packageDigest } from '../model-package/digest.ts';
-import { readPackage } from '../model-package/read-package.ts';
-import { countProgress, ProgressBar } from '../terminal/progress-bar.ts';
+import { packageDigest } from '../package/digest.ts';
+import { readPackage } from '../package/read-package.ts';
 import type { EvaluationFlags } from './evaluation-options.ts';
+import { countProgress, ProgressBar } from './progress-bar.ts';
 import { startQuietly } from './start-quietly.ts';
 
 /** Who is asked: a server that runs, or a package that is served for the while. */

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import type { RunningServer } from '../server.ts';
+import type { RunningServer } from '../server/main.ts';
 
-/** A package may bring pictures to try, with a question each. */
+/** A package may bring images to try, with a question each. */
 const examplesSchema = z.array(z.object({ file: z.string(), question: z.string() })).min(1);
 
 /** What the operator sees once the model is loaded: where it listens and a request to paste. */

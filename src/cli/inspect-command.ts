@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { describePackage } from '../model-package/describe.ts';
-import { readPackage } from '../model-package/read-package.ts';
+import { describePackage } from '../package/describe.ts';
+import { readPackage } from '../package/read-package.ts';
 
 /** Adds `thinkgate inspect <package>`. */
 export function registerInspect(program: Command): void {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { LedgerWriter } from '../ledger/ledger-writer.ts';
+import { LedgerWriter } from '../server/telemetry/ledger/ledger-writer.ts';
 import type { OptionRow } from './option-row.ts';
 
 const MEBIBYTE = 1024 * 1024;

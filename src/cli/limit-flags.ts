@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { HttpSettings } from '../http/settings.ts';
+import type { HttpSettings } from '../server/http/settings.ts';
 import type { OptionRow } from './option-row.ts';
 
 const seconds = z.coerce.number().positive().max(86_400);

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
-import { HUB_URL, pull } from '../hub/pull.ts';
-import { formatBytes } from '../model-package/describe.ts';
-import { bytesProgress, ProgressBar } from '../terminal/progress-bar.ts';
+import { HUB_URL, pull } from '../converter/hub/pull.ts';
+import { formatBytes } from '../package/describe.ts';
+import { bytesProgress, ProgressBar } from './progress-bar.ts';
 
 interface RawOptions {
   readonly out?: string;

@@ -2,13 +2,13 @@ import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { readPackage } from '../model-package/read-package.ts';
-import { quantizeKv } from '../quality/int8-kv/quantize-kv.ts';
-import { formatInt8KvReport } from '../quality/int8-kv/report-table.ts';
-import { builtinPrompts } from '../quality/prompts/builtin-prompts.ts';
-import { openBackend } from '../runtime/backend.ts';
-import { countProgress, ProgressBar } from '../terminal/progress-bar.ts';
+import { quantizeKv } from '../converter/quality/int8-kv/quantize-kv.ts';
+import { formatInt8KvReport } from '../converter/quality/int8-kv/report-table.ts';
+import { builtinPrompts } from '../converter/quality/prompts/builtin-prompts.ts';
+import { openBackend } from '../engine/runtime/backend.ts';
+import { readPackage } from '../package/read-package.ts';
 import { decimal, integer } from './evaluation-options.ts';
+import { countProgress, ProgressBar } from './progress-bar.ts';
 import { questionPrompts } from './question-prompts.ts';
 
 interface QuantizeKvFlags {

@@ -1,6 +1,6 @@
+import type { CalibrationPrompt } from '../converter/quality/prompts/prompts.ts';
 import { readDataset } from '../evaluation/dataset/read-dataset.ts';
 import { promptContent } from '../evaluation/prompts.ts';
-import type { CalibrationPrompt } from '../quality/prompts/prompts.ts';
 
 /**
  * The questions of a dataset as prompts, at even distances, so that a file sorted by task is covered.

@@ -1,11 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { readLedger } from '../ledger/read-ledger.ts';
-import { reportCsv } from '../ledger/report-csv.ts';
-import { reportPage } from '../ledger/report-page.ts';
-import { reportRows } from '../ledger/report-rows.ts';
-import { GROUPINGS, type Grouping, summarise } from '../ledger/summarise.ts';
 import { textTable } from '../reports/text-table.ts';
+import { readLedger } from '../tools/ledger-report/read-ledger.ts';
+import { reportCsv } from '../tools/ledger-report/report-csv.ts';
+import { reportPage } from '../tools/ledger-report/report-page.ts';
+import { reportRows } from '../tools/ledger-report/report-rows.ts';
+import { GROUPINGS, type Grouping, summarise } from '../tools/ledger-report/summarise.ts';
 
 interface ReportFlags {
   readonly by: Grouping;

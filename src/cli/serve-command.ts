@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { startServer } from '../server.ts';
+import { startServer } from '../server/main.ts';
 import { printGreeting } from './greeting.ts';
 import { addServeOptions, parseServeOptions } from './serve-options.ts';
 

@@ -4,10 +4,10 @@ import { z } from 'zod';
 import { ACCESS_FLAG_ROWS, accessFlagsShape } from './access-flags.ts';
 import { DEVICE_FLAG_ROWS, deviceFlagsShape } from './device-flags.ts';
 import { ENGINE_FLAG_ROWS, engineFlagsShape } from './engine-flags.ts';
+import { IMAGE_FLAG_ROWS, imageFlagsShape } from './image-flags.ts';
 import { LEDGER_FLAG_ROWS, ledgerFlagsShape } from './ledger-flags.ts';
 import { LIMIT_FLAG_ROWS, limitFlagsShape } from './limit-flags.ts';
 import type { OptionRow } from './option-row.ts';
-import { PICTURE_FLAG_ROWS, pictureFlagsShape } from './picture-flags.ts';
 import { THINKING_FLAG_ROWS, thinkingFlagsShape } from './thinking-flags.ts';
 import { TRACING_FLAG_ROWS, tracingFlagsShape } from './tracing-flags.ts';
 
@@ -19,7 +19,7 @@ export const serveOptionsSchema = z.strictObject({
   slots: z.coerce.number().int().min(1).max(256),
   context: z.coerce.number().int().min(16).optional(),
   threads: z.coerce.number().int().min(1).max(256),
-  backend: z.enum(['auto', 'ffi', 'stock']),
+  backend: z.enum(['auto', 'ffi', 'node']),
   maxQueue: z.coerce.number().int().min(0),
   prefillChunk: z.coerce.number().int().min(1),
   prefixCache: z.boolean(),
@@ -30,7 +30,7 @@ export const serveOptionsSchema = z.strictObject({
   ...thinkingFlagsShape,
   ...accessFlagsShape,
   ...limitFlagsShape,
-  ...pictureFlagsShape,
+  ...imageFlagsShape,
   ...ledgerFlagsShape,
   ...tracingFlagsShape,
   verify: z.boolean(),
@@ -101,7 +101,7 @@ export const SERVE_OPTION_ROWS: readonly OptionRow[] = [
   {
     flags: '--feature-cache-mb <size>',
     env: 'THINKGATE_FEATURE_CACHE_MB',
-    description: 'picture features kept for pictures that come again; 0 keeps none',
+    description: 'image features kept for images that come again; 0 keeps none',
     default: '256',
   },
   {
@@ -114,7 +114,7 @@ export const SERVE_OPTION_ROWS: readonly OptionRow[] = [
   ...THINKING_FLAG_ROWS,
   ...ACCESS_FLAG_ROWS,
   ...LIMIT_FLAG_ROWS,
-  ...PICTURE_FLAG_ROWS,
+  ...IMAGE_FLAG_ROWS,
   ...LEDGER_FLAG_ROWS,
   ...TRACING_FLAG_ROWS,
   {

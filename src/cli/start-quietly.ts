@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { type RunningServer, startServer } from '../server.ts';
+import { type RunningServer, startServer } from '../server/main.ts';
 import { addServeOptions, parseServeOptions } from './serve-options.ts';
 
 /** A server of our own on a free port, with every other setting as `thinkgate serve` would have it. */

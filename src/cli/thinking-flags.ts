@@ -1,11 +1,11 @@
 import { z } from 'zod';
+import type { ThinkingProfiles } from '../package/profile.ts';
 import {
   DEFAULT_EFFORT_BUDGETS,
   type EffortBudgets,
   type ThinkingPolicy,
-} from '../http/thinking-policy.ts';
-import { profileNames } from '../http/thinking-profile.ts';
-import type { ThinkingProfiles } from '../model-package/profile.ts';
+} from '../server/request/thinking-policy.ts';
+import { profileNames } from '../server/request/thinking-profile.ts';
 import type { OptionRow } from './option-row.ts';
 
 const LEVELS = ['minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as const;

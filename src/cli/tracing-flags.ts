@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { OpenTelemetry } from '../tracing/open-telemetry.ts';
+import { OpenTelemetry } from '../server/telemetry/tracing/open-telemetry.ts';
 import type { OptionRow } from './option-row.ts';
 
 /** Whether and where `thinkgate serve` sends traces. */

@@ -1,5 +1,5 @@
-import { allows, maskLogits } from '../sampling/token-mask.ts';
-import type { ThinkingController } from '../thinking/controller.ts';
+import { allows, maskLogits } from './sampling/token-mask.ts';
+import type { ThinkingController } from './thinking/controller.ts';
 import type { TokenConstraint } from './token-constraint.ts';
 
 /** White space that may stand where an answer could begin, before it has to. */

@@ -1,9 +1,13 @@
-import { ByteBoundedCache } from '../byte-bounded-cache.ts';
-import type { Protocol } from '../model-package/protocol.ts';
-import type { ProtocolTokens } from '../thinking/protocol-tokens.ts';
+import { ByteBoundedCache } from './byte-bounded-cache.ts';
 import { deadlineOf } from './deadline.ts';
 import { Decoding } from './decoding.ts';
-import { createEntry, type Entry, hasMask, waitForMasks } from './entry.ts';
+import {
+  createEntry,
+  type Entry,
+  hasMask,
+  type SequenceEnvironment,
+  waitForMasks,
+} from './entry.ts';
 import type {
   EngineCounts,
   FinishEvent,
@@ -28,24 +32,13 @@ import {
 import { deadlineViewOf, viewOf, waitingViewOf } from './sequence-view.ts';
 import { SlotPool } from './slot-pool.ts';
 import { StepMeter } from './step-meter.ts';
-import type { OpenConstraint } from './token-constraint.ts';
 
-export interface EngineOptions {
+export interface EngineOptions extends SequenceEnvironment {
   readonly runner: ModelRunner;
-  readonly protocol: Protocol;
-  readonly tokens: ProtocolTokens;
-  /** Bytes of a token's text; empty for special tokens. */
-  readonly tokenBytes: (tokenId: number) => Uint8Array;
-  readonly eos: ReadonlySet<number>;
-  readonly imageTokenId: number | null;
   readonly limits: EngineLimits;
   readonly reuse: ReuseOptions;
-  /** Whether a stream that runs alone may guess its next tokens from the text so far. */
+  /** Whether a sequence that runs alone may use speculative decoding. */
   readonly speculates: boolean;
-  /** Opens what a request's answer is held to. */
-  readonly openConstraint: OpenConstraint;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
   /** All events of one step, in order; none where only `counts` has changed. */
   readonly emit: (events: readonly AddressedEvent[]) => void;
 }
@@ -53,14 +46,14 @@ export interface EngineOptions {
 /** How much of the machine a step, a prompt and thinking may take. */
 export interface EngineLimits extends StepLimits, PrefillPaceOptions {
   /** Slots that thinkers may hold while others wait. */
-  readonly maxThinkers: number;
+  readonly maxThinkingSeqs: number;
 }
 
 /** What of earlier work serves later requests. */
 export interface ReuseOptions {
   /** Whether a slot's contents serve prompts that begin alike. */
   readonly prefixes: boolean;
-  /** Most bytes of picture features kept. */
+  /** Most bytes of image features kept. */
   readonly featureBytes: number;
 }
 
@@ -201,7 +194,7 @@ export class Engine {
     const startable = waiting.filter(hasMask).map(waitingViewOf);
     const { park, admit } = planAdmission(startable, running.map(viewOf), {
       numSlots: runner.limits.numSlots,
-      maxThinkers: limits.maxThinkers,
+      maxThinkingSeqs: limits.maxThinkingSeqs,
     });
     if (park !== null) {
       this.#roster.park(park);
@@ -226,7 +219,7 @@ export class Engine {
     if (entry !== undefined) await this.#guarded(entry, () => this.#prompts.prepare(entry));
   }
 
-  /** The step's pieces of prompts: some tiles of a picture, chunks of tokens. */
+  /** The step's pieces of prompts: some tiles of an image, chunks of tokens. */
   async #advancePrompts({ vision, prefill }: Omit<StepPlan, 'decode'>): Promise<void> {
     for (const entry of this.#entries(vision === null ? [] : [vision.id])) {
       await this.#guarded(entry, () => this.#prompts.encode(entry, vision?.numTiles ?? 0));

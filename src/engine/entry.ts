@@ -1,10 +1,30 @@
-import { ThinkingController } from '../thinking/controller.ts';
-import type { EngineOptions } from './engine.ts';
+import type { Protocol } from '../package/protocol.ts';
 import type { GenerationRequest } from './generation.ts';
 import { Sequence } from './sequence.ts';
 import { SequenceClock } from './sequence-clock.ts';
 import { SequenceEvents } from './sequence-events.ts';
-import { isReady, type TokenConstraint, waitForConstraints } from './token-constraint.ts';
+import { ThinkingController } from './thinking/controller.ts';
+import type { ProtocolTokens } from './thinking/protocol-tokens.ts';
+import {
+  isReady,
+  type OpenConstraint,
+  type TokenConstraint,
+  waitForConstraints,
+} from './token-constraint.ts';
+
+/** What every sequence of an engine shares. */
+export interface SequenceEnvironment {
+  readonly protocol: Protocol;
+  readonly tokens: ProtocolTokens;
+  /** Bytes of a token's text; empty for special tokens. */
+  readonly tokenBytes: (tokenId: number) => Uint8Array;
+  readonly eos: ReadonlySet<number>;
+  readonly imageTokenId: number | null;
+  /** Opens the constraint of a request's answer. */
+  readonly openConstraint: OpenConstraint;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+}
 
 /** A sequence with what accompanies it through the engine. */
 export interface Entry {
@@ -14,7 +34,7 @@ export interface Entry {
   readonly abort: AbortController;
 }
 
-export function createEntry(request: GenerationRequest, options: EngineOptions): Entry {
+export function createEntry(request: GenerationRequest, options: SequenceEnvironment): Entry {
   const { protocol, tokens, tokenBytes, imageTokenId, now, eos } = options;
   const { thinking, maxTokens, minTokens, stop } = request;
   const controller = new ThinkingController({
@@ -59,7 +79,7 @@ export async function waitForMasks({
 
 function constraintOf(
   { grammar, stopTokenIds }: GenerationRequest,
-  { openConstraint, eos, tokenBytes }: EngineOptions,
+  { openConstraint, eos, tokenBytes }: SequenceEnvironment,
 ): TokenConstraint | null {
   if (grammar === null) return null;
   // One that has text is what the grammar takes it for: it ends the answer wherever it may stand.

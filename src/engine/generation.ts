@@ -1,13 +1,7 @@
-import type { SamplingParams } from '../sampling/params.ts';
-import type { Side } from '../thinking/controller.ts';
-import type {
-  Decision,
-  Interventions,
-  ThinkingEnd,
-  ThinkingRequest,
-} from '../thinking/decision.ts';
-import type { TextPiece } from '../thinking/section-parser.ts';
 import type { ModelLimits, TiledImage } from './model-runner.ts';
+import type { SamplingParams } from './sampling/params.ts';
+import type { Decision, Interventions, ThinkingEnd, ThinkingRequest } from './thinking/decision.ts';
+import type { TextPiece, TokenSection } from './thinking/section-parser.ts';
 
 /** Everything the engine needs to generate; checked and complete, no defaults left to fill. */
 export interface GenerationRequest {
@@ -16,9 +10,9 @@ export interface GenerationRequest {
   readonly group: string;
   /** Whether its client is shown the events as they come; else it is shown nothing before the finish. */
   readonly isStreamed: boolean;
-  /** Prompt with every picture's placeholder already repeated `numTokens` times. */
+  /** Prompt with every image's placeholder already repeated `numTokens` times. */
   readonly promptTokenIds: Int32Array;
-  /** Pictures in prompt order. */
+  /** Images in prompt order. */
   readonly images: readonly TiledImage[];
   readonly sampling: SamplingParams;
   /** Most tokens to generate, thinking included. */
@@ -76,8 +70,8 @@ export interface GenerationTiming {
 export interface TokenEvent {
   readonly type: 'token';
   readonly tokenId: number;
-  /** Side of the close tag the token lies on; the tag itself and its frame belong to the reasoning. */
-  readonly side: Side;
+  /** TokenSection of the close tag the token lies on; the tag itself and its frame belong to the reasoning. */
+  readonly section: TokenSection;
   /** Written by the engine (a budget's exit text), not sampled. */
   readonly forced: boolean;
   /** Text that became certain with this token; may lag behind the token (held-back tags, stop strings, characters). */
@@ -116,9 +110,9 @@ export interface EngineTotals {
   /** Prompt tokens looked up among cached prefixes, and those found. */
   readonly prefixQueries: number;
   readonly prefixHits: number;
-  /** Pictures looked up among those encoded before, and those found. */
-  readonly pictureQueries: number;
-  readonly pictureHits: number;
+  /** Images looked up among those encoded before, and those found. */
+  readonly imageQueries: number;
+  readonly imageHits: number;
   readonly steps: number;
   readonly stepMs: number;
   /** Rows of all decode batches; divided by `steps` the mean batch. */
@@ -139,8 +133,8 @@ export interface EngineTotals {
 export const NO_TOTALS: EngineTotals = {
   prefixQueries: 0,
   prefixHits: 0,
-  pictureQueries: 0,
-  pictureHits: 0,
+  imageQueries: 0,
+  imageHits: 0,
   steps: 0,
   stepMs: 0,
   decodedTokens: 0,

@@ -2,7 +2,7 @@ import type { ModelRunner } from './model-runner.ts';
 import type { PromptImage } from './sequence.ts';
 
 /**
- * Encodes the next `count` tiles of a picture; with its last tile the features are packed.
+ * Encodes the next `count` tiles of an image; with its last tile the features are packed.
  * @throws Error when the packed features are not float32 [numTokens, hiddenSize].
  */
 export async function encodeTiles(
@@ -19,7 +19,7 @@ export async function encodeTiles(
   const expected = source.numTokens * runner.limits.hiddenSize;
   if (packed.length !== expected) {
     throw new Error(
-      `A picture of ${source.numTokens} tokens must have ${expected} feature values, got ${packed.length}.`,
+      `An image of ${source.numTokens} tokens must have ${expected} feature values, got ${packed.length}.`,
     );
   }
   image.packed = packed;

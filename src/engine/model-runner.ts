@@ -3,20 +3,20 @@
  * behind it; tests put a scripted fake there.
  */
 
-/** One picture after AnyRes tiling, ready for the vision graph. */
+/** One image after AnyRes tiling, ready for the vision graph. */
 export interface TiledImage {
-  /** sha256 (hex) over the decoded, tiled pixels and their geometry: equal pictures have equal hashes. */
+  /** sha256 (hex) over the decoded, tiled pixels and their geometry: equal images have equal hashes. */
   readonly hash: string;
-  /** uint8 [numTiles, tileSize, tileSize, 3]; tile 0 is the base (whole picture), then the grid row by row. */
+  /** uint8 [numTiles, tileSize, tileSize, 3]; tile 0 is the base (whole image), then the grid row by row. */
   readonly tiles: Uint8Array;
   readonly numTiles: number;
   /** Grid of the tiles after the base; 0 x 0 when there is only the base. */
   readonly gridRows: number;
   readonly gridColumns: number;
-  /** Size of the picture before tiling, needed to remove the padding from the features. */
+  /** Size of the image before tiling, needed to remove the padding from the features. */
   readonly originalHeight: number;
   readonly originalWidth: number;
-  /** Placeholder tokens the picture takes in the prompt. */
+  /** Placeholder tokens the image takes in the prompt. */
   readonly numTokens: number;
 }
 
@@ -33,7 +33,7 @@ export interface ModelLimits {
   readonly batchesFromFirstSlot?: boolean;
 }
 
-/** Consecutive prompt tokens of one sequence. Rows covered by a picture take its features instead of embeddings. */
+/** Consecutive prompt tokens of one sequence. Rows covered by an image take its features instead of embeddings. */
 export interface PrefillChunk {
   readonly slot: number;
   /** Position of the chunk's first token; everything before it is already in the slot's cache. */
@@ -81,7 +81,7 @@ export interface PrefixCopy {
 export interface ModelRunner {
   readonly limits: ModelLimits;
   /**
-   * Features of some tiles of one picture, before packing.
+   * Features of some tiles of one image, before packing.
    * @returns float32 [count, featuresPerTile, hiddenSize]
    */
   encodeTiles(

@@ -1,4 +1,4 @@
-import type { ByteBoundedCache } from '../byte-bounded-cache.ts';
+import type { ByteBoundedCache } from './byte-bounded-cache.ts';
 import type { Entry } from './entry.ts';
 import type { EngineTotals } from './generation.ts';
 import { encodeTiles } from './image-encoding.ts';
@@ -10,8 +10,8 @@ type PromptTotals = Pick<
   EngineTotals,
   | 'prefixQueries'
   | 'prefixHits'
-  | 'pictureQueries'
-  | 'pictureHits'
+  | 'imageQueries'
+  | 'imageHits'
   | 'prefilledTokens'
   | 'encodedTiles'
   | 'visionMs'
@@ -20,7 +20,7 @@ type PromptTotals = Pick<
 export interface PromptProcessorOptions {
   readonly runner: ModelRunner;
   readonly slots: SlotPool;
-  /** Packed features by the picture's content hash, float32 [numTokens, hiddenSize]: whatever conversation it comes in. */
+  /** Packed features by the image's content hash, float32 [numTokens, hiddenSize]: whatever conversation it comes in. */
   readonly features: ByteBoundedCache<Float32Array>;
   /** Monotonic milliseconds. */
   readonly now: () => number;
@@ -32,7 +32,7 @@ export interface PromptProcessorOptions {
  * prefilled piece by piece.
  *
  * Prompts are processed in order of admission, and what can be taken over is looked up when a prompt's turn comes, not
- * before. So whoever shares a prefix, or a picture, with a prompt that is still being processed waits behind it anyway
+ * before. So whoever shares a prefix, or an image, with a prompt that is still being processed waits behind it anyway
  * and finds it done, and nobody waits longer than for the prompts before. Only what is short passes what is long.
  */
 export class PromptProcessor {
@@ -40,8 +40,8 @@ export class PromptProcessor {
   readonly #totals = {
     prefixQueries: 0,
     prefixHits: 0,
-    pictureQueries: 0,
-    pictureHits: 0,
+    imageQueries: 0,
+    imageHits: 0,
     prefilledTokens: 0,
     encodedTiles: 0,
     visionMs: 0,
@@ -76,11 +76,11 @@ export class PromptProcessor {
       image.packed = features.get(image.source.hash) ?? null;
     }
     if (!isFirst) return;
-    this.#totals.pictureQueries += sequence.images.length;
-    this.#totals.pictureHits += sequence.images.length - sequence.imagesToEncode.length;
+    this.#totals.imageQueries += sequence.images.length;
+    this.#totals.imageHits += sequence.images.length - sequence.imagesToEncode.length;
   }
 
-  /** Encodes the next tiles of the next picture. */
+  /** Encodes the next tiles of the next image. */
   async encode({ sequence, clock, abort }: Entry, count: number): Promise<void> {
     const [image] = sequence.imagesToEncode;
     if (image === undefined) return;

@@ -20,13 +20,13 @@ export function requestProblem(
   return images.length === 0 ? null : imageProblem(promptTokenIds, images, imageTokenId);
 }
 
-/** Each picture must find its run of placeholders, in order. */
+/** Each image must find its run of placeholders, in order. */
 function imageProblem(
   promptTokenIds: Int32Array,
   images: readonly TiledImage[],
   imageTokenId: number | null,
 ): string | null {
-  if (imageTokenId === null) return `The model takes no pictures, got ${images.length}.`;
+  if (imageTokenId === null) return `The model takes no images, got ${images.length}.`;
   let position = 0;
   for (const [index, { numTokens }] of images.entries()) {
     const start = promptTokenIds.indexOf(imageTokenId, position);
@@ -34,7 +34,7 @@ function imageProblem(
     const found = run.findIndex((id) => id !== imageTokenId);
     const length = found < 0 ? run.length : found;
     if (length < numTokens) {
-      return `Picture ${index} takes ${numTokens} placeholder tokens; the prompt has ${length} in its place.`;
+      return `Image ${index} takes ${numTokens} placeholder tokens; the prompt has ${length} in its place.`;
     }
     position = start + numTokens;
   }

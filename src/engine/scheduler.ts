@@ -14,7 +14,7 @@ export interface WaitingView {
 /** A sequence in a slot. */
 export interface RunningView {
   readonly id: string;
-  /** What it needs next: pictures encoded, prompt tokens prefilled, or a decode step. */
+  /** What it needs next: images encoded, prompt tokens prefilled, or a decode step. */
   readonly phase: 'vision' | 'prefill' | 'decode';
   readonly numTilesLeft: number;
   readonly numPromptTokensLeft: number;
@@ -27,7 +27,7 @@ export interface RunningView {
 export interface AdmissionLimits {
   readonly numSlots: number;
   /** Slots that thinkers may hold while others wait. */
-  readonly maxThinkers: number;
+  readonly maxThinkingSeqs: number;
 }
 
 export interface StepLimits {
@@ -64,7 +64,7 @@ const PRIORITY_STEP_MS = 1_000;
 const DIRECT_HEAD_START_MS = 2_000;
 
 /**
- * Who gets a slot. Waiting sequences go by priority and age. Those known to think get slots only up to `maxThinkers`;
+ * Who gets a slot. Waiting sequences go by priority and age. Those known to think get slots only up to `maxThinkingSeqs`;
  * the rest is kept for direct answers and for those that have yet to choose. Where such a one turns into a thinker
  * beyond that number it goes on, until somebody who may be short waits and no slot is free: then the thinker that has
  * the least to compute again gives its slot back. Pure: no clock, no model.
@@ -72,12 +72,12 @@ const DIRECT_HEAD_START_MS = 2_000;
 export function planAdmission(
   waiting: readonly WaitingView[],
   running: readonly RunningView[],
-  { numSlots, maxThinkers }: AdmissionLimits,
+  { numSlots, maxThinkingSeqs }: AdmissionLimits,
 ): Admission {
   let free = Math.max(0, numSlots - running.length);
   let thinkers = running.filter(({ thinks }) => thinks).length;
   const mayBeShort = waiting.some(({ outlook }) => outlook !== 'think');
-  const park = free === 0 && mayBeShort && thinkers > maxThinkers ? cheapest(running) : null;
+  const park = free === 0 && mayBeShort && thinkers > maxThinkingSeqs ? cheapest(running) : null;
   if (park !== null) {
     free++;
     thinkers--;
@@ -85,7 +85,7 @@ export function planAdmission(
   const admit: string[] = [];
   for (const { id, outlook } of waiting.toSorted((a, b) => rank(a) - rank(b))) {
     if (free === 0) break;
-    if (outlook === 'think' && thinkers >= maxThinkers) continue;
+    if (outlook === 'think' && thinkers >= maxThinkingSeqs) continue;
     admit.push(id);
     free--;
     if (outlook === 'think') thinkers++;
@@ -111,7 +111,7 @@ function cheapest(running: readonly RunningView[]): string | null {
 }
 
 /**
- * What the running sequences do in a step: one piece of picture or some pieces of prompts, then a token for every
+ * What the running sequences do in a step: one piece of image or some pieces of prompts, then a token for every
  * running stream, so that a long prompt delays the others by a bounded amount and a new one is not delayed by them.
  * The oldest unfinished prompt goes on; younger ones that fit whole into half of the step's tokens go with it, so that
  * a short question does not wait behind a long document. Pure: no clock, no model.
@@ -175,6 +175,6 @@ function thinkersLast(
 }
 
 /** Slots for thinkers unless the operator says otherwise: one in four is kept for direct answers. */
-export function defaultMaxThinkers(numSlots: number): number {
+export function defaultMaxThinkingSeqs(numSlots: number): number {
   return numSlots - Math.floor(numSlots / 4);
 }

@@ -1,8 +1,9 @@
-import type { AcceptedToken, Side, ThinkingController } from '../thinking/controller.ts';
-import type { ThinkingEnd } from '../thinking/decision.ts';
 import type { FinishEvent, FinishReason, GenerationEvent, TokenEvent } from './generation.ts';
 import type { Sequence } from './sequence.ts';
 import type { SequenceClock } from './sequence-clock.ts';
+import type { AcceptedToken, ThinkingController } from './thinking/controller.ts';
+import type { ThinkingEnd } from './thinking/decision.ts';
+import type { TokenSection } from './thinking/section-parser.ts';
 
 const NOTHING_HELD = { pieces: [], stop: null };
 
@@ -18,15 +19,15 @@ const UNCLOSED: Readonly<Record<FinishReason, ThinkingEnd>> = {
 /** A token that was just appended, with what is to be reported of it. */
 export type NewToken = Pick<TokenEvent, 'tokenId' | 'forced' | 'logprob' | 'topLogprobs'>;
 
-/** A token that waits to be sent, until it is known on which side of the close tag it lies. */
+/** A token that waits to be sent, until it is known on which section of the close tag it lies. */
 interface HeldToken {
-  readonly event: Omit<TokenEvent, 'side'>;
-  side: Side | null;
+  readonly event: Omit<TokenEvent, 'section'>;
+  section: TokenSection | null;
 }
 
 /**
  * Turns what happens to one sequence into its event stream: the decision once and before every token; a token whose
- * side of the close tag is still open takes that of the next that is known; one finish at the end.
+ * section of the close tag is still open takes that of the next that is known; one finish at the end.
  */
 export class SequenceEvents {
   readonly #thinking: ThinkingController;
@@ -50,11 +51,11 @@ export class SequenceEvents {
   token(token: NewToken, accepted: AcceptedToken): GenerationEvent[] {
     this.#clock.token();
     if (accepted.pieces.some(({ section }) => section === 'answer')) this.#clock.answer();
-    const { side } = accepted;
-    this.#held.push({ event: { type: 'token', ...token, pieces: accepted.pieces }, side });
-    if (side === null) return [];
-    for (const held of this.#held) held.side ??= side;
-    return this.#thinking.decision === null ? [] : [...this.decision(), ...this.#release(side)];
+    const { section } = accepted;
+    this.#held.push({ event: { type: 'token', ...token, pieces: accepted.pieces }, section });
+    if (section === null) return [];
+    for (const held of this.#held) held.section ??= section;
+    return this.#thinking.decision === null ? [] : [...this.decision(), ...this.#release(section)];
   }
 
   finish(sequence: Sequence, reason: FinishReason, end: Partial<FinishEvent>): GenerationEvent[] {
@@ -97,9 +98,12 @@ export class SequenceEvents {
     ];
   }
 
-  /** @param fallback side of tokens whose own is not known */
-  #release(fallback: Side): TokenEvent[] {
-    const events = this.#held.map(({ event, side }) => ({ ...event, side: side ?? fallback }));
+  /** @param fallback section of tokens whose own is not known */
+  #release(fallback: TokenSection): TokenEvent[] {
+    const events = this.#held.map(({ event, section }) => ({
+      ...event,
+      section: section ?? fallback,
+    }));
     this.#held = [];
     return events;
   }

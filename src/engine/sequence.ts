@@ -1,17 +1,17 @@
-import { argmax, logSumExp, topIds } from '../sampling/logprobs.ts';
-import { Sampler } from '../sampling/sampler.ts';
-import type { Adjustment, ThinkingController } from '../thinking/controller.ts';
-import { sideOf } from '../thinking/steering.ts';
 import { AnswerGuard } from './answer-guard.ts';
 import type { GenerationRequest, TokenLogprob } from './generation.ts';
 import type { FeatureSpan, TiledImage } from './model-runner.ts';
+import { argmax, logSumExp, topIds } from './sampling/logprobs.ts';
+import { Sampler } from './sampling/sampler.ts';
 import type { Outlook } from './scheduler.ts';
+import type { Adjustment, ThinkingController } from './thinking/controller.ts';
+import { sideOf } from './thinking/decision-bias.ts';
 import type { TokenConstraint } from './token-constraint.ts';
-import { locatePictures, type TokenPrefix } from './token-prefix.ts';
+import { imageSpans, type TokenPrefix } from './token-prefix.ts';
 
 export type SequenceStatus = 'waiting' | 'running' | 'finished';
 
-/** A picture of the prompt on its way through the vision tower. */
+/** An image of the prompt on its way through the vision tower. */
 export interface PromptImage {
   readonly source: TiledImage;
   /** Prompt position of its first placeholder. */
@@ -64,7 +64,7 @@ export class Sequence {
     this.request = request;
     this.thinking = thinking;
     this.guard = constraint === null ? null : new AnswerGuard(constraint, thinking);
-    this.images = locateImages(request, imageTokenId);
+    this.images = promptImages(request, imageTokenId);
     this.#sampler = new Sampler(request.sampling, request.promptTokenIds);
   }
 
@@ -119,7 +119,7 @@ export class Sequence {
     return Int32Array.of(...promptTokenIds.subarray(start), ...generated);
   }
 
-  /** Pictures whose features are not complete and that are not in the cache as a whole. */
+  /** Images whose features are not complete and that are not in the cache as a whole. */
   get imagesToEncode(): PromptImage[] {
     return this.images.filter(
       ({ packed, start, source }) => packed === null && start + source.numTokens > this.numCached,
@@ -130,7 +130,7 @@ export class Sequence {
   get prefix(): TokenPrefix {
     return {
       tokenIds: this.tokensAt(0, this.numToPrefill),
-      pictures: this.images.map(({ source: { hash, numTokens }, start }) => ({
+      images: this.images.map(({ source: { hash, numTokens }, start }) => ({
         hash,
         start,
         numTokens,
@@ -226,12 +226,12 @@ function without(logits: Float32Array, banned: readonly number[]): Float32Array 
   return kept;
 }
 
-/** The chat room guarantees that placeholders and pictures agree. */
-function locateImages(
+/** The chat room guarantees that placeholders and images agree. */
+function promptImages(
   { promptTokenIds, images }: GenerationRequest,
   imageTokenId: number | null,
 ): PromptImage[] {
-  const spans = locatePictures(promptTokenIds, images, imageTokenId);
+  const spans = imageSpans(promptTokenIds, images, imageTokenId);
   return images.map((source, index) => ({
     source,
     start: spans[index]?.start ?? -1,

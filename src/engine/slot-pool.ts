@@ -1,4 +1,4 @@
-import { type PictureSpan, sharedPrefixLength, type TokenPrefix } from './token-prefix.ts';
+import { type ImageSpan, sharedPrefixLength, type TokenPrefix } from './token-prefix.ts';
 
 /** The longest part of a prompt that some slot's cache already holds. */
 export interface CachedPrefix {
@@ -10,7 +10,7 @@ interface Slot {
   readonly index: number;
   /** What the cache holds from position 0 on: nothing but what a step has written and reported done. */
   tokenIds: number[];
-  pictures: readonly PictureSpan[];
+  images: readonly ImageSpan[];
   /** The prompt it was claimed for; null while it is free. */
   prompt: TokenPrefix | null;
   /** When a sequence last left it or copied from it. */
@@ -31,7 +31,7 @@ export class SlotPool {
     this.#slots = Array.from({ length: numSlots }, (_, index) => ({
       index,
       tokenIds: [],
-      pictures: [],
+      images: [],
       prompt: null,
       lastUsed: 0,
     }));
@@ -105,17 +105,17 @@ export class SlotPool {
   swapped(one: number, other: number): void {
     const [left, right] = [this.#slots[one], this.#slots[other]];
     if (left === undefined || right === undefined) return;
-    const { tokenIds, pictures, prompt, lastUsed } = left;
+    const { tokenIds, images, prompt, lastUsed } = left;
     left.tokenIds = right.tokenIds;
-    left.pictures = right.pictures;
+    left.images = right.images;
     left.prompt = right.prompt;
     left.lastUsed = right.lastUsed;
-    Object.assign(right, { tokenIds, pictures, prompt, lastUsed });
+    Object.assign(right, { tokenIds, images, prompt, lastUsed });
   }
 
   #keep(slot: Slot, length: number): void {
     slot.tokenIds.length = length;
-    slot.pictures = slot.prompt?.pictures ?? [];
+    slot.images = slot.prompt?.images ?? [];
   }
 
   /** Positions of the slot's contents a prompt can use. Its last token is always computed: its logits are wanted. */

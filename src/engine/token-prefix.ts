@@ -1,7 +1,7 @@
 import type { TiledImage } from './model-runner.ts';
 
-/** A picture's run of placeholders in a sequence of tokens. */
-export interface PictureSpan {
+/** An image's run of placeholders in a sequence of tokens. */
+export interface ImageSpan {
   /** Content hash: equal hashes have equal features. */
   readonly hash: string;
   /** Position of the first placeholder. */
@@ -9,12 +9,12 @@ export interface PictureSpan {
   readonly numTokens: number;
 }
 
-/** Where the pictures of a prompt stand: its runs of placeholders, matched with the pictures in order. */
-export function locatePictures(
+/** Where the images of a prompt stand: its runs of placeholders, matched with the images in order. */
+export function imageSpans(
   promptTokenIds: Int32Array,
   images: readonly Pick<TiledImage, 'hash' | 'numTokens'>[],
   imageTokenId: number | null,
-): PictureSpan[] {
+): ImageSpan[] {
   let position = 0;
   return images.map(({ hash, numTokens }) => {
     const start = promptTokenIds.indexOf(imageTokenId ?? -1, position);
@@ -23,25 +23,25 @@ export function locatePictures(
   });
 }
 
-/** Tokens from position 0 on, with what stands in the rows of the placeholders; pictures in order of position. */
+/** Tokens from position 0 on, with what stands in the rows of the placeholders; images in order of position. */
 export interface TokenPrefix {
   readonly tokenIds: ArrayLike<number>;
-  readonly pictures: readonly PictureSpan[];
+  readonly images: readonly ImageSpan[];
 }
 
 /**
  * Number of leading positions at which two sequences are the same to the model. A placeholder row is the same only if
- * it is the same row of the same picture; spans may reach past the end of their tokens (a prompt cut short).
+ * it is the same row of the same image; spans may reach past the end of their tokens (a prompt cut short).
  */
 export function sharedPrefixLength(left: TokenPrefix, right: TokenPrefix): number {
   const most = Math.min(left.tokenIds.length, right.tokenIds.length);
   let shared = 0;
   while (shared < most && left.tokenIds[shared] === right.tokenIds[shared]) shared++;
-  return Math.min(shared, firstOtherPicture(left.pictures, right.pictures));
+  return Math.min(shared, firstOtherImage(left.images, right.images));
 }
 
-/** Position from which on the pictures differ; infinite when they do not. */
-function firstOtherPicture(left: readonly PictureSpan[], right: readonly PictureSpan[]): number {
+/** Position from which on the images differ; infinite when they do not. */
+function firstOtherImage(left: readonly ImageSpan[], right: readonly ImageSpan[]): number {
   const most = Math.max(left.length, right.length);
   for (let index = 0; index < most; index++) {
     const [one, other] = [left[index], right[index]];

@@ -1,6 +1,6 @@
 /** What a question becomes in a chat request. The wordings of choice, short and yes-no are VLMEvalKit's. */
 import { readFile } from 'node:fs/promises';
-import { pictureDataUrl } from '../client/picture.ts';
+import { imageDataUrl } from '../client/image.ts';
 import type { Question, QuestionImage } from './dataset/question.ts';
 import { EvaluationError } from './evaluation-error.ts';
 
@@ -45,9 +45,9 @@ function choicePrompt({ text, hint, options }: Question): string {
 }
 
 /**
- * The content of the user's message: pictures first, unless the text says where each belongs (`<image 1>` or
+ * The content of the user's message: images first, unless the text says where each belongs (`<image 1>` or
  * `<image_1>`, as MMMU has it).
- * @throws EvaluationError when a picture cannot be read
+ * @throws EvaluationError when an image cannot be read
  */
 export async function promptContent(
   question: Question,
@@ -64,7 +64,7 @@ export async function promptContent(
     const url = urls[Number(number) - 1];
     if (url !== undefined) return [imagePart(url)];
     throw new EvaluationError(
-      `Question "${question.id}" speaks of ${piece} and has ${urls.length} pictures.`,
+      `Question "${question.id}" speaks of ${piece} and has ${urls.length} images.`,
     );
   });
 }
@@ -76,8 +76,8 @@ function imagePart(url: string): ContentPart {
 async function imageUrl(image: QuestionImage, id: string): Promise<string> {
   if (image.kind === 'url') return image.url;
   const bytes = image.kind === 'bytes' ? image.bytes : await readFile(image.path);
-  const url = pictureDataUrl(bytes);
+  const url = imageDataUrl(bytes);
   if (url !== null) return url;
-  const which = image.kind === 'file' ? image.path : 'its picture';
-  throw new EvaluationError(`Question "${id}": ${which} is not a PNG, JPEG, GIF or WebP picture.`);
+  const which = image.kind === 'file' ? image.path : 'its image';
+  throw new EvaluationError(`Question "${id}": ${which} is not a PNG, JPEG, GIF or WebP image.`);
 }

@@ -1,4 +1,4 @@
-import type { Estimate } from '../model-package/profile.ts';
+import type { Estimate } from '../package/profile.ts';
 import { escapeText, tag, tooltip } from './markup.ts';
 
 /** A share of one series in one category. */

@@ -18,7 +18,7 @@ export interface Scales {
 export interface FrameOptions {
   readonly x: Axis;
   readonly y: Axis;
-  /** What the picture shows, for those who cannot see it. */
+  /** What the image shows, for those who cannot see it. */
   readonly title: string;
   /** The drawing between the axes; markup. */
   readonly draw: (scales: Scales) => string;

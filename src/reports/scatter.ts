@@ -1,4 +1,4 @@
-import type { Estimate } from '../model-package/profile.ts';
+import type { Estimate } from '../package/profile.ts';
 import { type Axis, axisOver, shareAxis } from './axis.ts';
 import { framed, type Scales } from './frame.ts';
 import { escapeText, tag, tooltip } from './markup.ts';

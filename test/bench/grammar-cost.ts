@@ -2,12 +2,13 @@
  * What holding answers to a grammar costs on a large vocabulary: compiling, and a mask per token, through the thread
  * that serves the engine. `node dist/test/bench/grammar-cost.js TOKENIZER_JSON [VOCAB_SIZE]`
  */
-import { loadTokenizer } from '../../src/chat/tokenizer.ts';
+
+import { checkSchema } from '../../src/engine/constrained/check-schema.ts';
+import { GrammarService } from '../../src/engine/constrained/grammar-service.ts';
+import { type GrammarSpec, writeGrammar } from '../../src/engine/constrained/grammar-spec.ts';
+import { allows } from '../../src/engine/sampling/token-mask.ts';
 import type { TokenConstraint } from '../../src/engine/token-constraint.ts';
-import { checkSchema } from '../../src/grammar/check-schema.ts';
-import { GrammarService } from '../../src/grammar/grammar-service.ts';
-import { type GrammarSpec, writeGrammar } from '../../src/grammar/grammar-spec.ts';
-import { allows } from '../../src/sampling/token-mask.ts';
+import { loadTokenizer } from '../../src/server/prompt/tokenizer.ts';
 
 const [path = '', size = '151936'] = process.argv.slice(2);
 const tokenizer = await loadTokenizer(path);

@@ -9,8 +9,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { loadTokenizer } from '../../src/chat/tokenizer.ts';
-import { readPackage } from '../../src/model-package/read-package.ts';
+import { readPackage } from '../../src/package/read-package.ts';
+import { loadTokenizer } from '../../src/server/prompt/tokenizer.ts';
 import { EngineBench, requestOf, writes } from '../helpers/engine-bench.ts';
 import { RuntimeEngine } from '../helpers/runtime-engine.ts';
 import {

@@ -3,7 +3,7 @@ import { availableParallelism, cpus } from 'node:os';
 import path from 'node:path';
 import { Command } from 'commander';
 import { addServeOptions, parseServeOptions } from '../../src/cli/serve-options.ts';
-import { type RunningServer, startServer } from '../../src/server.ts';
+import { type RunningServer, startServer } from '../../src/server/main.ts';
 import {
   ask,
   HELDOUT_SETS,

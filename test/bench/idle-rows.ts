@@ -8,9 +8,9 @@
  */
 import { parseArgs } from 'node:util';
 import type { DecodeRow } from '../../src/engine/model-runner.ts';
-import { readPackage } from '../../src/model-package/read-package.ts';
-import { openBackend } from '../../src/runtime/backend.ts';
-import { openModelRunner } from '../../src/runtime/onnx-model-runner.ts';
+import { openBackend } from '../../src/engine/runtime/backend.ts';
+import { openModelRunner } from '../../src/engine/runtime/onnx-model-runner.ts';
+import { readPackage } from '../../src/package/read-package.ts';
 
 const { values, positionals } = parseArgs({
   options: {

@@ -7,11 +7,11 @@
  * by turns; ratios are the rounds' own, float32 ÷ int8.
  */
 import { parseArgs } from 'node:util';
-import { readPackage } from '../../src/model-package/read-package.ts';
+import { openBackend } from '../../src/engine/runtime/backend.ts';
+import { openModelRunner, type PackageRunner } from '../../src/engine/runtime/onnx-model-runner.ts';
+import { readPackage } from '../../src/package/read-package.ts';
+import { quantile } from '../../src/reports/statistics/intervals.ts';
 import { textTable } from '../../src/reports/text-table.ts';
-import { openBackend } from '../../src/runtime/backend.ts';
-import { openModelRunner, type PackageRunner } from '../../src/runtime/onnx-model-runner.ts';
-import { quantile } from '../../src/statistics/intervals.ts';
 
 const { values, positionals } = parseArgs({
   options: {

@@ -52,7 +52,7 @@ export interface Turns {
 }
 
 /** Times to the first token of a first and a second question about one picture, a new picture every time. */
-export async function turnsOnPictures(
+export async function turnsOnImages(
   served: Served,
   packageDir: string,
   count: number,

@@ -1,17 +1,17 @@
 /**
- * What a second turn on the same picture costs: `tsc && node dist/test/bench/prefix-reuse.js [package]`.
+ * What a second turn on the same image costs: `tsc && node dist/test/bench/prefix-reuse.js [package]`.
  *
  * Without a package it converts a random checkpoint of a few million parameters to int8. Each round asks a first
- * question about a picture nobody has seen and a second one in the same conversation, with reuse and without, in turns;
+ * question about an image nobody has seen and a second one in the same conversation, with reuse and without, in turns;
  * medians of all rounds. The time to the first token is the engine's own, from the submission on.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { convertCheckpoint } from '../../src/converter/convert-checkpoint.ts';
 import type { TiledImage } from '../../src/engine/model-runner.ts';
-import { convertCheckpoint } from '../../src/exporter/convert-checkpoint.ts';
-import { countImageTokens } from '../../src/model-package/anyres-geometry.ts';
-import { readPackage } from '../../src/model-package/read-package.ts';
+import { countImageTokens } from '../../src/package/anyres-geometry.ts';
+import { readPackage } from '../../src/package/read-package.ts';
 import { Random } from '../helpers/random.ts';
 import { writeRandomCheckpoint } from '../helpers/random-checkpoint.ts';
 import { answerRequest, RuntimeEngine } from '../helpers/runtime-engine.ts';
@@ -28,7 +28,7 @@ const scratch = await mkdtemp(join(tmpdir(), 'thinkgate-bench-'));
 const packageDir = process.argv[2] ?? (await convertRandomCheckpoint());
 const { manifest } = await readPackage(packageDir);
 const { vision, text, tokens } = manifest;
-if (vision === null) throw new Error(`${packageDir} takes no pictures.`);
+if (vision === null) throw new Error(`${packageDir} takes no images.`);
 const { tileSize, patchesPerSide } = vision;
 const random = new Random(3);
 const numThreads = availableParallelism();
@@ -45,12 +45,12 @@ const times = { first: [] as number[], second: [] as number[], cold: [] as numbe
 let promptTokens = [0, 0];
 let cachedTokens = 0;
 for (let round = 0; round < WARM_UP + ROUNDS; round += 1) {
-  const picture = newPicture(`picture ${round}`);
-  const first = [...words(4), ...rowsOf(picture), ...words(QUESTION_TOKENS)];
-  const one = await ask(reusing, first, picture);
+  const image = newImage(`image ${round}`);
+  const first = [...words(4), ...rowsOf(image), ...words(QUESTION_TOKENS)];
+  const one = await ask(reusing, first, image);
   const turn = [...first, ...one.tokenIds, ...words(QUESTION_TOKENS)];
-  const two = await ask(reusing, turn, picture);
-  const alone = await ask(computing, turn, picture);
+  const two = await ask(reusing, turn, image);
+  const alone = await ask(computing, turn, image);
   if (two.tokenIds.join() !== alone.tokenIds.join()) throw new Error('The answers differ.');
   promptTokens = [first.length, turn.length];
   cachedTokens = two.finish.usage.cachedTokens;
@@ -77,9 +77,9 @@ console.log(`second ÷ first: ${(median(times.second) / median(times.first)).toF
 function ask(
   bench: RuntimeEngine,
   prompt: readonly number[],
-  picture: TiledImage,
+  image: TiledImage,
 ): ReturnType<RuntimeEngine['run']> {
-  return bench.run(answerRequest(prompt, { images: [picture], maxTokens: ANSWER_TOKENS }));
+  return bench.run(answerRequest(prompt, { images: [image], maxTokens: ANSWER_TOKENS }));
 }
 
 async function convertRandomCheckpoint(): Promise<string> {
@@ -109,7 +109,7 @@ async function convertRandomCheckpoint(): Promise<string> {
 }
 
 /** A base tile and a 2 x 2 grid of noise. */
-function newPicture(hash: string): TiledImage {
+function newImage(hash: string): TiledImage {
   const [gridRows, gridColumns] = [2, 2];
   const [originalHeight, originalWidth] = [2 * tileSize, 2 * tileSize];
   const geometry = { gridRows, gridColumns, patchesPerSide, originalHeight, originalWidth };
@@ -127,7 +127,7 @@ function rowsOf({ numTokens }: TiledImage): number[] {
   return new Array<number>(numTokens).fill(tokens.image ?? -1);
 }
 
-/** Any tokens but the placeholder, which has no place outside a picture. */
+/** Any tokens but the placeholder, which has no place outside an image. */
 function words(count: number): number[] {
   const limit = Math.min(text.vocabSize, 256);
   return Array.from({ length: count }, () => {

@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Contender } from './contenders/contender.ts';
 import { Served } from './contenders/served.ts';
-import { amongThinkers, directAnswers, turnsOnPictures } from './latencies.ts';
+import { amongThinkers, directAnswers, turnsOnImages } from './latencies.ts';
 import {
   interleaved,
   median,
@@ -191,10 +191,10 @@ async function amongOthers(model: string, count: number): Promise<void> {
 
 async function secondTurns(): Promise<void> {
   const served = await serve(NANO);
-  await turnsOnPictures(served, NANO, 3);
-  const { first, second } = await turnsOnPictures(served, NANO, values.quick ? 4 : 40);
+  await turnsOnImages(served, NANO, 3);
+  const { first, second } = await turnsOnImages(served, NANO, values.quick ? 4 : 40);
   rows.push({
-    what: 'nano, TTFT of a second turn on a picture ÷ first',
+    what: 'nano, TTFT of a second turn on an image ÷ first',
     found: `${median(second).toFixed(1)} ms`,
     against: `${median(first).toFixed(1)} ms`,
     ratio: median(second) / median(first),

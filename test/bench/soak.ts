@@ -36,7 +36,7 @@ const served = await Served.start(values.package, {
   context: 1024,
   'max-queue': slots,
 });
-const pictures = await pictureUrls(values.package);
+const images = await imageUrls(values.package);
 const counts = { answered: 0, aborted: 0, refused: 0 };
 const errors = new Map<string, number>();
 const memory: { readonly minute: number; readonly engine: number; readonly server: number }[] = [];
@@ -103,7 +103,7 @@ function randomFields(): Record<string, unknown> {
   const pick = <T>(items: readonly T[]): T | undefined =>
     items[Math.floor(Math.random() * items.length)];
   const text = { type: 'text', text: freshText(8 + Math.floor(Math.random() * 100)) };
-  const url = Math.random() < 0.3 ? pick(pictures) : undefined;
+  const url = Math.random() < 0.3 ? pick(images) : undefined;
   const content = url === undefined ? [text] : [{ type: 'image_url', image_url: { url } }, text];
   return {
     thinking_mode: pick(['auto', 'auto', 'think', 'fast']),
@@ -115,7 +115,7 @@ function randomFields(): Record<string, unknown> {
   };
 }
 
-async function pictureUrls(packageDir: string): Promise<string[]> {
+async function imageUrls(packageDir: string): Promise<string[]> {
   const folder = join(packageDir, 'heldout');
   const lines = await readFile(join(folder, 'questions.jsonl'), 'utf8').catch(() => '');
   const names = lines.split('\n').flatMap((line) => {
@@ -124,7 +124,7 @@ async function pictureUrls(packageDir: string): Promise<string[]> {
   });
   const files = [...new Set(names)].slice(0, 50);
   const bytes = await Promise.all(files.map((file) => readFile(join(folder, file))));
-  return bytes.map((picture) => `data:image/png;base64,${picture.toString('base64')}`);
+  return bytes.map((image) => `data:image/png;base64,${image.toString('base64')}`);
 }
 
 async function sample(): Promise<void> {

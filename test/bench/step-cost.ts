@@ -5,8 +5,8 @@
  * of the slots in use. A backend that writes in place costs the same at every capacity.
  */
 import type { ModelRunner } from '../../src/engine/model-runner.ts';
-import { openBackend } from '../../src/runtime/backend.ts';
-import { openModelRunner } from '../../src/runtime/onnx-model-runner.ts';
+import { openBackend } from '../../src/engine/runtime/backend.ts';
+import { openModelRunner } from '../../src/engine/runtime/onnx-model-runner.ts';
 import { makeTinyModel, TINY_SHAPE, writeTinyPackage } from '../helpers/tiny-model.ts';
 
 const CAPACITIES = [256, 4096, 65_536];
@@ -28,7 +28,7 @@ const shape = {
 
 const tiny = await writeTinyPackage(makeTinyModel(shape), { withVision: false });
 const table: Record<string, string | number>[] = [];
-for (const name of ['ffi', 'stock'] as const) {
+for (const name of ['ffi', 'node'] as const) {
   const { backend } = await openBackend(name);
   for (const slotCapacity of CAPACITIES) {
     for (const numSlots of BATCHES) {

@@ -60,9 +60,9 @@ test('a stream: reasoning, then text, then usage', async (context) => {
   assert.equal(await finishReason, 'stop');
 });
 
-test('a picture', async (context) => {
+test('an image', async (context) => {
   const { model, engine } = await setUp(context);
-  const image = Buffer.from('picture').toString('base64');
+  const image = Buffer.from('image').toString('base64');
   await generateText({
     model,
     messages: [

@@ -102,7 +102,7 @@ test('hidden and omitted thinking in a stream', async (context) => {
   assert.deepEqual(omitted.content[0], { type: 'thinking', thinking: '', signature: 'unsigned' });
 });
 
-test('pictures by base64 and by URL', async (context) => {
+test('images by base64 and by URL', async (context) => {
   const { client, engine } = await setUp(context);
   await client.messages.create({
     ...HELLO,

@@ -3,10 +3,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { KeyRing, parseApiKeys } from '../../src/http/access/api-keys.ts';
-import { DEFAULT_ACCESS } from '../../src/http/access/gate.ts';
-import type { Screen } from '../../src/terminal/answer-printer.ts';
-import { type AskOptions, ask } from '../../src/terminal/ask.ts';
+import type { Screen } from '../../src/client/answer-printer.ts';
+import { type AskOptions, ask } from '../../src/client/ask.ts';
+import { KeyRing, parseApiKeys } from '../../src/server/http/access/api-keys.ts';
+import { DEFAULT_ACCESS } from '../../src/server/http/access/gate.ts';
 import { FakeEngineClient, finishEvent, scriptedEvents } from '../helpers/fake-engine-client.ts';
 import { deserted, listeningApp } from '../helpers/listening-app.ts';
 
@@ -79,27 +79,27 @@ test('a budget that ended the thinking is said', async (context) => {
   assert.match(await run({ url }), /thinking ended by budget/);
 });
 
-async function pictureFile(context: TestContext, content: Buffer): Promise<string> {
+async function imageFile(context: TestContext, content: Buffer): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'ask-'));
   context.after(() => rm(folder, { recursive: true }));
-  const file = join(folder, 'picture');
+  const file = join(folder, 'image');
   await writeFile(file, content);
   return file;
 }
 
-test('a picture file travels as a data URL of its own kind', async (context) => {
+test('an image file travels as a data URL of its own kind', async (context) => {
   const { url, formatter } = await listeningApp(context);
-  await run({ url, picture: await pictureFile(context, PNG) });
+  await run({ url, image: await imageFile(context, PNG) });
   assert.deepEqual(formatter.calls[0]?.messages[0]?.content, [
     { type: 'image', source: `data:image/png;base64,${PNG.toString('base64')}`, detail: 'auto' },
     { type: 'text', text: 'How much?' },
   ]);
 });
 
-test('a file that is no picture is refused before any server is asked', async (context) => {
-  const file = await pictureFile(context, Buffer.from('hello, world'));
-  await assert.rejects(run({ picture: file }), /is not a PNG, JPEG, GIF or WebP picture/);
-  await assert.rejects(run({ picture: '/nowhere.png' }), /"\/nowhere\.png" cannot be read/);
+test('a file that is no image is refused before any server is asked', async (context) => {
+  const file = await imageFile(context, Buffer.from('hello, world'));
+  await assert.rejects(run({ image: file }), /is not a PNG, JPEG, GIF or WebP image/);
+  await assert.rejects(run({ image: '/nowhere.png' }), /"\/nowhere\.png" cannot be read/);
 });
 
 test('where no server answers one is started, asked and closed', async (context) => {

@@ -7,13 +7,13 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
+import { apiBase, ChatClient } from '../../src/evaluation/client/chat-client.ts';
 import type { Dataset } from '../../src/evaluation/dataset/question.ts';
 import { type ModeScores, scoreResults } from '../../src/evaluation/report/scores.ts';
 import { defaultModes, resolveModes } from '../../src/evaluation/run/mode.ts';
 import { ResultStore } from '../../src/evaluation/run/result-store.ts';
 import { type Failure, runEvaluation } from '../../src/evaluation/run/runner.ts';
 import type { RunSettings } from '../../src/evaluation/run/settings.ts';
-import { apiBase, ChatClient } from '../../src/evaluation/server/chat-client.ts';
 import { PIXEL_PNG, question } from '../helpers/evaluation-fixtures.ts';
 import { FakeEngineClient, scriptedEvents } from '../helpers/fake-engine-client.ts';
 import { deserted, listeningApp } from '../helpers/listening-app.ts';
@@ -107,7 +107,7 @@ describe('an evaluation of our own server', () => {
       scores.map(({ mode }) => mode),
       ['auto@economy'],
     );
-    assert.equal(engine.lastRequest.thinking.steering?.threshold, 0.8);
+    assert.equal(engine.lastRequest.thinking.decisionBias?.threshold, 0.8);
   });
 
   it('counts a reply that broke off as a failure once retries are used up', async (test) => {
@@ -210,7 +210,7 @@ describe('a comparison', () => {
     const dir = scratchDir(test);
     const dataset = join(dir, 'q.jsonl');
     writeFileSync(dataset, '{"id":"a","question":"How many?","answer":"Forty-two"}\n');
-    const cli = join(import.meta.dirname, '../../src/cli.js');
+    const cli = join(import.meta.dirname, '../../src/cli/main.js');
     const { stdout } = await promisify(execFile)(process.execPath, [
       ...[cli, 'eval', dataset, '--compare', first.url, second.url],
       ...['--out', join(dir, 'out')],

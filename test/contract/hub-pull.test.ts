@@ -3,7 +3,12 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { isNeeded, type PullOptions, type PullProgress, pull } from '../../src/hub/pull.ts';
+import {
+  isNeeded,
+  type PullOptions,
+  type PullProgress,
+  pull,
+} from '../../src/converter/hub/pull.ts';
 import { COMMIT, HubStandIn, type StandInOptions } from '../helpers/hub-stand-in.ts';
 import { deserted } from '../helpers/listening-app.ts';
 

@@ -65,7 +65,7 @@ test('a stream', async (context) => {
   assert.equal(thinking, 'Let me see.');
 });
 
-test('a picture', async (context) => {
+test('an image', async (context) => {
   const { chat, engine } = await setUp(context);
   const url = 'data:image/png;base64,AAAA';
   const content = [

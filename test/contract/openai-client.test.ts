@@ -74,7 +74,7 @@ test('the stream helper puts a whole completion together', async (context) => {
   assert.equal(completion.choices[0]?.logprobs?.content?.length, 3);
 });
 
-test('a picture as a data URL', async (context) => {
+test('an image as a data URL', async (context) => {
   const { client, engine } = await setUp(context);
   const url = 'data:image/png;base64,AAAA';
   await client.chat.completions.create({
@@ -180,7 +180,7 @@ test('the engine is not asked for more than a slow reader takes', async (context
   let numTokens = 0;
   const engine = new FakeEngineClient(async function* (request, signal) {
     for await (const event of scriptedEvents(request, { answer: Array(3).fill('x') })) {
-      if (event.type !== 'token' || event.side !== 'answer') {
+      if (event.type !== 'token' || event.section !== 'answer') {
         yield event;
         continue;
       }

@@ -3,7 +3,10 @@ import { type TestContext, test } from 'node:test';
 import OpenAI from 'openai';
 import { zodTextFormat } from 'openai/helpers/zod';
 import { z } from 'zod';
-import { responseEventSchema, responseSchema } from '../../src/http/responses/reply-schema.ts';
+import {
+  responseEventSchema,
+  responseSchema,
+} from '../../src/server/api/responses/reply-schema.ts';
 import {
   busyAtFirst,
   FakeEngineClient,
@@ -116,7 +119,7 @@ test('the stream helper puts the same response together', async (context) => {
 const asInput = ({ output }: Pick<OpenAI.Responses.Response, 'output'>) =>
   output as OpenAI.Responses.ResponseInputItem[];
 
-test('a picture and instructions', async (context) => {
+test('an image and instructions', async (context) => {
   const { client, engine, formatter } = await setUp(context);
   const url = 'data:image/png;base64,AAAA';
   await client.responses.create({

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { generateOpenApi } from '../../src/http/openapi.ts';
-import type { Json } from '../../src/http/openapi-document.ts';
-import { chatCompletionRequestSchema } from '../../src/http/request-schema.ts';
+import { chatCompletionRequestSchema } from '../../src/server/api/openai-chat/request-schema.ts';
+import type { Json } from '../../src/tools/openapi/openapi-document.ts';
+import { generateOpenApi } from '../../src/tools/openapi/write-openapi.ts';
 import { buildTestApp } from '../helpers/test-app.ts';
 
 type JsonObject = Record<string, Json>;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { CATALOGUE } from '../../src/http/errors.ts';
+import { CATALOGUE } from '../../src/server/http/errors.ts';
 import { missing, runTool } from '../helpers/debian-tool.ts';
 import { buildTestApp } from '../helpers/test-app.ts';
 

@@ -8,7 +8,7 @@ import { ChatOpenAI } from '@langchain/openai';
 import { generateObject, generateText } from 'ai';
 import OpenAI from 'openai';
 import { z } from 'zod';
-import type { RunningServer } from '../../src/server.ts';
+import type { RunningServer } from '../../src/server/main.ts';
 import { startShipped } from '../helpers/shipped-server.ts';
 
 /** Every client with the shipped model: what one of them is told, all are told. */
@@ -19,10 +19,10 @@ const place = z.object({ city: z.enum(CITIES) });
 const schema = { ...z.toJSONSchema(place), type: 'object' as const };
 
 let server: RunningServer;
-let picture: string;
+let image: string;
 before(async () => {
   server = await startShipped();
-  picture = (await readFile('models/nano/examples/sum.png')).toString('base64');
+  image = (await readFile('models/nano/examples/sum.png')).toString('base64');
 });
 after(() => server.close());
 
@@ -62,8 +62,8 @@ test('the same answer through every client and endpoint', async () => {
   );
 });
 
-test('the same picture through every client and endpoint', async () => {
-  const url = `data:image/png;base64,${picture}`;
+test('the same image through every client and endpoint', async () => {
+  const url = `data:image/png;base64,${image}`;
   const chat = await openai().chat.completions.create({
     model: 'nano',
     messages: [
@@ -95,7 +95,7 @@ test('the same picture through every client and endpoint', async () => {
       {
         role: 'user',
         content: [
-          { type: 'image', source: { type: 'base64', media_type: 'image/png', data: picture } },
+          { type: 'image', source: { type: 'base64', media_type: 'image/png', data: image } },
           { type: 'text', text: LOOK },
         ],
       },
@@ -107,7 +107,7 @@ test('the same picture through every client and endpoint', async () => {
       {
         role: 'user',
         content: [
-          { type: 'image', image: picture, mediaType: 'image/png' },
+          { type: 'image', image: image, mediaType: 'image/png' },
           { type: 'text', text: LOOK },
         ],
       },

@@ -5,7 +5,7 @@ import { ask, readHeldout, requestBody, startShipped } from '../helpers/shipped-
 it('answers the same through the in-place binding and through the stock one', async () => {
   const questions = (await readHeldout()).filter((_, index) => index % 8 === 0).slice(0, 8);
   const answers = [];
-  for (const backend of ['ffi', 'stock']) {
+  for (const backend of ['ffi', 'node']) {
     const server = await startShipped({ backend });
     try {
       const replies = await Promise.all(

@@ -6,7 +6,7 @@ import { it } from 'node:test';
 import { promisify } from 'node:util';
 import { startQuietly } from '../../src/cli/start-quietly.ts';
 import { ResultStore } from '../../src/evaluation/run/result-store.ts';
-import { readPackage } from '../../src/model-package/read-package.ts';
+import { readPackage } from '../../src/package/read-package.ts';
 import { scratchDir } from '../helpers/scratch-dir.ts';
 import {
   ask,
@@ -17,7 +17,7 @@ import {
 } from '../helpers/shipped-server.ts';
 
 const run = promisify(execFile);
-const CLI = resolve(import.meta.dirname, '../../src/cli.js');
+const CLI = resolve(import.meta.dirname, '../../src/cli/main.js');
 
 /** Some of each: questions the model thinks about, and questions it answers at once. */
 function someOf(questions: readonly HeldoutQuestion[]): HeldoutQuestion[] {

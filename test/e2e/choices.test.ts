@@ -1,28 +1,28 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { ChatCompletion } from '../../src/http/response-schema.ts';
-import type { RunningServer } from '../../src/server.ts';
+import type { ChatCompletion } from '../../src/server/api/openai-chat/response-schema.ts';
+import type { RunningServer } from '../../src/server/main.ts';
 import { post, readHeldout, requestBody, startShipped } from '../helpers/shipped-server.ts';
 
 describe('Several choices of the shipped model', () => {
   let server: RunningServer;
-  let picture: Record<string, unknown>;
+  let image: Record<string, unknown>;
 
   before(async () => {
     server = await startShipped();
     const [sum] = (await readHeldout()).filter(({ task }) => task === 'sum_numbers');
     assert.ok(sum);
-    picture = await requestBody(sum);
+    image = await requestBody(sum);
   });
   after(() => server.close());
 
   async function ask(extra: Record<string, unknown>): Promise<ChatCompletion> {
-    const reply = await post(server, { ...picture, ...extra });
+    const reply = await post(server, { ...image, ...extra });
     assert.equal(reply.status, 200);
     return (await reply.json()) as ChatCompletion;
   }
 
-  it('share the prompt, its picture included, and are alike at temperature 0', async () => {
+  it('share the prompt, its image included, and are alike at temperature 0', async () => {
     const { choices, usage } = await ask({ n: 4, temperature: 0 });
     assert.equal(choices.length, 4);
     const answers = choices.map(({ message }) => [message.reasoning_content, message.content]);

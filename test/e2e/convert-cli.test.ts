@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { writeRandomCheckpoint } from '../helpers/random-checkpoint.ts';
 import { scratchDir } from '../helpers/scratch-dir.ts';
 
-const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url));
+const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
 function thinkgate(...args: string[]) {
   return spawnSync(process.execPath, [CLI, ...args], { encoding: 'utf8' });
@@ -39,7 +39,7 @@ describe('thinkgate convert and inspect', () => {
     assert.match(converted.stdout, /note: The vision tower has 2 layers/);
     assert.match(converted.stdout, /wrote .*mini: mini, int8, thinking as R-4B, [\d.]+ kB/);
     assert.match(converted.stdout, /What int8 costs, on a probe of 96 tokens/);
-    assert.match(converted.stdout, /at the end of 20 prompts, 6 with a picture/);
+    assert.match(converted.stdout, /at the end of 20 prompts, 6 with an image/);
     const report = JSON.parse(readFileSync(`${out}.report.json`, 'utf8'));
     assert.equal(report.layers.length, 2);
     assert.match(converted.stdout, /What the decoder for prompts costs, on a probe of 96 tokens/);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RunningServer } from '../../src/server.ts';
+import type { RunningServer } from '../../src/server/main.ts';
 import { missing, runTool } from '../helpers/debian-tool.ts';
 import { type GrafanaTarget, readDashboards, substituted } from '../helpers/grafana-dashboards.ts';
 import { MixedLoad } from '../helpers/mixed-load.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { readPackage } from '../../src/model-package/read-package.ts';
+import { readPackage } from '../../src/package/read-package.ts';
 import { ServerProcess } from '../helpers/server-process.ts';
 
 async function start(context: TestContext, flags: readonly string[] = []): Promise<ServerProcess> {

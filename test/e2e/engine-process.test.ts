@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { RunningServer } from '../../src/server.ts';
+import type { RunningServer } from '../../src/server/main.ts';
 import { enginePids, metric, ready, until } from '../helpers/engine-processes.ts';
 import { ask, post, readHeldout, requestBody, startShipped } from '../helpers/shipped-server.ts';
 
@@ -60,7 +60,7 @@ describe('The engine process', () => {
 });
 
 async function eosIds(): Promise<number[]> {
-  const { readPackage } = await import('../../src/model-package/read-package.ts');
+  const { readPackage } = await import('../../src/package/read-package.ts');
   const { manifest } = await readPackage('models/nano');
   return manifest.tokens.eos;
 }

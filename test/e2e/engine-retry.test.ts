@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { RunningServer } from '../../src/server.ts';
+import type { RunningServer } from '../../src/server/main.ts';
 import { enginePids, metric, ready, until } from '../helpers/engine-processes.ts';
 import { ask, post, startShipped } from '../helpers/shipped-server.ts';
 

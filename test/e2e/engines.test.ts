@@ -3,7 +3,7 @@ import { cp, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { startQuietly } from '../../src/cli/start-quietly.ts';
-import type { RunningServer } from '../../src/server.ts';
+import type { RunningServer } from '../../src/server/main.ts';
 import { enginePids, metrics, until } from '../helpers/engine-processes.ts';
 import { scratchDir } from '../helpers/scratch-dir.ts';
 import { ask, post, readHeldout, requestBody, startShipped } from '../helpers/shipped-server.ts';
@@ -12,7 +12,7 @@ const DECODED = 'thinkgate_engine_decoded_tokens_total';
 
 type Body = Record<string, unknown>;
 
-/** Greedy requests about pictures and about text, in every mode. */
+/** Greedy requests about images and about text, in every mode. */
 async function mixedBodies(): Promise<Body[]> {
   const heldout = await readHeldout();
   const bodies = ['sum_numbers', 'read_number', 'text_sum'].flatMap((task) =>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pictureBombs, soundPictures } from '../helpers/broken-pictures.ts';
+import { imageBombs, soundImages } from '../helpers/broken-images.ts';
 import { Canary, FORBIDDEN_HOSTS } from '../helpers/canary.ts';
 import {
   brokenJson,
@@ -50,21 +50,21 @@ function badBodies(): BadRequest[] {
   });
 }
 
-function chatWithPicture(url: string): string {
-  const picture = { type: 'image_url', image_url: { url } };
-  const messages = [{ role: 'user', content: [picture, { type: 'text', text: MARKER }] }];
+function chatWithImage(url: string): string {
+  const image = { type: 'image_url', image_url: { url } };
+  const messages = [{ role: 'user', content: [image, { type: 'text', text: MARKER }] }];
   return JSON.stringify({ model: 'nano', messages, max_tokens: 2, thinking_mode: 'fast' });
 }
 
-async function badPictures(): Promise<BadRequest[]> {
+async function badImages(): Promise<BadRequest[]> {
   const make = (what: string, url: string): BadRequest =>
-    post(`${what} ${url.slice(0, 60)}`, '/v1/chat/completions', chatWithPicture(url));
+    post(`${what} ${url.slice(0, 60)}`, '/v1/chat/completions', chatWithImage(url));
   const dataUrl = (bytes: Buffer): string => `data:image/png;base64,${bytes.toString('base64')}`;
-  const sound = Object.values(await soundPictures());
+  const sound = Object.values(await soundImages());
   const cut = sound.flatMap((bytes) =>
     Array.from({ length: 20 }, (_, at) => bytes.subarray(0, Math.floor((bytes.length * at) / 22))),
   );
-  const bombs = Object.values(await pictureBombs());
+  const bombs = Object.values(await imageBombs());
   const [png = Buffer.alloc(0)] = sound;
   const base64 = png.toString('base64');
   const damaged = ['*', ' ', '\n', '=', '%3D', 'é', '-', '\u0000'].flatMap((stray) =>
@@ -73,7 +73,7 @@ async function badPictures(): Promise<BadRequest[]> {
     ),
   );
   return [
-    ...cut.map((bytes) => make('cut picture', dataUrl(bytes))),
+    ...cut.map((bytes) => make('cut image', dataUrl(bytes))),
     ...bombs.map((bytes) => make('bomb', dataUrl(bytes))),
     ...damaged.map((url) => make('bad base64', url)),
     ...[
@@ -98,7 +98,7 @@ function forbiddenUrls(port: number): BadRequest[] {
     'file:///etc/passwd',
     'FILE:/etc/passwd',
   ];
-  return urls.map((url) => post(`URL ${url}`, '/v1/chat/completions', chatWithPicture(url)));
+  return urls.map((url) => post(`URL ${url}`, '/v1/chat/completions', chatWithImage(url)));
 }
 
 function oddHeaders(): BadRequest[] {
@@ -195,7 +195,7 @@ describe('A server under hostile input', () => {
   it('refuses more than 2,000 bad requests, each with a 4xx, keeps quiet and does not grow', async () => {
     const requests = [
       ...badBodies(),
-      ...(await badPictures()),
+      ...(await badImages()),
       ...forbiddenUrls(canary.port),
       ...oddHeaders(),
       ...deepTools(),

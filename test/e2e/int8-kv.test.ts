@@ -8,8 +8,8 @@ import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { Command } from 'commander';
 import { addServeOptions, parseServeOptions } from '../../src/cli/serve-options.ts';
-import { readPackage } from '../../src/model-package/read-package.ts';
-import { type RunningServer, startServer } from '../../src/server.ts';
+import { readPackage } from '../../src/package/read-package.ts';
+import { type RunningServer, startServer } from '../../src/server/main.ts';
 import {
   ask,
   type Reply,
@@ -22,7 +22,7 @@ import {
 const run = promisify(execFile);
 
 function cli(...args: string[]): Promise<{ stdout: string; stderr: string }> {
-  return run(process.execPath, ['dist/src/cli.js', ...args]);
+  return run(process.execPath, ['dist/src/cli/main.js', ...args]);
 }
 
 /** A question of every task, each in auto mode. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { RunningServer } from '../../src/server.ts';
+import type { RunningServer } from '../../src/server/main.ts';
 import {
   ask,
   type HeldoutQuestion,
@@ -38,7 +38,7 @@ describe('The shipped model behind the real server', () => {
     return right / questions.length;
   }
 
-  it('answers at least 90 % of its perception questions on held-out pictures in fast mode', async () => {
+  it('answers at least 90 % of its perception questions on held-out images in fast mode', async () => {
     const questions = heldout.filter(({ kind }) => kind === 'perception');
     assert.ok(questions.length >= 20);
     assert.ok((await accuracy(questions, 'fast')) >= 0.9);

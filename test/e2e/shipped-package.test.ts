@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { it } from 'node:test';
-import { readPackage } from '../../src/model-package/read-package.ts';
+import { readPackage } from '../../src/package/read-package.ts';
 import type { GroupSummary } from '../bench/heldout-summary.ts';
 import { SHIPPED_PACKAGE } from '../helpers/shipped-server.ts';
 

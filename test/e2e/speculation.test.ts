@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { RunningServer } from '../../src/server.ts';
+import type { RunningServer } from '../../src/server/main.ts';
 import { ask, readHeldout, requestBody, startShipped } from '../helpers/shipped-server.ts';
 
 let ahead: RunningServer;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { ChatCompletion } from '../../src/http/response-schema.ts';
-import type { RunningServer } from '../../src/server.ts';
+import type { ChatCompletion } from '../../src/server/api/openai-chat/response-schema.ts';
+import type { RunningServer } from '../../src/server/main.ts';
 import {
   type HeldoutQuestion,
   post,
@@ -35,7 +35,7 @@ describe('Strategies on the shipped model', () => {
     return { ...completion, choice, report: choice.strategy };
   }
 
-  it('majority_vote: one prefill of the picture, a vote, the right answer', async () => {
+  it('majority_vote: one prefill of the image, a vote, the right answer', async () => {
     const { choice, report, usage } = await ask(
       sum,
       { type: 'majority_vote', k: 5 },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { loadTokenizer } from '../../src/chat/tokenizer.ts';
-import type { RunningServer } from '../../src/server.ts';
+import type { RunningServer } from '../../src/server/main.ts';
+import { loadTokenizer } from '../../src/server/prompt/tokenizer.ts';
 import {
   ask,
   type HeldoutQuestion,
@@ -132,7 +132,7 @@ describe("A caller's control over the shipped model's thinking", () => {
     assert.ok(choices.some(({ delta }) => delta.content));
   });
 
-  it('reuses the first turn in the second, the picture included', async () => {
+  it('reuses the first turn in the second, the image included', async () => {
     const body = await requestBody(look, { thinking_mode: 'fast' });
     const first = await ask(server, body);
     const messages = [

@@ -3,12 +3,12 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { createChatFormatter, type FormattedPrompt } from '../../src/chat/formatter.ts';
-import type { ContentPart } from '../../src/chat/messages.ts';
+import { convertCheckpoint } from '../../src/converter/convert-checkpoint.ts';
 import type { FeatureSpan, ModelRunner } from '../../src/engine/model-runner.ts';
-import { convertCheckpoint } from '../../src/exporter/convert-checkpoint.ts';
-import type { Manifest } from '../../src/model-package/manifest.ts';
-import { openModelRunner } from '../../src/runtime/onnx-model-runner.ts';
+import { openModelRunner } from '../../src/engine/runtime/onnx-model-runner.ts';
+import type { Manifest } from '../../src/package/manifest.ts';
+import { createChatFormatter, type FormattedPrompt } from '../../src/server/prompt/formatter.ts';
+import type { ContentPart } from '../../src/server/prompt/messages.ts';
 import { openTestBackend, TEST_BACKENDS } from '../helpers/test-backends.ts';
 
 const CHECKPOINTS = 'test/golden/data/checkpoints';

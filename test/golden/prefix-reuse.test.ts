@@ -3,10 +3,10 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { createChatFormatter, type FormattedPrompt } from '../../src/chat/formatter.ts';
-import type { ContentPart } from '../../src/chat/messages.ts';
-import { convertCheckpoint } from '../../src/exporter/convert-checkpoint.ts';
-import type { Manifest } from '../../src/model-package/manifest.ts';
+import { convertCheckpoint } from '../../src/converter/convert-checkpoint.ts';
+import type { Manifest } from '../../src/package/manifest.ts';
+import { createChatFormatter, type FormattedPrompt } from '../../src/server/prompt/formatter.ts';
+import type { ContentPart } from '../../src/server/prompt/messages.ts';
 import { answerRequest, RuntimeEngine } from '../helpers/runtime-engine.ts';
 import { TEST_BACKEND, TEST_BACKENDS, type TestBackend } from '../helpers/test-backends.ts';
 

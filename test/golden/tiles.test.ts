@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { decodeImage } from '../../src/chat/images/decode.ts';
-import { tileImage } from '../../src/chat/images/tile.ts';
+import { decodeImage } from '../../src/server/prompt/images/decode.ts';
+import { tileImage } from '../../src/server/prompt/images/tile.ts';
 
 const DATA = 'test/golden/data/tiles';
 const LIMITS = { maxPixels: 10_000_000, timeoutMs: 10_000 };

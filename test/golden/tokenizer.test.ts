@@ -5,12 +5,12 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import type { ChatMessage } from '../../src/chat/messages.ts';
-import { PromptWriter } from '../../src/chat/prompt.ts';
-import { ChatTemplate } from '../../src/chat/template.ts';
-import { createTokenizer, type Tokenizer } from '../../src/chat/tokenizer.ts';
-import { BUILTIN_PROTOCOLS } from '../../src/model-package/builtin-protocols.ts';
-import type { ThinkingMode } from '../../src/model-package/protocol.ts';
+import { BUILTIN_PROTOCOLS } from '../../src/package/builtin-protocols.ts';
+import type { ThinkingMode } from '../../src/package/protocol.ts';
+import type { ChatMessage } from '../../src/server/prompt/messages.ts';
+import { PromptWriter } from '../../src/server/prompt/prompt.ts';
+import { ChatTemplate } from '../../src/server/prompt/template.ts';
+import { createTokenizer, type Tokenizer } from '../../src/server/prompt/tokenizer.ts';
 
 const DATA = 'test/golden/data/tokenizer';
 const HASH_BYTES = 8;

@@ -1,4 +1,4 @@
-import { GrammarService } from '../../src/grammar/grammar-service.ts';
+import { GrammarService } from '../../src/engine/constrained/grammar-service.ts';
 import { EOS, tokenBytes, VOCAB_SIZE } from './byte-tokens.ts';
 
 /** Grammars over the vocabulary of byte-tokens.ts, by the real worker; to be closed. */

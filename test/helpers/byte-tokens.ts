@@ -1,5 +1,5 @@
-import type { Protocol } from '../../src/model-package/protocol.ts';
-import type { ProtocolTokens } from '../../src/thinking/protocol-tokens.ts';
+import type { ProtocolTokens } from '../../src/engine/thinking/protocol-tokens.ts';
+import type { Protocol } from '../../src/package/protocol.ts';
 
 /**
  * A vocabulary for tests: ids 0 to 255 are single bytes, so that any text can be written and any character cut

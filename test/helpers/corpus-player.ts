@@ -1,6 +1,6 @@
 import type { FinishEvent } from '../../src/engine/generation.ts';
-import type { Protocol, ThinkingMode } from '../../src/model-package/protocol.ts';
-import { protocolTokens } from '../../src/thinking/protocol-tokens.ts';
+import { protocolTokens } from '../../src/engine/thinking/protocol-tokens.ts';
+import type { Protocol, ThinkingMode } from '../../src/package/protocol.ts';
 import { EOS } from './byte-tokens.ts';
 import { EngineBench, promptOf, requestOf } from './engine-bench.ts';
 import {

@@ -8,10 +8,10 @@ import type {
   TokenEvent,
 } from '../../src/engine/generation.ts';
 import type { TiledImage } from '../../src/engine/model-runner.ts';
+import type { ProtocolTokens } from '../../src/engine/thinking/protocol-tokens.ts';
+import type { Section } from '../../src/engine/thinking/section-parser.ts';
 import type { OpenConstraint } from '../../src/engine/token-constraint.ts';
-import type { Protocol } from '../../src/model-package/protocol.ts';
-import type { ProtocolTokens } from '../../src/thinking/protocol-tokens.ts';
-import type { Section } from '../../src/thinking/section-parser.ts';
+import type { Protocol } from '../../src/package/protocol.ts';
 import { EOS, IMAGE, PROTOCOL, PROTOCOL_TOKENS, tokenBytes, VOCAB_SIZE } from './byte-tokens.ts';
 import { type RunnerCall, type Script, ScriptedRunner } from './scripted-runner.ts';
 
@@ -20,7 +20,7 @@ export interface BenchOptions {
   readonly slotCapacity?: number;
   readonly prefillChunk?: number;
   readonly tilesPerStep?: number;
-  readonly maxThinkers?: number;
+  readonly maxThinkingSeqs?: number;
   readonly speculates?: boolean;
   readonly stallMs?: number;
   /** Monotonic milliseconds; one more with every look at it unless given. */
@@ -59,7 +59,7 @@ export class EngineBench {
 
   constructor(options: BenchOptions = {}) {
     this.protocol = options.protocol ?? PROTOCOL;
-    this.#parks = (options.maxThinkers ?? Infinity) < (options.numSlots ?? 4);
+    this.#parks = (options.maxThinkingSeqs ?? Infinity) < (options.numSlots ?? 4);
     const { numSlots = 4, slotCapacity = 256, prefillChunk = 8, tilesPerStep = 2 } = options;
     this.runner = new ScriptedRunner({
       limits: {
@@ -83,7 +83,7 @@ export class EngineBench {
       limits: {
         prefillChunk,
         tilesPerStep,
-        maxThinkers: options.maxThinkers ?? numSlots,
+        maxThinkingSeqs: options.maxThinkingSeqs ?? numSlots,
         stallMs: options.stallMs ?? 1e9,
       },
       reuse: options.reuse ?? { prefixes: true, featureBytes: 2 ** 20 },
@@ -200,7 +200,7 @@ export function writes(ids: readonly number[]): Script {
   return (generated) => ids[generated.length] ?? EOS;
 }
 
-/** A picture of `numTiles` tiles; `name` is one character and tells pictures apart. */
+/** An image of `numTiles` tiles; `name` is one character and tells images apart. */
 export function imageOf(name: string, numTiles: number, numTokens: number): TiledImage {
   return {
     hash: name,

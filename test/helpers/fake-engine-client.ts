@@ -8,8 +8,8 @@ import {
   type GenerationTiming,
   type TokenEvent,
 } from '../../src/engine/generation.ts';
-import { ApiError } from '../../src/http/errors.ts';
-import type { Decision } from '../../src/thinking/decision.ts';
+import type { Decision } from '../../src/engine/thinking/decision.ts';
+import { ApiError } from '../../src/server/http/errors.ts';
 
 /** What a fake engine does with one request. */
 export type Script = (
@@ -74,8 +74,8 @@ export class FakeEngineClient implements EngineClient {
       totals: {
         prefixQueries: 90,
         prefixHits: 60,
-        pictureQueries: 8,
-        pictureHits: 5,
+        imageQueries: 8,
+        imageHits: 5,
         steps: 70,
         stepMs: 1_400,
         decodedTokens: 140,
@@ -119,7 +119,7 @@ export async function* scriptedEvents(
     mode: thinks ? 'think' : 'fast',
     source: requested === 'auto' ? 'model' : request.thinking.source,
     pThink: requested === 'auto' ? 0.75 : null,
-    pThinkSteered: requested === 'auto' ? 0.75 : null,
+    pThinkBiased: requested === 'auto' ? 0.75 : null,
     residual: requested === 'auto' ? 0.01 : null,
     ...options.decision,
   };
@@ -143,7 +143,7 @@ export async function* scriptedEvents(
 
 export function tokenEvent(
   text: string,
-  side: TokenEvent['side'],
+  section: TokenEvent['section'],
   request: GenerationRequest,
 ): TokenEvent {
   const tokenId = text.charCodeAt(0) % 256;
@@ -151,20 +151,20 @@ export function tokenEvent(
   return {
     type: 'token',
     tokenId,
-    side,
+    section,
     forced: false,
-    pieces: [{ section: side, text }],
+    pieces: [{ section: section, text }],
     logprob: wanted === null ? null : -0.5,
     topLogprobs: wanted === null ? null : [{ tokenId, logprob: -0.5 }].slice(0, wanted),
   };
 }
 
-/** The close tag: a token of the reasoning's side whose text is frame. Id 299 is the one control token. */
+/** The close tag: a token of the reasoning's section whose text is frame. Id 299 is the one control token. */
 function closeTag(request: GenerationRequest): TokenEvent {
   return {
     ...tokenEvent('<', 'reasoning', request),
     tokenId: 299,
-    pieces: [{ section: 'frame', text: '</think>\n\n' }],
+    pieces: [{ section: 'delimiter', text: '</think>\n\n' }],
   };
 }
 
@@ -240,7 +240,7 @@ export async function* untilAborted(
     mode: 'fast',
     source: 'model',
     pThink: 0.1,
-    pThinkSteered: 0.1,
+    pThinkBiased: 0.1,
     residual: 0,
   };
   yield tokenEvent('Still', 'answer', request);

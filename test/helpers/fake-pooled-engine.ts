@@ -3,9 +3,9 @@ import type {
   GenerationEvent,
   GenerationRequest,
 } from '../../src/engine/generation.ts';
-import { EngineLostError } from '../../src/process/engine-lost-error.ts';
-import type { PooledEngine } from '../../src/process/engine-pool.ts';
-import { PendingRequests } from '../../src/process/pending-requests.ts';
+import { EngineLostError } from '../../src/server/engines/engine-lost-error.ts';
+import type { PooledEngine } from '../../src/server/engines/engine-pool.ts';
+import { PendingRequests } from '../../src/server/engines/pending-requests.ts';
 import { FakeEngineClient, finishEvent } from './fake-engine-client.ts';
 
 /** An engine process that says what the test has it say, and dies and comes back when told to. */

@@ -29,7 +29,7 @@ const PNG = 'data:image/png;base64,AAAA';
 
 const user = (content: unknown): Fields => ({ messages: [{ role: 'user', content }] });
 const text = (value: string): Fields => user([{ type: 'text', text: value }]);
-const picture = (image: Fields): Fields => user([{ type: 'image_url', image_url: image }]);
+const image = (image: Fields): Fields => user([{ type: 'image_url', image_url: image }]);
 const assistant = (message: Fields): Fields => ({
   messages: [
     { role: 'assistant', content: 'Hi', ...message },
@@ -82,12 +82,12 @@ export const CHAT_ROWS: readonly FieldRow[] = [
   row('messages[].content', user('Bye')),
   row('messages[].content[].text', text('b'), text('a')),
   refused('messages[].content[].type', user([{ type: 'input_audio', text: 'a' }])),
-  row('messages[].content[].image_url', picture({ url: PNG })),
-  row('messages[].content[].image_url.url', picture({ url: `${PNG}AAAA` }), picture({ url: PNG })),
+  row('messages[].content[].image_url', image({ url: PNG })),
+  row('messages[].content[].image_url.url', image({ url: `${PNG}AAAA` }), image({ url: PNG })),
   row(
     'messages[].content[].image_url.detail',
-    picture({ url: PNG, detail: 'low' }),
-    picture({ url: PNG }),
+    image({ url: PNG, detail: 'low' }),
+    image({ url: PNG }),
   ),
   row('messages[].reasoning', assistant({ reasoning: 'why' }), assistant({})),
   row('messages[].reasoning_content', assistant({ reasoning_content: 'why' }), assistant({})),

@@ -1,7 +1,7 @@
+import { GrammarService } from '../../src/engine/constrained/grammar-service.ts';
+import { type GrammarSpec, writeGrammar } from '../../src/engine/constrained/grammar-spec.ts';
+import { allows } from '../../src/engine/sampling/token-mask.ts';
 import type { TokenConstraint } from '../../src/engine/token-constraint.ts';
-import { GrammarService } from '../../src/grammar/grammar-service.ts';
-import { type GrammarSpec, writeGrammar } from '../../src/grammar/grammar-spec.ts';
-import { allows } from '../../src/sampling/token-mask.ts';
 import type { Random } from './random.ts';
 
 /** A vocabulary of the 256 bytes, some words, an end of the turn (300) and a control token (301). */

@@ -1,4 +1,4 @@
-import type { ReportRecord } from '../../src/ledger/read-ledger.ts';
+import type { ReportRecord } from '../../src/tools/ledger-report/read-ledger.ts';
 
 /** A record of one auto request that was answered directly, apart from what is given. */
 export function ledgerRecord(given: Partial<ReportRecord> = {}): ReportRecord {

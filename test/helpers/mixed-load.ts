@@ -1,4 +1,4 @@
-import type { RunningServer } from '../../src/server.ts';
+import type { RunningServer } from '../../src/server/main.ts';
 import { post, readHeldout, requestBody } from './shipped-server.ts';
 
 const STREAMS = 6;
@@ -8,8 +8,7 @@ async function kinds(): Promise<readonly Record<string, unknown>[]> {
   const questions = await readHeldout();
   const [seen] = questions.filter(({ image, kind }) => image !== null && kind === 'perception');
   const [hard] = questions.filter(({ image, kind }) => image !== null && kind === 'multi-step');
-  if (seen === undefined || hard === undefined)
-    throw new Error('The held-out set has no pictures.');
+  if (seen === undefined || hard === undefined) throw new Error('The held-out set has no images.');
   const sum = { image: null, question: 'What is 23 + 48?' };
   return Promise.all([
     requestBody(sum),

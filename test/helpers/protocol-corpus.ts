@@ -1,7 +1,7 @@
-import type { Protocol, ThinkingMode } from '../../src/model-package/protocol.ts';
-import type { StartSection } from '../../src/thinking/decision.ts';
-import { protocolStrings } from '../../src/thinking/protocol-grammar.ts';
-import { replaySuffix } from '../../src/thinking/replay-suffix.ts';
+import type { StartSection } from '../../src/engine/thinking/decision.ts';
+import { protocolStrings } from '../../src/engine/thinking/protocol-grammar.ts';
+import { replaySuffix } from '../../src/engine/thinking/replay-suffix.ts';
+import type { Protocol, ThinkingMode } from '../../src/package/protocol.ts';
 import { bytesOf } from './byte-tokens.ts';
 import type { Random } from './random.ts';
 

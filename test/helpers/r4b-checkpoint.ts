@@ -5,9 +5,9 @@
 import { strict as assert } from 'node:assert';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expectedTensors } from '../../src/exporter/checkpoint/expected-tensors.ts';
-import { checkpointName } from '../../src/exporter/checkpoint/tensor-names.ts';
-import { readModelConfig } from '../../src/exporter/config/read-model-config.ts';
+import { expectedTensors } from '../../src/converter/checkpoint/expected-tensors.ts';
+import { checkpointName } from '../../src/converter/checkpoint/tensor-names.ts';
+import { readModelConfig } from '../../src/converter/config/read-model-config.ts';
 import { CHAT_TEMPLATE, preprocessorJson } from './random-checkpoint.ts';
 import { writeJson, writeRandomTensors } from './random-tensors.ts';
 import { tinyTokenizer } from './tiny-tokenizer.ts';

@@ -1,8 +1,8 @@
 import { Engine, type ReuseOptions } from '../../src/engine/engine.ts';
 import type { FinishEvent, GenerationRequest } from '../../src/engine/generation.ts';
 import type { ModelRunner } from '../../src/engine/model-runner.ts';
-import type { Manifest } from '../../src/model-package/manifest.ts';
-import { openModelRunner } from '../../src/runtime/onnx-model-runner.ts';
+import { openModelRunner } from '../../src/engine/runtime/onnx-model-runner.ts';
+import type { Manifest } from '../../src/package/manifest.ts';
 import { PROTOCOL, PROTOCOL_TOKENS } from './byte-tokens.ts';
 import { noConstraint, requestOf } from './engine-bench.ts';
 import { openTestBackend, type TestBackend } from './test-backends.ts';
@@ -66,7 +66,7 @@ export class RuntimeEngine {
       limits: {
         prefillChunk: options.prefillChunk ?? 256,
         tilesPerStep: 1,
-        maxThinkers: options.numSlots,
+        maxThinkingSeqs: options.numSlots,
         stallMs: 1e9,
       },
       reuse: { prefixes: true, featureBytes: 2 ** 24, ...options.reuse },

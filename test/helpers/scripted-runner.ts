@@ -59,7 +59,7 @@ interface Slot {
   readonly sequence: ScriptedSequence;
   /** What the cache would hold. */
   readonly cached: number[];
-  /** The picture's feature in every cached row; undefined where there is none. */
+  /** The image's feature in every cached row; undefined where there is none. */
   readonly features: (number | undefined)[];
   promptLength: number | null;
 }
@@ -68,7 +68,7 @@ export const FEATURES_PER_TILE = 2;
 
 /**
  * A ModelRunner that plays scripts, keyed by the first token of the prompt, and keeps account of every slot as a real
- * cache would: it throws on a position that does not follow, a slot taken while its sequence lives, a picture's row
+ * cache would: it throws on a position that does not follow, a slot taken while its sequence lives, an image's row
  * without its own feature, tiles out of order. Logits are views that turn to NaN with the next call, as the seam allows.
  */
 export class ScriptedRunner implements ModelRunner {
@@ -103,7 +103,7 @@ export class ScriptedRunner implements ModelRunner {
   ): Promise<Float32Array> {
     return this.#call({ kind: 'encode', image, first, count }, signal, () => {
       if (count < 1 || first < 0 || first + count > image.numTiles) {
-        throw new Error(`Tiles ${first} + ${count} are not among the picture's ${image.numTiles}.`);
+        throw new Error(`Tiles ${first} + ${count} are not among the image's ${image.numTiles}.`);
       }
       const { hiddenSize } = this.limits;
       const features = new Float32Array(count * FEATURES_PER_TILE * hiddenSize);
@@ -111,7 +111,7 @@ export class ScriptedRunner implements ModelRunner {
     });
   }
 
-  /** Row r of a picture is filled with its first hash digit's code * 1000 + r. */
+  /** Row r of an image is filled with its first hash digit's code * 1000 + r. */
   packFeatures(image: TiledImage, features: Float32Array): Float32Array {
     const { hiddenSize } = this.limits;
     const perTile = FEATURES_PER_TILE * hiddenSize;
@@ -277,7 +277,7 @@ export class ScriptedRunner implements ModelRunner {
     this.#checkFeatures(slot);
   }
 
-  /** Every row of the slot, reused ones included, has the feature of its own picture, or none. */
+  /** Every row of the slot, reused ones included, has the feature of its own image, or none. */
   #checkFeatures({ sequence, cached, features }: Slot): void {
     const expected = (sequence.images ?? []).flatMap((image) =>
       Array.from({ length: image.numTokens }, (_, row) => rowValue(image, row)),

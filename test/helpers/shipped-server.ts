@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Command } from 'commander';
 import { addServeOptions, parseServeOptions } from '../../src/cli/serve-options.ts';
-import { type RunningServer, startServer } from '../../src/server.ts';
+import { type RunningServer, startServer } from '../../src/server/main.ts';
 
 export const SHIPPED_PACKAGE = 'models/nano';
 

@@ -2,8 +2,8 @@ import {
   type BlockFormat,
   dequantizeRows,
   quantizeRows,
-} from '../../src/exporter/weights/block-quantizer.ts';
-import type { BlockSize, Precision } from '../../src/model-package/manifest.ts';
+} from '../../src/converter/weights/block-quantizer.ts';
+import type { BlockSize, Precision } from '../../src/package/manifest.ts';
 import type { RandomCheckpoint } from './random-checkpoint.ts';
 import type { Weights } from './transformer-reference.ts';
 

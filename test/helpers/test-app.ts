@@ -1,14 +1,14 @@
 import type { FastifyInstance } from 'fastify';
-import { ChatInputError } from '../../src/chat/chat-input-error.ts';
-import type { FormatRequest } from '../../src/chat/formatter.ts';
-import { type ChatMessage, type ContentPart, imagesOf } from '../../src/chat/messages.ts';
-import { buildTokenTable } from '../../src/chat/token-table.ts';
 import type { TiledImage } from '../../src/engine/model-runner.ts';
-import { type AppOptions, buildApp } from '../../src/http/app.ts';
-import type { ServedModel } from '../../src/http/served-model.ts';
-import type { ThinkingProfile } from '../../src/model-package/profile.ts';
-import { Metrics } from '../../src/observability/metrics.ts';
-import type { RequestLogEntry } from '../../src/observability/request-log.ts';
+import type { ThinkingProfile } from '../../src/package/profile.ts';
+import { buildTokenTable } from '../../src/package/token-table.ts';
+import { type AppOptions, buildApp } from '../../src/server/http/app.ts';
+import type { ServedModel } from '../../src/server/http/served-model.ts';
+import { ChatInputError } from '../../src/server/prompt/chat-input-error.ts';
+import type { FormatRequest } from '../../src/server/prompt/formatter.ts';
+import { type ChatMessage, type ContentPart, imagesOf } from '../../src/server/prompt/messages.ts';
+import { Metrics } from '../../src/server/telemetry/metrics.ts';
+import type { RequestLogEntry } from '../../src/server/telemetry/request-log.ts';
 import { FakeEngineClient } from './fake-engine-client.ts';
 
 const PROTOCOL: ServedModel['manifest']['thinking'] = {
@@ -59,7 +59,7 @@ export const TEST_MANIFEST: ServedModel['manifest'] = {
   },
 };
 
-/** One prompt token per character of text; a picture takes four tokens. Keeps what it was given. */
+/** One prompt token per character of text; an image takes four tokens. Keeps what it was given. */
 export class FakeFormatter {
   readonly calls: FormatRequest[] = [];
 

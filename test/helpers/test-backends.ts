@@ -1,9 +1,9 @@
-import { openBackend } from '../../src/runtime/backend.ts';
-import { ON_CPU } from '../../src/runtime/device-request.ts';
-import type { Backend } from '../../src/runtime/session.ts';
+import { openBackend } from '../../src/engine/runtime/backend.ts';
+import { ON_CPU } from '../../src/engine/runtime/device-request.ts';
+import type { Backend } from '../../src/engine/runtime/session.ts';
 
 const DEVICES = ['webgpu', 'cuda'] as const;
-export type TestBackend = 'ffi' | 'stock' | (typeof DEVICES)[number];
+export type TestBackend = 'ffi' | 'node' | (typeof DEVICES)[number];
 
 /** What the suites of runtime and engine run on: both backends on the CPU, or a device that this variable names. */
 export const TEST_BACKENDS: readonly TestBackend[] = readTestBackends(
@@ -30,7 +30,7 @@ function isDevice(name: TestBackend): name is (typeof DEVICES)[number] {
 }
 
 function readTestBackends(device: string | undefined): readonly TestBackend[] {
-  if (device === undefined) return ['ffi', 'stock'];
+  if (device === undefined) return ['ffi', 'node'];
   const known = DEVICES.find((name) => name === device);
   if (known !== undefined) return [known];
   throw new Error(`THINKGATE_TEST_DEVICE can be webgpu or cuda, not ${device}.`);

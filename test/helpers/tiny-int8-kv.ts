@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { int8KvDecoder, type KvScales } from '../../src/exporter/int8-kv-decoder.ts';
-import type { Manifest } from '../../src/model-package/manifest.ts';
+import { int8KvDecoder, type KvScales } from '../../src/converter/int8-kv-decoder.ts';
+import type { Manifest } from '../../src/package/manifest.ts';
 import { TINY_SHAPE, type TinyPackage } from './tiny-model.ts';
 
 /** Scales of the tiny model, another one for every channel; what is larger than `range` is clipped by most. */

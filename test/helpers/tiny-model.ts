@@ -1,19 +1,19 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DECODER_IO, EMBED_IO, VISION_IO } from '../../src/model-package/graph-io.ts';
-import {
-  type Manifest,
-  manifestSchema,
-  PACKAGE_FORMAT,
-  PACKAGE_VERSION,
-} from '../../src/model-package/manifest.ts';
 import {
   encodeModel,
   type GraphProto,
   type NodeProto,
   type TensorProto,
 } from '../../src/onnx/model-proto.ts';
+import { DECODER_IO, EMBED_IO, VISION_IO } from '../../src/package/graph-io.ts';
+import {
+  type Manifest,
+  manifestSchema,
+  PACKAGE_FORMAT,
+  PACKAGE_VERSION,
+} from '../../src/package/manifest.ts';
 import { Random } from './random.ts';
 
 /**

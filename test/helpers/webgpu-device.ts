@@ -1,6 +1,6 @@
 /** Whether this machine has a device for ONNX Runtime's WebGPU provider, be it a GPU or a software Vulkan driver. */
 import * as ort from 'onnxruntime-node';
-import { GraphBuilder } from '../../src/exporter/onnx/graph-builder.ts';
+import { GraphBuilder } from '../../src/converter/onnx/graph-builder.ts';
 
 /** @returns false where there is such a device, else the reason to skip a test; for `it`'s option `skip` */
 export async function webgpuLacks(type: 'float32' | 'float16'): Promise<string | false> {

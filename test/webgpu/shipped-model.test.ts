@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import type { RunningServer } from '../../src/server.ts';
+import type { RunningServer } from '../../src/server/main.ts';
 import {
   ask,
   type HeldoutQuestion,
@@ -16,10 +16,10 @@ const GREEDY = { temperature: 0, max_tokens: 40, logprobs: true };
 
 it('the shipped model gives the tokens it gives on the CPU: alone, together, after an abort and with a reused prefix', async () => {
   const questions = await readHeldout();
-  const pictures = questions.filter(({ image }) => image !== null);
+  const images = questions.filter(({ image }) => image !== null);
   const texts = questions.filter(({ image }) => image === null);
   const some = [
-    ...pictures.filter((_, index) => index % 11 === 0).slice(0, 4),
+    ...images.filter((_, index) => index % 11 === 0).slice(0, 4),
     ...texts.filter((_, index) => index % 5 === 0).slice(0, 2),
   ];
   assert.equal(some.length, 6);

@@ -1,5 +1,5 @@
 /** A calibration as one HTML file. */
-import type { Estimate } from '../../model-package/profile.ts';
+import type { Estimate } from '../../package/profile.ts';
 import { pThinkHistogram } from '../../reports/histogram.ts';
 import { htmlList, htmlTable, legend, page, type Section } from '../../reports/page.ts';
 import { reliabilityPlot } from '../../reports/reliability-plot.ts';

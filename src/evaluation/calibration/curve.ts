@@ -1,4 +1,4 @@
-import { mean } from '../../statistics/intervals.ts';
+import { mean } from '../../reports/statistics/intervals.ts';
 import type { CalibrationItem, Outcome } from './items.ts';
 
 /** What a threshold comes to. */

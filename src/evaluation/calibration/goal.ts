@@ -1,4 +1,4 @@
-import type { ThresholdGoal } from '../../model-package/profile.ts';
+import type { ThresholdGoal } from '../../package/profile.ts';
 import { EvaluationError } from '../evaluation-error.ts';
 import type { OperatingPoint } from './curve.ts';
 

@@ -1,5 +1,5 @@
-import { quantile } from '../../statistics/intervals.ts';
-import { seededRandom, shuffled } from '../../statistics/random.ts';
+import { quantile } from '../../reports/statistics/intervals.ts';
+import { seededRandom, shuffled } from '../../reports/statistics/random.ts';
 import { EvaluationError } from '../evaluation-error.ts';
 import type { ModeScores, Score } from '../report/scores.ts';
 

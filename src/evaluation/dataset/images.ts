@@ -1,16 +1,16 @@
 import { isAbsolute, join } from 'node:path';
-import { pictureDataUrl } from '../../client/picture.ts';
+import { imageDataUrl } from '../../client/image.ts';
 import { EvaluationError } from '../evaluation-error.ts';
 import type { QuestionImage } from './question.ts';
 
-/** Longer than any path, shorter than the smallest picture worth asking about. */
+/** Longer than any path, shorter than the smallest image worth asking about. */
 const SHORTEST_BASE64 = 64;
 
 /**
- * What stands in an image field: a web address, a data URL, base64 of the picture, or a path (against the dataset's
+ * What stands in an image field: a web address, a data URL, base64 of the image, or a path (against the dataset's
  * folder).
  * @param where names the row, for the error
- * @throws EvaluationError for base64 that is no picture
+ * @throws EvaluationError for base64 that is no image
  */
 export function parseImage(text: string, folder: string, where: string): QuestionImage {
   const value = text.trim();
@@ -23,9 +23,9 @@ export function parseImage(text: string, folder: string, where: string): Questio
 
 function decode(base64: string, where: string): Buffer {
   const bytes = Buffer.from(base64, 'base64');
-  if (pictureDataUrl(bytes) === null) {
+  if (imageDataUrl(bytes) === null) {
     throw new EvaluationError(
-      `${where}: the base64 in the image field is not a PNG, JPEG, GIF or WebP picture.`,
+      `${where}: the base64 in the image field is not a PNG, JPEG, GIF or WebP image.`,
     );
   }
   return bytes;

@@ -28,7 +28,7 @@ const rowSchema = z.looseObject({
 type Row = z.output<typeof rowSchema>;
 
 export interface RowContext {
-  /** Folder that relative paths of pictures start from. */
+  /** Folder that relative paths of images start from. */
   readonly folder: string;
   /** Field that holds a question's category. */
   readonly categoryField: string;

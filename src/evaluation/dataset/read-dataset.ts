@@ -16,7 +16,7 @@ export interface DatasetOptions {
 
 /**
  * Reads questions from a .jsonl or .tsv file and checks what can be checked before anything is asked: labels, unique
- * ids, files of pictures.
+ * ids, files of images.
  * @throws EvaluationError naming the file and the row
  */
 export async function readDataset(path: string, options: DatasetOptions): Promise<Dataset> {
@@ -75,7 +75,7 @@ async function checkFiles(questions: readonly Question[]): Promise<void> {
   );
   for (const path of paths) {
     await access(path).catch(() => {
-      throw new EvaluationError(`The picture ${path} cannot be read.`);
+      throw new EvaluationError(`The image ${path} cannot be read.`);
     });
   }
 }

@@ -1,6 +1,6 @@
 /**
  * Questions as tab-separated values with a header, as VLMEvalKit keeps its benchmarks: index, question, answer, options
- * in columns A, B, C, … or as a list in choices, image as base64 (or the index of an earlier row with the same picture) or image_path, each
+ * in columns A, B, C, … or as a list in choices, image as base64 (or the index of an earlier row with the same image) or image_path, each
  * possibly a list written in Python, category, hint.
  */
 import type { Readable } from 'node:stream';
@@ -11,7 +11,7 @@ import type { RowContext } from './jsonl.ts';
 import { letterAt, type Option, type Question } from './question.ts';
 
 const LETTERS = Array.from({ length: 26 }, (_, index) => letterAt(index));
-/** An image field no longer than this is not base64 but the index of the row that has the picture. */
+/** An image field no longer than this is not base64 but the index of the row that has the image. */
 const LONGEST_REFERENCE = 64;
 const REQUIRED = ['question', 'answer'];
 
@@ -40,24 +40,24 @@ export async function readTsv(stream: Readable, context: RowContext): Promise<Qu
     const why = error instanceof Error ? error.message : String(error);
     throw new EvaluationError(`The table cannot be read after row ${rows.length}: ${why}`);
   }
-  return withSharedPictures(rows);
+  return withSharedImages(rows);
 }
 
 interface ParsedRow {
   readonly question: Question;
-  /** Index of the row that has this row's picture. */
-  readonly pictureOf: string | null;
+  /** Index of the row that has this row's image. */
+  readonly imageOf: string | null;
 }
 
-/** Rows about one picture may hold it once and name that row elsewhere. */
-function withSharedPictures(rows: readonly ParsedRow[]): Question[] {
+/** Rows about one image may hold it once and name that row elsewhere. */
+function withSharedImages(rows: readonly ParsedRow[]): Question[] {
   const byId = new Map(rows.map(({ question }) => [question.id, question]));
-  return rows.map(({ question, pictureOf }) => {
-    if (pictureOf === null) return question;
-    const images = byId.get(pictureOf)?.images ?? [];
+  return rows.map(({ question, imageOf }) => {
+    if (imageOf === null) return question;
+    const images = byId.get(imageOf)?.images ?? [];
     if (images.length > 0) return { ...question, images };
     throw new EvaluationError(
-      `Row ${question.id}: the image field names row ${pictureOf}, which has no picture.`,
+      `Row ${question.id}: the image field names row ${imageOf}, which has no image.`,
     );
   });
 }
@@ -81,18 +81,18 @@ function parseRow(row: Row, number: number, context: RowContext): ParsedRow {
   const options = optionsOf(row);
   const image = present(row['image']);
   const isReference = image !== null && image.length <= LONGEST_REFERENCE && !image.startsWith('[');
-  const pictures = isReference ? null : (image ?? present(row['image_path']));
+  const images = isReference ? null : (image ?? present(row['image_path']));
   return {
-    pictureOf: isReference ? image : null,
+    imageOf: isReference ? image : null,
     question: {
       id,
       text,
       hint: present(row['hint']),
       options,
       images:
-        pictures === null
+        images === null
           ? []
-          : parseList(pictures).map((one) => parseImage(one, context.folder, `Row ${id}`)),
+          : parseList(images).map((one) => parseImage(one, context.folder, `Row ${id}`)),
       answers: options.length > 0 ? [answer] : parseList(answer),
       category: present(row[context.categoryField]),
       match: null,

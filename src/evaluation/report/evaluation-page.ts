@@ -1,5 +1,5 @@
 /** An evaluation as one HTML file: plots that can be read at a glance, and the tables of the terminal. */
-import type { Estimate } from '../../model-package/profile.ts';
+import type { Estimate } from '../../package/profile.ts';
 import { type CategoryRow, categoryPlot } from '../../reports/category-plot.ts';
 import { pThinkHistogram } from '../../reports/histogram.ts';
 import { htmlList, htmlTable, legend, modeStyle, page, type Section } from '../../reports/page.ts';

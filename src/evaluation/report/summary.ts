@@ -1,5 +1,5 @@
-import type { Estimate } from '../../model-package/profile.ts';
-import { bootstrap, mean, proportion, quantile } from '../../statistics/intervals.ts';
+import type { Estimate } from '../../package/profile.ts';
+import { bootstrap, mean, proportion, quantile } from '../../reports/statistics/intervals.ts';
 import type { ModeScores, Score } from './scores.ts';
 
 export interface Distribution {

@@ -1,5 +1,5 @@
+import type { ModelEntry } from '../client/chat-client.ts';
 import { EvaluationError } from '../evaluation-error.ts';
-import type { ModelEntry } from '../server/chat-client.ts';
 
 /** A way of asking: plain sends no field of thinking, the others send thinkgate's. */
 export interface Mode {

@@ -1,7 +1,7 @@
-import { readPackage } from '../../../src/model-package/read-package.ts';
-import { openBackend } from '../../../src/runtime/backend.ts';
-import { openModelRunner } from '../../../src/runtime/onnx-model-runner.ts';
-import { argmax } from '../../../src/sampling/logprobs.ts';
+import { openBackend } from '../../../src/engine/runtime/backend.ts';
+import { openModelRunner } from '../../../src/engine/runtime/onnx-model-runner.ts';
+import { argmax } from '../../../src/engine/sampling/logprobs.ts';
+import { readPackage } from '../../../src/package/read-package.ts';
 import { answerTasks, freshPrompt } from './contender.ts';
 
 /** The graphs with nothing around them: prompts one after the other, then one batch after the other, largest logit. */

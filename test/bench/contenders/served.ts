@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Measured, Task } from './contender.ts';
 
-const CLI = fileURLToPath(new URL('../../../src/cli.js', import.meta.url));
+const CLI = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
 /** What the chat template of a direct answer adds to a text. */
 const TEMPLATE_TOKENS = 11;
 /** Common words, one token each in most vocabularies. */

@@ -1,10 +1,10 @@
 /** A package on a device against the same package on the CPU; a process of its own. */
 import type { ModelRunner } from '../../../src/engine/model-runner.ts';
-import type { Manifest } from '../../../src/model-package/manifest.ts';
-import { argmax } from '../../../src/sampling/logprobs.ts';
+import { argmax } from '../../../src/engine/sampling/logprobs.ts';
+import type { Manifest } from '../../../src/package/manifest.ts';
 import { median } from '../paired.ts';
 import { type DeviceName, openRunnerOn } from './open-on.ts';
-import { noisePicture, promptTokens } from './prompts.ts';
+import { noiseImage, promptTokens } from './prompts.ts';
 import { emit, jobArgument } from './sample.ts';
 
 export interface CorrectnessJob {
@@ -25,7 +25,7 @@ interface Trace {
   readonly logits: readonly Float32Array[];
   /** The tokens fed in each step. */
   readonly fed: readonly (readonly number[])[];
-  /** Features of one tile; none where the model takes no pictures. */
+  /** Features of one tile; none where the model takes no images. */
   readonly features: Float32Array;
 }
 
@@ -89,7 +89,7 @@ async function trace(device: DeviceName, given?: readonly (readonly number[])[])
 
 async function featuresOf(runner: ModelRunner, manifest: Manifest): Promise<Float32Array> {
   if (manifest.vision === null) return new Float32Array(0);
-  return (await runner.encodeTiles(noisePicture(manifest, 2), 0, 1)).slice();
+  return (await runner.encodeTiles(noiseImage(manifest, 2), 0, 1)).slice();
 }
 
 /** The largest difference over the largest magnitude. NaN anywhere makes it NaN. */

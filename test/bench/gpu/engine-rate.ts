@@ -1,7 +1,7 @@
 import { Engine } from '../../../src/engine/engine.ts';
 import type { GenerationEvent } from '../../../src/engine/generation.ts';
 import type { ModelRunner } from '../../../src/engine/model-runner.ts';
-import type { Manifest } from '../../../src/model-package/manifest.ts';
+import type { Manifest } from '../../../src/package/manifest.ts';
 import { PROTOCOL, PROTOCOL_TOKENS } from '../../helpers/byte-tokens.ts';
 import { noConstraint } from '../../helpers/engine-bench.ts';
 import { answerRequest } from '../../helpers/runtime-engine.ts';
@@ -33,7 +33,7 @@ export async function engineRate(
     tokenBytes: () => LETTER,
     eos: new Set(),
     imageTokenId: manifest.tokens.image,
-    limits: { prefillChunk: 256, tilesPerStep: 1, maxThinkers: batch, stallMs: 1e9 },
+    limits: { prefillChunk: 256, tilesPerStep: 1, maxThinkingSeqs: batch, stallMs: 1e9 },
     reuse: { prefixes: false, featureBytes: 0 },
     openConstraint: noConstraint,
     speculates: false,

@@ -1,10 +1,10 @@
 import type { ModelRunner } from '../../../src/engine/model-runner.ts';
-import type { Manifest } from '../../../src/model-package/manifest.ts';
-import { readPackage } from '../../../src/model-package/read-package.ts';
-import { openBackend } from '../../../src/runtime/backend.ts';
-import { openModelRunner } from '../../../src/runtime/onnx-model-runner.ts';
-import { graphsFor } from '../../../src/runtime/package-graphs.ts';
-import type { Backend } from '../../../src/runtime/session.ts';
+import { openBackend } from '../../../src/engine/runtime/backend.ts';
+import { openModelRunner } from '../../../src/engine/runtime/onnx-model-runner.ts';
+import { graphsFor } from '../../../src/engine/runtime/package-graphs.ts';
+import type { Backend } from '../../../src/engine/runtime/session.ts';
+import type { Manifest } from '../../../src/package/manifest.ts';
+import { readPackage } from '../../../src/package/read-package.ts';
 
 export const DEVICES = ['cpu', 'webgpu', 'cuda'] as const;
 export type DeviceName = (typeof DEVICES)[number];

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Precision } from '../../../src/model-package/manifest.ts';
+import type { Precision } from '../../../src/package/manifest.ts';
 import { R4B_CONFIG, SMALL_R4B_CONFIG } from '../../helpers/r4b-checkpoint.ts';
 import type { BandwidthJob } from './bandwidth.ts';
 import type { CorrectnessJob } from './correctness.ts';
@@ -195,9 +195,9 @@ function peers(settings: BenchSettings): Phase[] {
       static_cache: false,
       prompt_length: scale.promptLength,
     }),
-    peer('transformers:pictures', 60, {
+    peer('transformers:images', 60, {
       ...model,
-      task: 'pictures',
+      task: 'images',
       column: dynamic,
       tiles: scale.tiles,
     }),

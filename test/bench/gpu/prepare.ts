@@ -1,8 +1,8 @@
 /** Writes a random checkpoint, or a package of it; a process of its own. */
 import { existsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
-import { convertCheckpoint } from '../../../src/exporter/convert-checkpoint.ts';
-import type { Precision } from '../../../src/model-package/manifest.ts';
+import { convertCheckpoint } from '../../../src/converter/convert-checkpoint.ts';
+import type { Precision } from '../../../src/package/manifest.ts';
 import { R4B_CONFIG, SMALL_R4B_CONFIG, writeR4bCheckpoint } from '../../helpers/r4b-checkpoint.ts';
 import { jobArgument } from './sample.ts';
 

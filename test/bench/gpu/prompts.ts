@@ -1,5 +1,5 @@
 import type { TiledImage } from '../../../src/engine/model-runner.ts';
-import type { Manifest } from '../../../src/model-package/manifest.ts';
+import type { Manifest } from '../../../src/package/manifest.ts';
 
 /** Token ids that are the same in every run and on every device; `which` tells prompts apart. */
 export function promptTokens(manifest: Manifest, length: number, which = 0): Int32Array {
@@ -11,8 +11,8 @@ export function tokenAt({ text }: Manifest, position: number, which = 0): number
   return 100 + ((position * 7919 + which * 104_729) % Math.min(20_000, text.vocabSize - 100));
 }
 
-/** A picture of `numTiles` tiles of noise. */
-export function noisePicture({ vision }: Manifest, numTiles: number): TiledImage {
+/** An image of `numTiles` tiles of noise. */
+export function noiseImage({ vision }: Manifest, numTiles: number): TiledImage {
   const side = vision?.tileSize ?? 0;
   const tiles = Uint8Array.from(
     { length: numTiles * side * side * 3 },

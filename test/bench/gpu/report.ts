@@ -93,7 +93,7 @@ function tableRows(figures: Figures, batches: readonly number[]): Row[] {
     ...['512', '2048', '32', '64', 'all'].map((chunk) =>
       plain(`prompts in chunks of ${chunk}, tokens/s`, `prefill@${chunk}`),
     ),
-    plain('pictures of 5 tiles a second', 'pictures', 2),
+    plain('images of 5 tiles a second', 'images', 2),
     {
       name: 'MB a step, batch 1',
       cell: (column) =>
@@ -125,7 +125,7 @@ function tableRows(figures: Figures, batches: readonly number[]): Row[] {
         cell: (column) => format(figures.value(column, `logits off, ${model}`), scientific),
       },
       {
-        name: `  picture features off by, ${model}`,
+        name: `  image features off by, ${model}`,
         cell: (column) => format(figures.value(column, `features off, ${model}`), scientific),
       },
     ]),

@@ -4,7 +4,7 @@
  *   npm run bench:gpu -- --work /tmp/gpu-bench
  *
  * writes a random checkpoint of R-4B's shapes, converts it to fp16 and int4, and measures each on each device: decoding
- * at several batch sizes, prompts, pictures, and how far its results are from the CPU's; beside them PyTorch with
+ * at several batch sizes, prompts, images, and how far its results are from the CPU's; beside them PyTorch with
  * transformers on the same shapes, and the device's copy bandwidth, whose floor the decoding is held against.
  *
  * Needs 26 GB of disk, 32 GB of memory, 32 GB on the device; python3 with torch and transformers for the comparison.
@@ -23,7 +23,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { PRECISIONS, type Precision } from '../../../src/model-package/manifest.ts';
+import { PRECISIONS, type Precision } from '../../../src/package/manifest.ts';
 import { inspectMachine } from './checks.ts';
 import { DEVICES } from './open-on.ts';
 import { runPhaseProcess, stopRunningPhases } from './phase-process.ts';

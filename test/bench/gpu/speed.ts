@@ -1,10 +1,10 @@
-/** Speed of one package on one device: decoding, prompts, pictures; a process of its own. */
+/** Speed of one package on one device: decoding, prompts, images; a process of its own. */
 import { join } from 'node:path';
-import { argmax } from '../../../src/sampling/logprobs.ts';
+import { argmax } from '../../../src/engine/sampling/logprobs.ts';
 import { median } from '../paired.ts';
 import { engineRate } from './engine-rate.ts';
 import { openRunnerOn, type RunnerJob } from './open-on.ts';
-import { noisePicture, promptTokens, tokenAt } from './prompts.ts';
+import { noiseImage, promptTokens, tokenAt } from './prompts.ts';
 import { emit, jobArgument } from './sample.ts';
 import { weightBytes } from './weight-bytes.ts';
 
@@ -20,7 +20,7 @@ export interface SpeedJob extends RunnerJob {
 }
 
 const WARM_UP_STEPS = 4;
-/** Of a picture of 640x480: the whole, and a grid of two by two. */
+/** Of an image of 640x480: the whole, and a grid of two by two. */
 const TILES = 5;
 
 const job = jobArgument<SpeedJob>();
@@ -31,7 +31,7 @@ emit({ what: 'load', column, value: (performance.now() - opening) / 1000, unit: 
 await describeWeights();
 for (const batch of job.batches) await timeDecoding(batch);
 for (const chunk of job.promptChunks) await timePrompt(chunk);
-await timePictures();
+await timeImages();
 for (const batch of job.batches) {
   const rate = await engineRate(runner, { manifest, batch, steps: job.steps });
   emit({ what: `engine@${batch}`, column, value: rate, unit: 'tokens/s' });
@@ -115,16 +115,16 @@ async function prefillInChunks(tokenIds: Int32Array, chunk: number): Promise<voi
   }
 }
 
-async function timePictures(): Promise<void> {
+async function timeImages(): Promise<void> {
   if (manifest.vision === null) return;
-  const picture = noisePicture(manifest, TILES);
+  const image = noiseImage(manifest, TILES);
   const times: number[] = [];
   for (let round = -1; round < rounds; round++) {
-    const ms = await timed(() => runner.encodeTiles(picture, 0, TILES));
+    const ms = await timed(() => runner.encodeTiles(image, 0, TILES));
     if (round >= 0) times.push(ms);
   }
   const detail = { tiles: TILES, rounds };
-  emit({ what: 'pictures', column, value: 1000 / median(times), unit: 'a second', detail });
+  emit({ what: 'images', column, value: 1000 / median(times), unit: 'a second', detail });
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {

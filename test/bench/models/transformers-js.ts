@@ -5,23 +5,23 @@
  */
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openCheckpointWeights } from '../../../src/exporter/checkpoint/checkpoint-weights.ts';
-import { EMBEDDING, LM_HEAD } from '../../../src/exporter/checkpoint/expected-tensors.ts';
-import { matchTensors } from '../../../src/exporter/checkpoint/match-tensors.ts';
-import type { TextConfig } from '../../../src/exporter/config/model-config.ts';
-import { readModelConfig } from '../../../src/exporter/config/read-model-config.ts';
+import { openCheckpointWeights } from '../../../src/converter/checkpoint/checkpoint-weights.ts';
+import { EMBEDDING, LM_HEAD } from '../../../src/converter/checkpoint/expected-tensors.ts';
+import { matchTensors } from '../../../src/converter/checkpoint/match-tensors.ts';
+import type { TextConfig } from '../../../src/converter/config/model-config.ts';
+import { readModelConfig } from '../../../src/converter/config/read-model-config.ts';
 import {
   addAndNorm,
   type DecoderContext,
   decoderLayer,
   type ResidualStream,
-} from '../../../src/exporter/graphs/decoder-layer.ts';
-import { CPU_TARGET, headLinear } from '../../../src/exporter/graphs/graph-context.ts';
-import { rotaryTables } from '../../../src/exporter/graphs/rotary-tables.ts';
-import { GraphBuilder } from '../../../src/exporter/onnx/graph-builder.ts';
-import { DataFile } from '../../../src/exporter/weights/data-file.ts';
-import { WeightStore } from '../../../src/exporter/weights/weight-store.ts';
-import { DECODER_IO } from '../../../src/model-package/graph-io.ts';
+} from '../../../src/converter/graphs/decoder-layer.ts';
+import { CPU_TARGET, headLinear } from '../../../src/converter/graphs/graph-context.ts';
+import { rotaryTables } from '../../../src/converter/graphs/rotary-tables.ts';
+import { GraphBuilder } from '../../../src/converter/onnx/graph-builder.ts';
+import { DataFile } from '../../../src/converter/weights/data-file.ts';
+import { WeightStore } from '../../../src/converter/weights/weight-store.ts';
+import { DECODER_IO } from '../../../src/package/graph-io.ts';
 import { EOS } from './qwen-shape.ts';
 
 const DATA = 'model_q4.onnx_data';

@@ -10,7 +10,7 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { convertCheckpoint } from '../../../src/exporter/convert-checkpoint.ts';
+import { convertCheckpoint } from '../../../src/converter/convert-checkpoint.ts';
 import { writeGguf } from './gguf.ts';
 import { qwenConfig, writeQwenCheckpoint } from './qwen-shape.ts';
 import { writeTransformersJs } from './transformers-js.ts';

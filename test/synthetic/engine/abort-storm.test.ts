@@ -51,18 +51,18 @@ async function storm(options: {
   return ends;
 }
 
-/** Kinds of work to be caught in: pictures, long and short prompts, thinking and direct answers. */
+/** Kinds of work to be caught in: images, long and short prompts, thinking and direct answers. */
 function randomJob(random: Random, index: number): Job {
   const key = 1 + (index % 255);
   const thinks = random.below(2) === 0;
   const words = bytesOf('n'.repeat(random.below(40)));
-  const picture = random.below(4) === 0;
-  const placeholders = picture ? new Array<number>(5).fill(IMAGE) : [];
+  const image = random.below(4) === 0;
+  const placeholders = image ? new Array<number>(5).fill(IMAGE) : [];
   const rest = Array.from({ length: random.below(40) }, (_, i) => 97 + (i % 26));
   return {
     request: requestOf([key, ...placeholders, ...rest], {
       id: `request ${index}`,
-      images: picture ? [imageOf(random.below(2) === 0 ? 'a' : 'b', 3, 5)] : [],
+      images: image ? [imageOf(random.below(2) === 0 ? 'a' : 'b', 3, 5)] : [],
       maxTokens: 60,
       priority: random.below(5) - 2,
     }),
@@ -74,7 +74,7 @@ it('10,000 aborts at random moments lose no slot and no request', async () => {
   const random = new Random(77);
   const bench: EngineBench = new EngineBench({
     numSlots: 5,
-    maxThinkers: 3,
+    maxThinkingSeqs: 3,
     slotCapacity: 256,
     speculates: true,
     onCall: () => (random.below(3) === 0 ? tick() : undefined),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { GenerationRequest } from '../../../src/engine/generation.ts';
 import type { TiledImage } from '../../../src/engine/model-runner.ts';
-import { countImageTokens } from '../../../src/model-package/anyres-geometry.ts';
+import { countImageTokens } from '../../../src/package/anyres-geometry.ts';
 import { occupancy } from '../../helpers/engine-bench.ts';
 import { Random } from '../../helpers/random.ts';
 import {
@@ -54,7 +54,7 @@ function text(length: number): number[] {
   return Array.from({ length }, () => 2 + random.below(TINY_SHAPE.vocabSize - 2));
 }
 
-function picture(hash: string, gridColumns = 2): TiledImage {
+function image(hash: string, gridColumns = 2): TiledImage {
   const { tileSize, patchesPerSide } = TINY_SHAPE;
   const gridRows = gridColumns === 0 ? 0 : 1;
   const numTiles = 1 + gridRows * gridColumns;
@@ -83,10 +83,10 @@ async function alone(request: GenerationRequest): Promise<readonly number[]> {
 
 for (const backend of TEST_BACKENDS) {
   describe(`A reused prefix on the ${backend} backend`, () => {
-    it('serves the second turn on a picture: nothing but the new turn is computed', async () => {
+    it('serves the second turn on an image: nothing but the new turn is computed', async () => {
       for (const prefillChunk of [3, 7, 64]) {
         const bench = await open({ backend, prefillChunk });
-        const cat = picture('cat');
+        const cat = image('cat');
         const first = [...text(3), ...rowsOf(cat), ...text(4)];
         const one = await bench.run(
           answerRequest(first, { id: 'one', images: [cat], maxTokens: 6 }),
@@ -105,7 +105,7 @@ for (const backend of TEST_BACKENDS) {
         assert.equal(two.finish.message, null);
         assert.equal(two.finish.usage.cachedTokens, held);
         assert.equal(two.finish.usage.imageTokens, cat.numTokens);
-        assert.equal(bench.work.numTiles, before.numTiles, 'the picture was not encoded again');
+        assert.equal(bench.work.numTiles, before.numTiles, 'the image was not encoded again');
         assert.equal(
           bench.work.numPrefilled - before.numPrefilled,
           turn.promptTokenIds.length - held,
@@ -145,7 +145,7 @@ for (const backend of TEST_BACKENDS) {
 
     it('serves all choices of one prompt: it is prefilled once, and each computes its last token', async () => {
       const bench = await open({ backend, prefillChunk: 16 });
-      const dog = picture('dog');
+      const dog = image('dog');
       const prompt = [...text(2), ...rowsOf(dog), ...text(10)];
       const { sampling } = answerRequest(prompt);
       const choices = Array.from({ length: 4 }, (_, index) =>
@@ -173,10 +173,10 @@ for (const backend of TEST_BACKENDS) {
   });
 }
 
-describe('Picture features', () => {
-  it('serve the same picture in another conversation, where no prefix can', async () => {
+describe('Image features', () => {
+  it('serve the same image in another conversation, where no prefix can', async () => {
     const bench = await open({});
-    const [cat, dog] = [picture('cat'), picture('dog')];
+    const [cat, dog] = [image('cat'), image('dog')];
     const requests = [
       answerRequest([...text(3), ...rowsOf(cat), 9], { id: 'a', images: [cat], maxTokens: 8 }),
       answerRequest([...text(4), ...rowsOf(dog), 8], { id: 'b', images: [dog], maxTokens: 8 }),
@@ -193,9 +193,9 @@ describe('Picture features', () => {
     await bench.runner.dispose();
   });
 
-  it('of a new picture in two requests at once are computed once', async () => {
+  it('of a new image in two requests at once are computed once', async () => {
     const bench = await open({});
-    const cat = picture('cat');
+    const cat = image('cat');
     const requests = [3, 5].map((length) =>
       answerRequest([...text(length), ...rowsOf(cat), ...text(2)], {
         id: `after ${length}`,
@@ -213,7 +213,7 @@ describe('Picture features', () => {
 
   it('that are not kept are computed again', async () => {
     const bench = await open({ reuse: { featureBytes: 0 } });
-    const cat = picture('cat');
+    const cat = image('cat');
     for (const length of [3, 5]) {
       await bench.run(
         answerRequest([...text(length), ...rowsOf(cat), 5], { images: [cat], maxTokens: 2 }),
@@ -224,10 +224,10 @@ describe('Picture features', () => {
   });
 });
 
-/** Requests that share system prompts, pictures, earlier turns and whole prompts. */
+/** Requests that share system prompts, images, earlier turns and whole prompts. */
 class Traffic {
   readonly #systems = [text(12), text(12), text(20)];
-  readonly #pictures = [picture('cat', 0), picture('dog', 0), picture('fox', 1)];
+  readonly #images = [image('cat', 0), image('dog', 0), image('fox', 1)];
   readonly #turns: { prompt: number[]; images: TiledImage[] }[] = [];
 
   next(id: string): GenerationRequest {
@@ -252,7 +252,7 @@ class Traffic {
 
   #begin(): { prompt: number[]; images: TiledImage[] } {
     const system = this.#systems[random.below(3)] ?? [];
-    const images = this.#pictures.slice(random.below(3)).slice(0, random.below(3));
+    const images = this.#images.slice(random.below(3)).slice(0, random.below(3));
     const prompt = [...system, ...images.flatMap(rowsOf), ...text(1 + random.below(10))];
     return { prompt, images };
   }

@@ -40,7 +40,10 @@ describe('The engines of `thinkgate serve`', () => {
 
   it('keep one slot in four for direct answers, unless told otherwise', () => {
     assert.equal(maxThinkersOf({ slots: 8 }), 6);
-    assert.equal(maxThinkersOf({ slots: 8, maxThinkers: 2 }), 2);
-    assert.throws(() => maxThinkersOf({ slots: 2, maxThinkers: 3 }), /3 is more than the 2 slots/);
+    assert.equal(maxThinkersOf({ slots: 8, maxThinkingSeqs: 2 }), 2);
+    assert.throws(
+      () => maxThinkersOf({ slots: 2, maxThinkingSeqs: 3 }),
+      /3 is more than the 2 slots/,
+    );
   });
 });

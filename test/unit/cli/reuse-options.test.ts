@@ -15,7 +15,7 @@ function parse(...args: string[]): ServeOptions {
 }
 
 describe('thinkgate serve', () => {
-  it('reuses prefixes and keeps 256 MB of picture features unless told otherwise', () => {
+  it('reuses prefixes and keeps 256 MB of image features unless told otherwise', () => {
     const { prefixCache, featureCacheMb } = parse();
     assert.deepEqual({ prefixCache, featureCacheMb }, { prefixCache: true, featureCacheMb: 256 });
   });

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { Command } from 'commander';
 import { addServeOptions, parseServeOptions } from '../../../src/cli/serve-options.ts';
 import { toThinkingPolicy } from '../../../src/cli/thinking-flags.ts';
-import { DEFAULT_THINKING_POLICY } from '../../../src/http/thinking-policy.ts';
+import { DEFAULT_THINKING_POLICY } from '../../../src/server/request/thinking-policy.ts';
 import { TEST_PROFILE } from '../../helpers/test-app.ts';
 
 function parse(...flags: string[]) {

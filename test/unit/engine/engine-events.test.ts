@@ -41,7 +41,7 @@ describe('Engine: the events of one request', () => {
     );
     assert.equal(bench.text('request 1', 'reasoning'), 'Hm, 中 <2.');
     assert.equal(bench.text('request 1', 'answer'), 'Yes, 中.');
-    assert.equal(bench.text('request 1', 'frame'), '\n\n</think>\n');
+    assert.equal(bench.text('request 1', 'delimiter'), '\n\n</think>\n');
     assert.equal(finish.reason, 'stop');
     assert.equal(finish.thinkingEnd, 'natural');
     assert.equal(finish.message, null);
@@ -64,7 +64,7 @@ describe('Engine: the events of one request', () => {
       mode: 'fast',
       source: 'request',
       pThink: null,
-      pThinkSteered: null,
+      pThinkBiased: null,
       residual: null,
     });
     assert.equal(finish.usage.reasoningTokens, 0);
@@ -92,7 +92,7 @@ describe('Engine: the events of one request', () => {
     assert.ok(Math.abs((decision.residual ?? 0) - 0.1) < 1e-6);
   });
 
-  it('hold an untagged answer that begins like a tag until it is certain, on the answer side', async () => {
+  it('hold an untagged answer that begins like a tag until it is certain, on the answer section', async () => {
     const thinking = { ...THINKING, start: 'outside' } as const;
     for (const [text, maxTokens] of [
       ['<b>x', 100],
@@ -102,7 +102,7 @@ describe('Engine: the events of one request', () => {
       const request = requestOf(promptOf(1, 5), { thinking, maxTokens });
       await bench.submit({ request, script: writes(bytesOf(text)) });
       const tokens = bench.tokens('request 1');
-      assert.deepEqual(new Set(tokens.map(({ side }) => side)), new Set(['answer']));
+      assert.deepEqual(new Set(tokens.map(({ section }) => section)), new Set(['answer']));
       assert.equal(bench.text('request 1', 'answer'), text);
       assert.equal(bench.of('request 1')[0]?.type, 'decision');
       assert.deepEqual(tokens.map(({ tokenId }) => tokenId).slice(0, text.length), bytesOf(text));

@@ -81,7 +81,7 @@ describe('Engine: aborts', () => {
     assert.deepEqual(occupancy(bench.engine), IDLE);
   });
 
-  it('reach the encoding of a picture', async () => {
+  it('reach the encoding of an image', async () => {
     const bench = new EngineBench({
       onCall: (call) => (call.kind === 'encode' ? new Promise(() => undefined) : undefined),
     });
@@ -262,7 +262,7 @@ describe('Engine: failures', () => {
   });
 });
 
-/** A request of any kind: with a picture, thinking, cut short, stopped, sampled. */
+/** A request of any kind: with an image, thinking, cut short, stopped, sampled. */
 function randomJob(random: Random, key: number, id: string): Job {
   const chance = (one: number): boolean => random.below(one) === 0;
   const images = chance(8) ? [imageOf('a', 1 + random.below(4), 5)] : [];
@@ -308,7 +308,7 @@ describe('Engine: 2,000 requests, some aborted, some failing', () => {
         assert.equal(finish.usage.promptTokens, promptTokenIds.length);
         assert.ok(tokens.length <= maxTokens);
         assert.ok(tokens.every(({ tokenId }, i) => tokenId !== EOS || i === tokens.length - 1));
-        // Anything else is the runner's complaint about a slot, a position or a picture.
+        // Anything else is the runner's complaint about a slot, a position or an image.
         assert.equal(finish.detail, finish.reason === 'error' ? 'a step failed' : null);
         return finish.reason;
       });

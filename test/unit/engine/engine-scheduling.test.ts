@@ -73,7 +73,7 @@ describe('Engine: thinkers and direct answers', () => {
     let most = 0;
     const bench: EngineBench = new EngineBench({
       numSlots: 3,
-      maxThinkers: 2,
+      maxThinkingSeqs: 2,
       onCall: () => {
         most = Math.max(most, bench.engine.counts().numThinking);
       },
@@ -91,7 +91,7 @@ describe('Engine: thinkers and direct answers', () => {
   });
 
   it('parks a thinker for one that may be short, and goes on with it as if nothing had been', async () => {
-    const parked = new EngineBench({ numSlots: 2, maxThinkers: 1 });
+    const parked = new EngineBench({ numSlots: 2, maxThinkingSeqs: 1 });
     const alone = new EngineBench({ numSlots: 2 });
     const sampling = { ...requestOf([1]).sampling, temperature: 1, seed: 3, frequencyPenalty: 0.2 };
     const long = [1, 2].map((key) => thinks(key, 40, { sampling, topLogprobs: 2, maxTokens: 60 }));
@@ -114,8 +114,8 @@ describe('Engine: thinkers and direct answers', () => {
     assert.deepEqual(occupancy(parked.engine), { numRunning: 0, numWaiting: 0, kvCacheUsage: 0 });
   });
 
-  it('computes what a parked sequence had written again, its picture not', async () => {
-    const bench = new EngineBench({ numSlots: 2, maxThinkers: 1 });
+  it('computes what a parked sequence had written again, its image not', async () => {
+    const bench = new EngineBench({ numSlots: 2, maxThinkingSeqs: 1 });
     const other = bench.submit(thinks(2, 90));
     while (bench.tokens('request 2').length < 30) await Promise.resolve();
     const images = [imageOf('a', 3, 5)];

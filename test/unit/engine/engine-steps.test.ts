@@ -92,7 +92,7 @@ describe('Engine: prompts', () => {
   });
 });
 
-describe('Engine: pictures', () => {
+describe('Engine: images', () => {
   it('are encoded some tiles at a time, and each placeholder row gets its own feature', async () => {
     const images = [imageOf('a', 5, 11), imageOf('b', 1, 4), imageOf('c', 2, 9)];
     for (const prefillChunk of [1, 2, 3, 7, 8, 64]) {
@@ -122,10 +122,10 @@ describe('Engine: pictures', () => {
   it('leave the streams of others running between two pieces', async () => {
     const bench = new EngineBench({ tilesPerStep: 2 });
     const images = [imageOf('a', 5, 6)];
-    const picture = requestOf([2, ...placeholders(6)], { images });
+    const image = requestOf([2, ...placeholders(6)], { images });
     await Promise.all([
       bench.submit(jobOf(1, 2, 8)),
-      bench.submit({ request: picture, script: DIRECT }),
+      bench.submit({ request: image, script: DIRECT }),
     ]);
     assert.deepEqual(outline(bench.runner.calls).slice(0, 8), [
       'prefill 1 0+2',
@@ -142,9 +142,9 @@ describe('Engine: pictures', () => {
   it('that do not match the placeholders are refused before any work', async () => {
     const bench = new EngineBench();
     const cases = [
-      [[1, ...placeholders(3), 97], [imageOf('a', 1, 4)], /Picture 0 takes 4 .* has 3/],
-      [[1, 97], [imageOf('a', 1, 4)], /Picture 0 takes 4 .* has 0/],
-      [[1, ...placeholders(6)], [imageOf('a', 1, 4), imageOf('b', 1, 4)], /Picture 1 .* has 2/],
+      [[1, ...placeholders(3), 97], [imageOf('a', 1, 4)], /Image 0 takes 4 .* has 3/],
+      [[1, 97], [imageOf('a', 1, 4)], /Image 0 takes 4 .* has 0/],
+      [[1, ...placeholders(6)], [imageOf('a', 1, 4), imageOf('b', 1, 4)], /Image 1 .* has 2/],
     ] as const;
     for (const [prompt, images, message] of cases) {
       const finish = await bench.submit({ request: requestOf(prompt, { images }), script: DIRECT });

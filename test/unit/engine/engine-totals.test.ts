@@ -20,8 +20,8 @@ test('the engine adds up its steps, what they computed and what they were spared
   // The finish travels before its step is over.
   await setImmediate();
   const { totals } = bench.engine.counts();
-  assert.equal(totals.pictureQueries, 2);
-  assert.equal(totals.pictureHits, 1);
+  assert.equal(totals.imageQueries, 2);
+  assert.equal(totals.imageHits, 1);
   assert.equal(totals.encodedTiles, 3);
   assert.equal(totals.prefilledTokens, 40);
   // The first token of each comes with its prompt, the others from decode steps: the text and its end of turn.

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { BUILTIN_PROTOCOLS } from '../../../src/model-package/builtin-protocols.ts';
-import type { Protocol, ThinkingMode } from '../../../src/model-package/protocol.ts';
-import { protocolTokens } from '../../../src/thinking/protocol-tokens.ts';
+import { protocolTokens } from '../../../src/engine/thinking/protocol-tokens.ts';
+import { BUILTIN_PROTOCOLS } from '../../../src/package/builtin-protocols.ts';
+import type { Protocol, ThinkingMode } from '../../../src/package/protocol.ts';
 import { EOS } from '../../helpers/byte-tokens.ts';
 import { EngineBench, promptOf, requestOf } from '../../helpers/engine-bench.ts';
 import { GrowingVocabulary, type Split, writeReply } from '../../helpers/protocol-corpus.ts';

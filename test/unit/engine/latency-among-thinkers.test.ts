@@ -30,7 +30,7 @@ class Clients {
   constructor() {
     this.#bench = new EngineBench({
       numSlots: 8,
-      maxThinkers: 7,
+      maxThinkingSeqs: 7,
       prefillChunk: 256,
       stallMs: 500,
       reuse: { prefixes: false, featureBytes: 0 },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
   type Admission,
-  defaultMaxThinkers,
+  defaultMaxThinkingSeqs,
   planAdmission,
   planLatecomers,
   planStep,
@@ -12,7 +12,7 @@ import {
 } from '../../../src/engine/scheduler.ts';
 
 const LIMITS = { prefillChunk: 512, tilesPerStep: 2 };
-const SLOTS = { numSlots: 4, maxThinkers: 3 };
+const SLOTS = { numSlots: 4, maxThinkingSeqs: 3 };
 
 function decoding(id: string): RunningView {
   const phase = 'decode';
@@ -152,7 +152,7 @@ describe('planAdmission', () => {
   }
 
   it('keeps one slot in four from thinkers unless told otherwise', () => {
-    assert.deepEqual([1, 2, 3, 4, 7, 8, 16].map(defaultMaxThinkers), [1, 2, 3, 3, 6, 6, 12]);
+    assert.deepEqual([1, 2, 3, 4, 7, 8, 16].map(defaultMaxThinkingSeqs), [1, 2, 3, 3, 6, 6, 12]);
   });
 });
 
@@ -227,7 +227,7 @@ const CASES: readonly Case[] = [
     plan: { decode: ['a'], vision: { id: 'b', numTiles: 1 } },
   },
   {
-    name: 'keeps a younger picture waiting behind an older prompt',
+    name: 'keeps a younger image waiting behind an older prompt',
     running: [prefilling('a', 10), seeing('b', 5)],
     plan: { prefill: [{ id: 'a', numTokens: 10 }] },
   },

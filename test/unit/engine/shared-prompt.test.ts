@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { choiceRequests } from '../../../src/http/choice-requests.ts';
+import { choiceRequests } from '../../../src/server/request/choice-requests.ts';
 import { bytesOf, IMAGE, idsOf } from '../../helpers/byte-tokens.ts';
 import { EngineBench, imageOf, promptOf, requestOf, writes } from '../../helpers/engine-bench.ts';
 
@@ -37,7 +37,7 @@ describe('Choices that share a prompt', () => {
     });
   }
 
-  it('encode its picture once', async () => {
+  it('encode its image once', async () => {
     const bench = new EngineBench({ numSlots: 3 });
     const cat = imageOf('c', 4, 6);
     const prompt = [1, ...new Array<number>(6).fill(IMAGE), ...bytesOf('What?')];

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { SlotPool } from '../../../src/engine/slot-pool.ts';
-import type { PictureSpan, TokenPrefix } from '../../../src/engine/token-prefix.ts';
+import type { ImageSpan, TokenPrefix } from '../../../src/engine/token-prefix.ts';
 import { Random } from '../../helpers/random.ts';
 
 /** One letter per token: 'system question' reads better than numbers. */
-function promptOf(text: string, pictures: readonly PictureSpan[] = []): TokenPrefix {
-  return { tokenIds: [...text].map((letter) => letter.charCodeAt(0)), pictures };
+function promptOf(text: string, images: readonly ImageSpan[] = []): TokenPrefix {
+  return { tokenIds: [...text].map((letter) => letter.charCodeAt(0)), images };
 }
 
 function newPool(numSlots = 3): SlotPool {
@@ -244,16 +244,16 @@ describe('SlotPool', () => {
     assert.equal(other.claim(promptOf('zz')), 2, 'slot 1 was used later');
   });
 
-  it('keeps apart prompts that differ in a picture alone', () => {
+  it('keeps apart prompts that differ in an image alone', () => {
     const pool = newPool(2);
-    const withPicture = (hash: string): TokenPrefix =>
+    const withImage = (hash: string): TokenPrefix =>
       promptOf('s...q', [{ hash, start: 1, numTokens: 3 }]);
-    const slot = pool.claim(withPicture('cat'));
-    fill(pool, slot, withPicture('cat'));
+    const slot = pool.claim(withImage('cat'));
+    fill(pool, slot, withImage('cat'));
     pool.release(slot, { keep: true });
-    const other = pool.claim(withPicture('dog'));
+    const other = pool.claim(withImage('dog'));
     assert.equal(pool.findPrefix(other).numTokens, 1);
-    const same = pool.claim(withPicture('cat'));
+    const same = pool.claim(withImage('cat'));
     assert.deepEqual([same, pool.findPrefix(same).numTokens], [0, 4]);
   });
 
@@ -274,7 +274,7 @@ describe('SlotPool', () => {
     for (let round = 0; round < 20_000; round++) {
       if (running.size < 4 && random.below(2) === 0) {
         const tokenIds = Array.from({ length: 1 + random.below(12) }, () => random.below(2));
-        const slot = pool.claim({ tokenIds, pictures: [] });
+        const slot = pool.claim({ tokenIds, images: [] });
         assert.ok(!running.has(slot));
         running.set(slot, tokenIds);
         const prefix = pool.findPrefix(slot);

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
-  type PictureSpan,
+  type ImageSpan,
   sharedPrefixLength,
   type TokenPrefix,
 } from '../../../src/engine/token-prefix.ts';
 
-function prefix(tokenIds: readonly number[], pictures: readonly PictureSpan[] = []): TokenPrefix {
-  return { tokenIds, pictures };
+function prefix(tokenIds: readonly number[], images: readonly ImageSpan[] = []): TokenPrefix {
+  return { tokenIds, images };
 }
 
-const cat = (start: number, numTokens = 3): PictureSpan => ({ hash: 'cat', start, numTokens });
-const dog = (start: number, numTokens = 3): PictureSpan => ({ hash: 'dog', start, numTokens });
+const cat = (start: number, numTokens = 3): ImageSpan => ({ hash: 'cat', start, numTokens });
+const dog = (start: number, numTokens = 3): ImageSpan => ({ hash: 'dog', start, numTokens });
 
 interface Case {
   readonly name: string;
@@ -31,43 +31,43 @@ const CASES: readonly Case[] = [
   },
   { name: 'all of the shorter one', left: prefix([1, 2]), right: prefix([1, 2, 3]), shared: 2 },
   {
-    name: 'the same picture and what follows it',
+    name: 'the same image and what follows it',
     left: prefix([1, 0, 0, 0, 5, 6], [cat(1)]),
     right: prefix([1, 0, 0, 0, 5, 7], [cat(1)]),
     shared: 5,
   },
   {
-    name: 'nothing of another picture in the same place',
+    name: 'nothing of another image in the same place',
     left: prefix([1, 0, 0, 0, 5], [cat(1)]),
     right: prefix([1, 0, 0, 0, 5], [dog(1)]),
     shared: 1,
   },
   {
-    name: 'the first of two pictures, where the second is another',
+    name: 'the first of two images, where the second is another',
     left: prefix([0, 0, 0, 4, 0, 0, 0], [cat(0), cat(4)]),
     right: prefix([0, 0, 0, 4, 0, 0, 0], [cat(0), dog(4)]),
     shared: 4,
   },
   {
-    name: 'the same picture as far as it was written',
+    name: 'the same image as far as it was written',
     left: prefix([1, 0, 0], [cat(1)]),
     right: prefix([1, 0, 0, 0, 5], [cat(1)]),
     shared: 3,
   },
   {
-    name: 'nothing of placeholders that are a picture on one side only',
+    name: 'nothing of placeholders that are an image on one side only',
     left: prefix([1, 0, 0, 0, 5]),
     right: prefix([1, 0, 0, 0, 5], [cat(1)]),
     shared: 1,
   },
   {
-    name: 'nothing of a picture that begins elsewhere, though the placeholders agree',
+    name: 'nothing of an image that begins elsewhere, though the placeholders agree',
     left: prefix([0, 0, 0, 0, 0, 0], [cat(0), dog(3)]),
     right: prefix([0, 0, 0, 0, 0, 0], [cat(0, 2), dog(2, 4)]),
     shared: 0,
   },
   {
-    name: 'what comes before a picture that only one has further on',
+    name: 'what comes before an image that only one has further on',
     left: prefix([1, 2, 3], [dog(3)]),
     right: prefix([1, 2, 3, 4]),
     shared: 3,

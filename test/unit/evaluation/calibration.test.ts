@@ -18,7 +18,7 @@ import {
 import { reliability } from '../../../src/evaluation/calibration/reliability.ts';
 import type { ModeScores } from '../../../src/evaluation/report/scores.ts';
 import type { RunSettings } from '../../../src/evaluation/run/settings.ts';
-import { profileSchema } from '../../../src/model-package/profile.ts';
+import { profileSchema } from '../../../src/package/profile.ts';
 import { modeScores } from '../../helpers/evaluation-fixtures.ts';
 
 function item(

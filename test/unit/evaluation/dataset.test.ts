@@ -35,7 +35,7 @@ function tsv(...rows: readonly (readonly string[])[]): string {
 }
 
 describe('questions as JSON lines', () => {
-  it('are read with every kind of label, option and picture', async (test) => {
+  it('are read with every kind of label, option and image', async (test) => {
     const text = lines(
       { id: 'a', question: 'What?', answer: 4, category: 'count', image: 'pixel.png' },
       {
@@ -102,10 +102,7 @@ describe('questions as JSON lines', () => {
       lines({ question: 'a', answer: 'C', options: ['x', 'y'] }),
       /"C", which is none of its options A, B/,
     ],
-    [
-      lines({ question: 'a', answer: 'b', image: 'gone.png' }),
-      /picture .*gone\.png cannot be read/,
-    ],
+    [lines({ question: 'a', answer: 'b', image: 'gone.png' }), /image .*gone\.png cannot be read/],
     [
       lines({ question: 'a', answer: 'b', image: 'A'.repeat(100) }),
       /line 1: the base64.*not a PNG/,
@@ -134,7 +131,7 @@ describe('questions as JSON lines', () => {
 describe("questions as VLMEvalKit's tables", () => {
   const HEADER = ['index', 'image', 'question', 'hint', 'A', 'B', 'C', 'answer', 'category'];
 
-  it('are read with options, shared and several pictures, and what pandas leaves empty', async (test) => {
+  it('are read with options, shared and several images, and what pandas leaves empty', async (test) => {
     const text = tsv(
       HEADER,
       ['0', BASE64, '"Which ""one""\tis\nit?"', 'nan', 'x', 'y', '', 'B', 'first'],
@@ -185,7 +182,7 @@ describe("questions as VLMEvalKit's tables", () => {
     );
   });
 
-  it('may share the picture of a later row', async (test) => {
+  it('may share the image of a later row', async (test) => {
     const text = tsv(
       ['index', 'image', 'question', 'answer'],
       ['0', '1', 'One?', 'a'],
@@ -263,22 +260,22 @@ describe('the prompt', () => {
     assert.equal(promptText(asked, 'as-is'), 'Hint: Look.\nWhich?');
   });
 
-  it('has the pictures first, or where the text puts them', async () => {
+  it('has the images first, or where the text puts them', async () => {
     const images = [PIXEL_PNG, PIXEL_PNG].map((bytes) => ({ kind: 'bytes', bytes }) as const);
     const kinds = async (text: string): Promise<string[]> => {
       const parts = await promptContent(question({ text, images }), 'as-is');
-      return parts.map((part) => (part.type === 'text' ? part.text : 'picture'));
+      return parts.map((part) => (part.type === 'text' ? part.text : 'image'));
     };
     assert.deepEqual(await kinds('Which?'), ['picture', 'picture', 'Which?']);
     assert.deepEqual(await kinds('Is <image 2> like <image_1>?'), [
-      ...['Is ', 'picture', ' like ', 'picture', '?'],
+      ...['Is ', 'image', ' like ', 'image', '?'],
     ]);
-    await assert.rejects(kinds('Is <image 3> red?'), /speaks of <image 3> and has 2 pictures/);
+    await assert.rejects(kinds('Is <image 3> red?'), /speaks of <image 3> and has 2 images/);
   });
 
-  it('refuses a file that is no picture, by name', async (test) => {
+  it('refuses a file that is no image, by name', async (test) => {
     const path = join(scratchDir(test), 'note.png');
-    writeFileSync(path, 'not a picture');
+    writeFileSync(path, 'not an image');
     const images = [{ kind: 'file', path } as const];
     await assert.rejects(promptContent(question({ images }), 'as-is'), /note\.png is not a PNG/);
   });

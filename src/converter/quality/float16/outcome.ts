@@ -1,0 +1,84 @@
+/** What became of the logits, and of the decision to think, at the end of every prompt. */
+import { argmax } from '../../../engine/sampling/logprobs.ts';
+import { DecisionProbe, type ProbeTokens } from '../../../engine/thinking/probe.ts';
+import { LogitComparison, type LogitError } from '../distances.ts';
+import type { WrittenPrompt } from '../prompts/prompts.ts';
+import { mapWays, type Threefold } from './threefold.ts';
+
+export interface PromptOutcome {
+  readonly name: string;
+  readonly numTokens: number;
+  /** Images among them. */
+  readonly numImages: number;
+  /**
+   * p(think) at the first generated token; null without a decision point, and in a way whose logits are no numbers.
+   */
+  readonly pThink: Threefold<number | null> | null;
+  /** What turns the decision: the package's weights against the checkpoint's, and float16 against float32. */
+  readonly flippedBy: readonly ('weights' | 'float16')[];
+  /** Float16 has the checkpoint's most likely first token. */
+  readonly sameFirstToken: boolean;
+}
+
+export interface Float16Outcome {
+  readonly prompts: readonly PromptOutcome[];
+  /** Logits in float16 against the checkpoint's in float32; null where float16 gives something that is no number. */
+  readonly againstExact: LogitError | null;
+  /** Against the same weights in float32: what arithmetic alone does. */
+  readonly againstStored: LogitError | null;
+}
+
+/** @param logits [numPrompts, vocabSize] */
+export function compareOutcomes(
+  written: readonly WrittenPrompt[],
+  logits: Threefold<Float32Array>,
+  probe: ProbeTokens | null,
+): Float16Outcome {
+  const vocabSize = logits.exact.length / written.length;
+  const prompts = written.map(({ name, prompt }, row): PromptOutcome => {
+    const own = mapWays((way) => logits[way].subarray(row * vocabSize, (row + 1) * vocabSize));
+    const pThink = probe && mapWays((way) => thinkingProbability(own[way], probe));
+    return {
+      name,
+      numTokens: prompt.promptTokenIds.length,
+      numImages: prompt.images.length,
+      pThink,
+      flippedBy: pThink === null ? [] : flips(pThink),
+      sameFirstToken: areNumbers(own.half) && argmax(own.half) === argmax(own.exact),
+    };
+  });
+  const compare = (exact: Float32Array): LogitError | null => {
+    if (!areNumbers(logits.half)) return null;
+    const comparison = new LogitComparison(written.length);
+    comparison.add(exact, logits.half);
+    return comparison.result();
+  };
+  return {
+    prompts,
+    againstExact: compare(logits.exact),
+    againstStored: compare(logits.stored),
+  };
+}
+
+function thinkingProbability(logits: Float32Array, tokens: ProbeTokens): number | null {
+  if (!areNumbers(logits)) return null;
+  const probe = new DecisionProbe(tokens);
+  probe.read(logits);
+  return probe.measurement?.pThink ?? null;
+}
+
+function flips({ exact, stored, half }: Threefold<number | null>): ('weights' | 'float16')[] {
+  return [
+    ...(side(stored) === side(exact) ? [] : (['weights'] as const)),
+    ...(side(half) === side(stored) ? [] : (['float16'] as const)),
+  ];
+}
+
+/** null is no side: who has no numbers cannot decide, which differs from both. */
+function side(pThink: number | null): boolean | null {
+  return pThink === null ? null : pThink >= 0.5;
+}
+
+function areNumbers(logits: Float32Array): boolean {
+  return logits.every((logit) => Number.isFinite(logit));
+}

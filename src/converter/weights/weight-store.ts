@@ -1,0 +1,115 @@
+/**
+ * Hands graphs the places of their weights. A tensor asked for twice in the same form is stored once, so that a tied
+ * embedding and head, or two graphs, read the same bytes.
+ */
+import type { BlockSize } from '../../package/manifest.ts';
+import type { ModelTensors } from '../checkpoint/match-tensors.ts';
+import type { Bits } from './block-quantizer.ts';
+import type { DataFile, StoredTensor, TensorGroup } from './data-file.ts';
+import {
+  computedGroup,
+  type ErrorSink,
+  float16Group,
+  float32Group,
+  int8ColumnsGroup,
+  narrowedGroup,
+  quantizedGroup,
+  transposedFloat32Group,
+} from './tensor-groups.ts';
+
+export interface WeightStoreOptions {
+  readonly tensors: ModelTensors;
+  readonly file: DataFile;
+  /** Receives what half precision loses; quantised forms report only when `measure` is set, since it takes time. */
+  readonly onError: ErrorSink;
+  readonly measure: boolean;
+  /** Of int8 and int4 weights. */
+  readonly blockSize: BlockSize;
+  /** Where a tensor is looked for first. Its file must be written before this one's. */
+  readonly base?: WeightStore | undefined;
+}
+
+export class WeightStore {
+  readonly #options: WeightStoreOptions;
+  readonly #stored = new Map<string, readonly StoredTensor[]>();
+
+  constructor(options: WeightStoreOptions) {
+    this.#options = options;
+  }
+
+  get blockSize(): BlockSize {
+    return this.#options.blockSize;
+  }
+
+  /** Shape of the checkpoint's tensor. */
+  shape(name: string): readonly number[] {
+    return this.#options.tensors.get(name).shape;
+  }
+
+  /** Rows and columns of a linear's weight. */
+  matrix(name: string): { rows: number; columns: number } {
+    const [rows, columns] = this.shape(name);
+    if (rows === undefined || columns === undefined) throw new Error(`${name} is not a matrix.`);
+    return { rows, columns };
+  }
+
+  float32(name: string): StoredTensor {
+    return this.#once('fp32', name, () => float32Group(this.#options.tensors.get(name)))[0]!;
+  }
+
+  transposedFloat32(name: string): StoredTensor {
+    const group = () => transposedFloat32Group(this.#options.tensors.get(name));
+    return this.#once('fp32 transposed', name, group)[0]!;
+  }
+
+  float16(name: string, { transposed }: { transposed: boolean }): StoredTensor {
+    const { tensors, onError } = this.#options;
+    const group = () => float16Group(tensors.get(name), { transposed, onError });
+    return this.#once(transposed ? 'fp16 transposed' : 'fp16', name, group)[0]!;
+  }
+
+  quantized(name: string, bits: Bits): { values: StoredTensor; scales: StoredTensor } {
+    const { tensors, onError, measure } = this.#options;
+    const group = () =>
+      quantizedGroup(tensors.get(name), {
+        format: { bits, blockSize: this.blockSize },
+        onError: measure ? onError : undefined,
+      });
+    const [values, scales] = this.#once(`int${bits}`, name, group);
+    return { values: values!, scales: scales! };
+  }
+
+  /** The quantised form's scales in half precision. */
+  float16Scales(name: string, bits: Bits): StoredTensor {
+    const { scales } = this.quantized(name, bits);
+    return this.#once(`int${bits} fp16 scales`, name, () => narrowedGroup(name, scales))[0]!;
+  }
+
+  /** int8 [columns, rows] with a scale per row. */
+  int8Columns(name: string): { values: StoredTensor; scales: StoredTensor } {
+    const { tensors, onError, measure } = this.#options;
+    const group = () =>
+      int8ColumnsGroup(tensors.get(name), { onError: measure ? onError : undefined });
+    const [values, scales] = this.#once('int8 columns', name, group);
+    return { values: values!, scales: scales! };
+  }
+
+  computed(name: string, values: Float32Array, type: 'float32' | 'float16'): StoredTensor {
+    return this.#place(`${type} ${name}`, () => computedGroup(name, values, type))[0]!;
+  }
+
+  #once(form: string, name: string, group: () => TensorGroup): readonly StoredTensor[] {
+    return this.#place(`${form} ${this.#options.tensors.get(name).name}`, group);
+  }
+
+  #place(key: string, group: () => TensorGroup): readonly StoredTensor[] {
+    const places = this.#find(key) ?? this.#options.file.add(group());
+    this.#stored.set(key, places);
+    return places;
+  }
+
+  #find(key: string): readonly StoredTensor[] | undefined {
+    const { base } = this.#options;
+    return this.#stored.get(key) ?? (base === undefined ? undefined : base.#find(key));
+  }
+}

@@ -1,0 +1,98 @@
+import { EMBED_IO } from '../../package/graph-io.ts';
+import { type Device, type DeviceBuffer, RuntimeError, type Session } from './session.ts';
+
+/** Memory of some tokens' embeddings, float32 [numTokens, hiddenSize]: this process' or the device's. */
+export type EmbeddingRows = { readonly data: Float32Array } | { readonly buffer: DeviceBuffer };
+
+export interface EmbedderOptions {
+  readonly session: Session;
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  /** Where the decoder reads the rows; null for this process' memory. */
+  readonly device: Device | null;
+}
+
+/** The embedding graph with memory of its own, so that the decoder can read the rows where they were written. */
+export class Embedder {
+  readonly #session: Session;
+  readonly #vocabSize: number;
+  readonly #hiddenSize: number;
+  readonly #device: Device | null;
+  #ids = new BigInt64Array(0);
+  #rows = new Float32Array(0);
+  #buffer: DeviceBuffer | null = null;
+
+  constructor({ session, vocabSize, hiddenSize, device }: EmbedderOptions) {
+    this.#session = session;
+    this.#vocabSize = vocabSize;
+    this.#hiddenSize = hiddenSize;
+    this.#device = device;
+  }
+
+  /**
+   * Rows for the decoder alone, where it reads them.
+   * @returns valid until the next call
+   * @throws RuntimeError for a token id outside the vocabulary
+   */
+  async embed(tokenIds: ArrayLike<number>, signal?: AbortSignal): Promise<EmbeddingRows> {
+    if (this.#device === null) return { data: await this.embedHere(tokenIds, signal) };
+    const buffer = this.#reserveOnDevice(this.#device, tokenIds.length);
+    await this.#run(tokenIds, { buffer }, signal);
+    return { buffer };
+  }
+
+  /**
+   * Rows that others may be written over.
+   * @returns float32 [tokenIds.length, hiddenSize], valid until the next call
+   * @throws RuntimeError for a token id outside the vocabulary
+   */
+  async embedHere(tokenIds: ArrayLike<number>, signal?: AbortSignal): Promise<Float32Array> {
+    const numElements = tokenIds.length * this.#hiddenSize;
+    if (numElements > this.#rows.length) this.#rows = new Float32Array(numElements);
+    const data = this.#rows.subarray(0, numElements);
+    await this.#run(tokenIds, { data }, signal);
+    return data;
+  }
+
+  async dispose(): Promise<void> {
+    await this.#session.dispose();
+    this.#buffer?.release();
+  }
+
+  async #run(
+    tokenIds: ArrayLike<number>,
+    rows: EmbeddingRows,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const count = tokenIds.length;
+    this.#reserveIds(count);
+    for (let index = 0; index < count; index += 1) {
+      const id = tokenIds[index]!;
+      if (!Number.isInteger(id) || id < 0 || id >= this.#vocabSize) {
+        throw new RuntimeError(
+          `Token id ${id} is outside the vocabulary of ${this.#vocabSize} tokens.`,
+        );
+      }
+      this.#ids[index] = BigInt(id);
+    }
+    await this.#session.run(
+      { [EMBED_IO.inputIds]: { type: 'int64', dims: [count], data: this.#ids.subarray(0, count) } },
+      { [EMBED_IO.embeddings]: { type: 'float32', dims: [count, this.#hiddenSize], ...rows } },
+      signal,
+    );
+  }
+
+  #reserveIds(count: number): void {
+    if (count <= this.#ids.length) return;
+    this.#ids = new BigInt64Array(new ArrayBuffer(count * BigInt64Array.BYTES_PER_ELEMENT));
+  }
+
+  #reserveOnDevice(device: Device, count: number): DeviceBuffer {
+    const numBytes = count * this.#hiddenSize * Float32Array.BYTES_PER_ELEMENT;
+    if (this.#buffer !== null && numBytes <= this.#buffer.numBytes) return this.#buffer;
+    const larger = device.allocate(numBytes);
+    this.#buffer?.release();
+    this.#buffer = larger;
+    return larger;
+  }
+}

@@ -1,0 +1,195 @@
+import { DATA_TYPES } from '../../../onnx/model-proto.ts';
+import { abortError, throwIfAborted } from '../abort.ts';
+import {
+  type ElementType,
+  RuntimeError,
+  type Session,
+  type SessionOptions,
+  type Tensor,
+} from '../session.ts';
+import { checkInputType, checkTensors, ELEMENT_TYPES } from '../tensor-check.ts';
+import type { OrtApi, Pointer } from './ort-api.ts';
+import { LOG_LEVEL_ERROR, OPTIMIZE_ALL } from './ort-functions.ts';
+import { appendProvider, type Provider } from './providers.ts';
+import { type MemoryInfos, TensorBindings } from './tensor-bindings.ts';
+
+type Tensors = Readonly<Record<string, Tensor>>;
+
+/** What sessions share: the API, its environment, descriptions of memory, and where they compute. */
+export interface OrtRuntime {
+  readonly api: OrtApi;
+  readonly environment: Pointer;
+  readonly memory: MemoryInfos;
+  readonly allocator: Pointer;
+  /** null for the CPU. */
+  readonly provider: Provider | null;
+}
+
+const SPIN_MICROSECONDS = 1000;
+
+/**
+ * Loads a graph off the event loop's thread.
+ * @param model path of an .onnx file, or its bytes
+ * @throws RuntimeError with the runtime's message
+ */
+export async function openFfiSession(
+  runtime: OrtRuntime,
+  model: string | Uint8Array,
+  options: SessionOptions,
+): Promise<FfiSession> {
+  const { api, environment, provider } = runtime;
+  const sessionOptions = api.out('CreateSessionOptions');
+  try {
+    api.call('SetSessionLogSeverityLevel', sessionOptions, LOG_LEVEL_ERROR);
+    api.call('SetSessionGraphOptimizationLevel', sessionOptions, OPTIMIZE_ALL);
+    api.call('SetIntraOpNumThreads', sessionOptions, options.numThreads);
+    api.call('SetInterOpNumThreads', sessionOptions, 1);
+    for (const [key, value] of configEntries(options, provider)) {
+      api.call('AddSessionConfigEntry', sessionOptions, key, value);
+    }
+    if (provider !== null) appendProvider(api, sessionOptions, provider);
+    const session =
+      typeof model === 'string'
+        ? await api.outAsync('CreateSession', environment, model, sessionOptions)
+        : await api.outAsync(
+            'CreateSessionFromArray',
+            environment,
+            model,
+            model.byteLength,
+            sessionOptions,
+          );
+    return new FfiSession(runtime, session, options.keepBindings ?? false);
+  } finally {
+    api.do('ReleaseSessionOptions', sessionOptions);
+  }
+}
+
+/**
+ * Threads that wait by spinning make a decode step about a fifth shorter; with one thread there is none to wait,
+ * and a device leaves them little to do. How long they spin on after a run is bounded, since another session may need the core: by default it is up to 0.3 s.
+ */
+function configEntries(
+  { numThreads, restsBetweenRuns, exactProducts }: SessionOptions,
+  provider: Provider | null,
+): [string, string][] {
+  return [
+    ['session.intra_op.allow_spinning', numThreads > 1 && provider === null ? '1' : '0'],
+    ['session.intra_op.spin_duration_us', String(SPIN_MICROSECONDS)],
+    ['session.force_spinning_stop', restsBetweenRuns ? '1' : '0'],
+    ['session.x64quantprecision', exactProducts ? '1' : '0'],
+  ];
+}
+
+export class FfiSession implements Session {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  readonly #inputTypes: readonly (ElementType | undefined)[];
+  readonly #api: OrtApi;
+  readonly #session: Pointer;
+  readonly #binding: Pointer;
+  readonly #runOptions: Pointer;
+  readonly #inputs: TensorBindings;
+  readonly #outputs: TensorBindings;
+  readonly #keepBindings: boolean;
+  #running: Promise<void> | undefined;
+  #disposed = false;
+
+  constructor(runtime: OrtRuntime, session: Pointer, keepBindings: boolean) {
+    const { api, memory } = runtime;
+    this.#api = api;
+    this.#session = session;
+    this.#keepBindings = keepBindings;
+    this.inputNames = readNames(runtime, session, 'Input');
+    this.#inputTypes = this.inputNames.map((_, index) => readInputType(api, session, index));
+    this.outputNames = readNames(runtime, session, 'Output');
+    this.#runOptions = api.out('CreateRunOptions');
+    // An aborted run is no failure worth a line on standard error.
+    api.call('RunOptionsSetRunLogSeverityLevel', this.#runOptions, LOG_LEVEL_ERROR + 1);
+    this.#binding = api.out('CreateIoBinding', session);
+    this.#inputs = new TensorBindings(api, this.#binding, memory, 'input');
+    this.#outputs = new TensorBindings(api, this.#binding, memory, 'output');
+  }
+
+  inputType(name: string): ElementType {
+    return checkInputType(name, this.#inputTypes[this.inputNames.indexOf(name)]);
+  }
+
+  async run(feeds: Tensors, fetches: Tensors, signal?: AbortSignal): Promise<void> {
+    if (this.#disposed) throw new RuntimeError('The session is disposed.');
+    if (this.#running !== undefined) {
+      throw new RuntimeError('The session is running already; its runs must not overlap.');
+    }
+    checkTensors(this, feeds, fetches);
+    throwIfAborted(signal);
+    this.#inputs.set(feeds);
+    this.#outputs.set(fetches);
+    const terminate = (): void => this.#api.call('RunOptionsSetTerminate', this.#runOptions);
+    signal?.addEventListener('abort', terminate, { once: true });
+    this.#running = this.#api.callAsync(
+      'RunWithBinding',
+      this.#session,
+      this.#runOptions,
+      this.#binding,
+    );
+    try {
+      await this.#running;
+      throwIfAborted(signal);
+    } catch (error) {
+      throw signal?.aborted ? abortError(signal) : error;
+    } finally {
+      this.#running = undefined;
+      signal?.removeEventListener('abort', terminate);
+      this.#afterRun(signal?.aborted ?? false);
+    }
+  }
+
+  /** An allocator of the memory described. It is the session's, and lives as long. */
+  allocator(memory: Pointer): Pointer {
+    return this.#api.out('CreateAllocator', this.#session, memory);
+  }
+
+  /** Ends a run in progress first: native memory must not go away under it. */
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    if (this.#running !== undefined) {
+      this.#api.call('RunOptionsSetTerminate', this.#runOptions);
+      await Promise.allSettled([this.#running]);
+    }
+    this.#inputs.clear();
+    this.#outputs.clear();
+    this.#api.do('ReleaseIoBinding', this.#binding);
+    this.#api.do('ReleaseRunOptions', this.#runOptions);
+    this.#api.do('ReleaseSession', this.#session);
+  }
+
+  #afterRun(wasAborted: boolean): void {
+    if (this.#disposed) return;
+    if (wasAborted) this.#api.call('RunOptionsUnsetTerminate', this.#runOptions);
+    if (!this.#keepBindings) {
+      this.#inputs.clear();
+      this.#outputs.clear();
+    }
+  }
+}
+
+function readNames(runtime: OrtRuntime, session: Pointer, kind: 'Input' | 'Output'): string[] {
+  const { api, allocator } = runtime;
+  const count = Number(api.out(`SessionGet${kind}Count`, session));
+  return Array.from({ length: count }, (_, index) =>
+    api.takeText(api.out(`SessionGet${kind}Name`, session, index, allocator), allocator),
+  );
+}
+
+/** @returns undefined for what is no tensor, or one of another type */
+function readInputType(api: OrtApi, session: Pointer, index: number): ElementType | undefined {
+  const info = api.out('SessionGetInputTypeInfo', session, index);
+  try {
+    const tensor = api.out('CastTypeInfoToTensorInfo', info);
+    if (tensor === 0n) return undefined;
+    const code = Number(api.out('GetTensorElementType', tensor));
+    return ELEMENT_TYPES.find((type) => DATA_TYPES[type] === code);
+  } finally {
+    api.do('ReleaseTypeInfo', info);
+  }
+}

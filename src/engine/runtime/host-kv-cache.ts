@@ -1,0 +1,120 @@
+import { DECODER_IO } from '../../package/graph-io.ts';
+import type { PrefixCopy } from '../model-runner.ts';
+import { type CacheElementType, type CacheSpan, KvCache, type KvCacheShape } from './kv-cache.ts';
+import { RuntimeError, type TensorView } from './session.ts';
+
+type Elements = Float32Array | Uint16Array | Int8Array;
+
+interface Arena {
+  readonly key: Elements;
+  readonly value: Elements;
+}
+
+/** A span whose tensors are views of this process' memory. */
+interface HostSpan extends CacheSpan {
+  readonly feeds: Readonly<Record<string, TensorView>>;
+  readonly fetches: Readonly<Record<string, TensorView>>;
+}
+
+const ARRAYS = { float32: Float32Array, float16: Uint16Array, int8: Int8Array } as const;
+
+/**
+ * A cache in this process' memory: one pair of arenas [numSlots, numKvHeads, slotCapacity, headDim] per layer.
+ *
+ * A range of slots is a contiguous part of an arena, so a batch over it is a view and nothing is copied. The arenas are
+ * zeroed memory from the system, which commits a page when it is first written: capacity costs address space, tokens
+ * cost memory.
+ */
+export class HostKvCache extends KvCache {
+  readonly #dims: readonly [number, number, number];
+  readonly #layers: readonly Arena[];
+
+  /** @throws RuntimeError when the address space cannot hold the cache */
+  constructor(shape: KvCacheShape) {
+    super(shape);
+    const { text, numSlots, slotCapacity, elementType } = shape;
+    this.#dims = [text.numKvHeads, slotCapacity, text.headDim];
+    const elements = numSlots * text.numKvHeads * slotCapacity * text.headDim;
+    this.#layers = Array.from({ length: text.numLayers }, () => ({
+      key: allocate(elements, elementType),
+      value: allocate(elements, elementType),
+    }));
+  }
+
+  async sequenceSpan(slot: number): Promise<HostSpan> {
+    return this.#span(slot, 1);
+  }
+
+  /** From the lowest to the highest: idle slots in between ride along. */
+  async batchSpan(slots: readonly number[]): Promise<HostSpan> {
+    const first = Math.min(...slots);
+    return this.#span(first, Math.max(...slots) - first + 1);
+  }
+
+  async copyPrefix({ fromSlot, toSlot, numTokens }: PrefixCopy): Promise<void> {
+    const [numKvHeads, slotCapacity, headDim] = this.#dims;
+    const headElements = slotCapacity * headDim;
+    this.setLength(toSlot, 0);
+    for (const { key, value } of this.#layers) {
+      for (let head = 0; head < numKvHeads; head += 1) {
+        const source = (fromSlot * numKvHeads + head) * headElements;
+        const target = (toSlot * numKvHeads + head) * headElements;
+        key.copyWithin(target, source, source + numTokens * headDim);
+        value.copyWithin(target, source, source + numTokens * headDim);
+      }
+    }
+    this.setLength(toSlot, numTokens);
+  }
+
+  async swap(one: number, other: number): Promise<void> {
+    const [numKvHeads, slotCapacity, headDim] = this.#dims;
+    const [length, otherLength] = [this.lengthOf(one), this.lengthOf(other)];
+    const numElements = Math.max(length, otherLength) * headDim;
+    const spare = allocate(numElements, this.elementType);
+    for (const { key, value } of this.#layers) {
+      for (let head = 0; head < numKvHeads; head += 1) {
+        const from = (one * numKvHeads + head) * slotCapacity * headDim;
+        const to = (other * numKvHeads + head) * slotCapacity * headDim;
+        for (const arena of [key, value]) {
+          spare.set(arena.subarray(from, from + numElements));
+          arena.copyWithin(from, to, to + numElements);
+          arena.set(spare, to);
+        }
+      }
+    }
+    this.setLength(one, otherLength);
+    this.setLength(other, length);
+  }
+
+  /** The arenas are this process' memory and go with the object. */
+  async dispose(): Promise<void> {}
+
+  #span(firstSlot: number, numSlots: number): HostSpan {
+    const slotElements = this.#dims.reduce((product, dim) => product * dim, 1);
+    const start = firstSlot * slotElements;
+    const end = start + numSlots * slotElements;
+    const dims = [numSlots, ...this.#dims];
+    const type = this.elementType;
+    const feeds: Record<string, TensorView> = {};
+    const fetches: Record<string, TensorView> = {};
+    for (const [layer, { key, value }] of this.#layers.entries()) {
+      const keys = { type, dims, data: key.subarray(start, end) };
+      const values = { type, dims, data: value.subarray(start, end) };
+      feeds[DECODER_IO.pastKey(layer)] = keys;
+      feeds[DECODER_IO.pastValue(layer)] = values;
+      fetches[DECODER_IO.presentKey(layer)] = keys;
+      fetches[DECODER_IO.presentValue(layer)] = values;
+    }
+    return { firstSlot, numSlots, feeds, fetches };
+  }
+}
+
+function allocate(elements: number, type: CacheElementType): Elements {
+  try {
+    return new ARRAYS[type](elements);
+  } catch (error) {
+    throw new RuntimeError(
+      `The KV cache needs ${elements * ARRAYS[type].BYTES_PER_ELEMENT} bytes in one piece: ${String(error)}`,
+    );
+  }
+}

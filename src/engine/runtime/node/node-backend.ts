@@ -1,0 +1,150 @@
+import type { InferenceSession } from 'onnxruntime-node';
+import { throwIfAborted } from '../abort.ts';
+import {
+  type Backend,
+  type ElementType,
+  isOnDevice,
+  modelName,
+  RuntimeError,
+  type Session,
+  type SessionOptions,
+  type Tensor,
+  type TensorView,
+} from '../session.ts';
+import { checkInputType, checkTensors, isElementType } from '../tensor-check.ts';
+
+type Ort = typeof import('onnxruntime-node');
+type Tensors = Readonly<Record<string, Tensor>>;
+
+const LOG_LEVEL_ERROR = 3;
+const LOG_LEVEL_FATAL = 4;
+/** A failed run is reported by its error; the runtime need not write it to standard error as well. */
+const RUN_OPTIONS = { logSeverityLevel: LOG_LEVEL_FATAL } as const;
+
+/**
+ * onnxruntime-node's own binding. It blocks the thread while it runs, cannot be stopped half-way, and returns every
+ * output in new memory, which is then copied to where the caller wants it.
+ * @throws RuntimeError when the package cannot be loaded
+ */
+export async function openStockBackend(): Promise<Backend> {
+  const ort = await import('onnxruntime-node').catch((error: unknown) => {
+    throw new RuntimeError(messageOf(error));
+  });
+  return {
+    name: 'node',
+    version: ort.env.versions.node ?? 'unknown',
+    device: null,
+    createSession: (model, options): Promise<Session> => openSession(ort, model, options),
+  };
+}
+
+async function openSession(
+  ort: Ort,
+  model: string | Uint8Array,
+  options: SessionOptions,
+): Promise<Session> {
+  try {
+    const session = await createSession(ort, model, {
+      executionProviders: ['cpu'],
+      intraOpNumThreads: options.numThreads,
+      interOpNumThreads: 1,
+      graphOptimizationLevel: 'all',
+      logSeverityLevel: LOG_LEVEL_ERROR,
+    });
+    return new StockSession(ort, session);
+  } catch (error) {
+    throw new RuntimeError(`${modelName(model)} cannot be loaded: ${messageOf(error)}`);
+  }
+}
+
+function createSession(
+  ort: Ort,
+  model: string | Uint8Array,
+  options: InferenceSession.SessionOptions,
+): Promise<InferenceSession> {
+  return typeof model === 'string'
+    ? ort.InferenceSession.create(model, options)
+    : ort.InferenceSession.create(model, options);
+}
+
+class StockSession implements Session {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  readonly #ort: Ort;
+  readonly #session: InferenceSession;
+  #running = false;
+  #disposed = false;
+
+  constructor(ort: Ort, session: InferenceSession) {
+    this.#ort = ort;
+    this.#session = session;
+    this.inputNames = session.inputNames;
+    this.outputNames = session.outputNames;
+  }
+
+  inputType(name: string): ElementType {
+    const input = this.#session.inputMetadata.find((candidate) => candidate.name === name);
+    const type = input?.isTensor ? input.type : '';
+    return checkInputType(name, isElementType(type) ? type : undefined);
+  }
+
+  async run(feeds: Tensors, fetches: Tensors, signal?: AbortSignal): Promise<void> {
+    if (this.#disposed) throw new RuntimeError('The session is disposed.');
+    if (this.#running) {
+      throw new RuntimeError('The session is running already; its runs must not overlap.');
+    }
+    checkTensors(this, feeds, fetches);
+    throwIfAborted(signal);
+    this.#running = true;
+    try {
+      const outputs = await this.#session.run(this.#wrap(feeds), Object.keys(fetches), RUN_OPTIONS);
+      if (!this.#disposed) copyOutputs(outputs, fetches);
+    } catch (error) {
+      throw error instanceof RuntimeError ? error : new RuntimeError(messageOf(error));
+    } finally {
+      this.#running = false;
+    }
+    throwIfAborted(signal);
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    await this.#session.release();
+  }
+
+  #wrap(feeds: Tensors): InferenceSession.FeedsType {
+    const entries = Object.entries(feeds).map(([name, tensor]) => {
+      return [name, new this.#ort.Tensor(tensor.type, dataOf(tensor), tensor.dims)];
+    });
+    return Object.fromEntries(entries);
+  }
+}
+
+function copyOutputs(outputs: InferenceSession.ReturnType, fetches: Tensors): void {
+  for (const [name, target] of Object.entries(fetches)) {
+    const output = outputs[name];
+    if (output === undefined) throw new RuntimeError(`The run gave no output "${name}".`);
+    if (output.type !== target.type || output.dims.join() !== target.dims.join()) {
+      throw new RuntimeError(
+        `Output "${name}" is ${output.type} [${output.dims.join(', ')}], ` +
+          `expected ${target.type} [${target.dims.join(', ')}].`,
+      );
+    }
+    const source: unknown = output.data;
+    if (ArrayBuffer.isView(source)) asBytes(dataOf(target)).set(asBytes(source));
+  }
+}
+
+function dataOf(tensor: Tensor): TensorView['data'] {
+  if (!isOnDevice(tensor)) return tensor.data;
+  throw new RuntimeError('The stock binding cannot bind the memory of a device.');
+}
+
+function asBytes(view: ArrayBufferView): Uint8Array {
+  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,127 @@
+import type { Readable } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { eventStreamSchema } from '../../http/event-stream-schema.ts';
+import { observationOf, observeRequests } from '../../http/observed-request.ts';
+import type { RouteContext } from '../../http/route-context.ts';
+import { sendEventStream } from '../../http/send-event-stream.ts';
+import type { Exchange } from '../../request/start-generation.ts';
+import { countTranslated, startTranslated } from '../../request/translated-request.ts';
+import { collectCompletion } from '../openai-chat/collect-completion.ts';
+import { thinkingHeaders } from '../openai-chat/completion-parts.ts';
+import { type ModeWord, thinkingHeadersSchema } from '../openai-chat/thinking-fields.ts';
+import { asksAboutThinking, toChatRequest } from './chat-request.ts';
+import { MessageStream } from './message-stream.ts';
+import {
+  countTokensRequestSchema,
+  type MessagesRequest,
+  messagesRequestSchema,
+} from './messages-schema.ts';
+import { type ThinkingDisplay, toMessage } from './reply-parts.ts';
+import { type AnthropicReply, anthropicErrorSchema, anthropicReplySchema } from './reply-schema.ts';
+
+const messagesSchema = {
+  operationId: 'createMessage',
+  summary: "Answer a conversation, in the shapes of Anthropic's Messages API.",
+  tags: ['messages'],
+  headers: thinkingHeadersSchema,
+  body: messagesRequestSchema,
+  response: {
+    200: {
+      description: 'The message; with `stream`, server-sent events (AnthropicEvent).',
+      content: {
+        'application/json': { schema: anthropicReplySchema },
+        'text/event-stream': {
+          schema: eventStreamSchema('AnthropicEvent', 'One AnthropicEvent per event.'),
+        },
+      },
+    },
+    '4xx': anthropicErrorSchema,
+    '5xx': anthropicErrorSchema,
+  },
+};
+
+const countSchema = {
+  operationId: 'countMessageTokens',
+  summary: 'Tokens of the prompt that a message would begin from.',
+  tags: ['messages'],
+  headers: thinkingHeadersSchema,
+  body: countTokensRequestSchema,
+  response: {
+    200: z.object({ input_tokens: z.int() }).meta({ id: 'AnthropicTokenCount' }),
+    '4xx': anthropicErrorSchema,
+    '5xx': anthropicErrorSchema,
+  },
+};
+
+const config = { errors: 'anthropic' } as const;
+
+/** POST /v1/messages, in the shapes of Anthropic's API. */
+export function messagesRoute(context: RouteContext): FastifyPluginAsyncZod {
+  return async (app) => {
+    observeRequests(app, context);
+    nameRequests(app);
+    app.post('/v1/messages', { schema: messagesSchema, config }, (request, reply) => {
+      const { body, headers } = request;
+      const asked = { body, header: headers['x-thinking-mode'] ?? null };
+      return createMessage(asked, { reply, observation: observationOf(request) }, context);
+    });
+  };
+}
+
+/** POST /v1/messages/count_tokens. */
+export function countTokensRoute(context: RouteContext): FastifyPluginAsyncZod {
+  return async (app) => {
+    nameRequests(app);
+    app.post(
+      '/v1/messages/count_tokens',
+      { schema: countSchema, config },
+      async ({ body, headers }, reply) => {
+        const request = toChatRequest(body, context.settings.thinking.effortBudgets);
+        const call = { request, header: headers['x-thinking-mode'] ?? null };
+        return { input_tokens: await countTranslated(call, { reply }, context) };
+      },
+    );
+  };
+}
+
+/** Anthropic's clients look for the request's id in a header of their own. */
+function nameRequests(app: Pick<FastifyInstance, 'addHook'>): void {
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('request-id', request.id);
+  });
+}
+
+interface Asked {
+  readonly body: MessagesRequest;
+  readonly header: ModeWord | null;
+}
+
+async function createMessage(
+  { body, header }: Asked,
+  exchange: Exchange,
+  context: RouteContext,
+): Promise<AnthropicReply | Readable> {
+  const request = toChatRequest(body, context.settings.thinking.effortBudgets);
+  const call = { request, header, idPrefix: 'msg' };
+  const started = await startTranslated(call, exchange, context);
+  const { completion, events } = started;
+  const display = thinkingDisplay({ body, header }, context);
+  if (body.stream === true) {
+    const writer = new MessageStream(completion, display);
+    return sendEventStream(started, { ...exchange, writer }, context);
+  }
+  const collected = await collectCompletion(events, completion);
+  exchange.observation.end(200);
+  exchange.reply.headers(thinkingHeaders(collected.decision, completion));
+  return toMessage(collected.completion, display);
+}
+
+/** Clients that never spoke of thinking may not know its blocks, and often read the first block as the answer. */
+function thinkingDisplay({ body, header }: Asked, { model }: RouteContext): ThinkingDisplay {
+  const { thinking } = body;
+  if (thinking && 'display' in thinking && thinking.display === 'omitted') return 'omitted';
+  const isNamed = header !== null || body.model !== model.id;
+  return isNamed || asksAboutThinking(body) ? 'whole' : 'hidden';
+}

@@ -1,0 +1,155 @@
+import { randomInt, randomUUID } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { GenerationRequest } from '../../../engine/generation.ts';
+import { disconnectSignal } from '../../http/disconnect-signal.ts';
+import { ApiError } from '../../http/errors.ts';
+import type { RouteContext } from '../../http/route-context.ts';
+import { mergeChoices } from '../../reply/choice-events.ts';
+import { choiceRequests, resolveChoices } from '../../request/choice-requests.ts';
+import { resolveSampling, resolveStopTokens } from '../../request/sampling-params.ts';
+import {
+  assertReady,
+  type Exchange,
+  type StartedGeneration,
+} from '../../request/start-generation.ts';
+import { resolveMaxTokens, resolveMinTokens } from '../../request/token-limits.ts';
+import { inCallersNames } from '../../request/translated-error.ts';
+import type { CompletionRequest } from './completions-schema.ts';
+import { type Prompt, readPrompts } from './prompts.ts';
+
+/** OpenAI's default. */
+const DEFAULT_MAX_TOKENS = 16;
+const SEED_LIMIT = 2 ** 32;
+
+export interface StartedCompletion extends StartedGeneration {
+  readonly prompts: readonly Prompt[];
+  /** Choices of each prompt. */
+  readonly perPrompt: number;
+}
+
+/**
+ * From a checked body to the stream of its events: choice `i * n + j` is the j-th of prompt i. The model's text is taken
+ * as it comes, tags included: nothing in a bare prompt says whether a tag would be the model's or the caller's.
+ * @throws ApiError for what the client can mend; EngineUnavailableError
+ */
+export function startCompletion(
+  body: CompletionRequest,
+  { reply, observation }: Exchange,
+  context: RouteContext,
+): StartedCompletion {
+  const signal = disconnectSignal(reply);
+  const { model, settings } = context;
+  assertName(body.model, model.id);
+  assertNoMode(reply.request.headers);
+  assertReady(context);
+  const perPrompt = resolveChoices(body, settings);
+  const startedAt = performance.now();
+  const id = `cmpl-${randomUUID().replaceAll('-', '')}`;
+  const prompts = readPrompts(body.prompt, model);
+  const requests = prompts.map((prompt, index) => {
+    const own = prompts.length === 1 ? id : `${id}-${index}`;
+    return toRequest(own, { body, prompt }, context);
+  });
+  const [request] = requests;
+  if (request === undefined) throw new Error('A request has at least one prompt.');
+  const numChoices = prompts.length * perPrompt;
+  observation.prepared({
+    model: model.id,
+    stream: body.stream === true,
+    numChoices,
+    numPrompts: prompts.length,
+    request,
+    asked: { requested: 'fast', fields: [] },
+    holdoutArm: null,
+    isQuotaFallback: false,
+    prepareMs: performance.now() - startedAt,
+  });
+  const stop = new AbortController();
+  const generations = requests
+    .flatMap((each) => choiceRequests(each, perPrompt))
+    .map((choice) =>
+      observation.watch(model.engine.generate(choice, AbortSignal.any([signal, stop.signal]))),
+    );
+  return {
+    events: mergeChoices(generations, stop),
+    completion: {
+      identity: { id, created: Math.floor(Date.now() / 1000), model: model.id },
+      request,
+      numChoices,
+      requested: 'fast',
+      display: 'inline',
+      tags: model.manifest.thinking.tags,
+      tools: null,
+      tokens: model,
+    },
+    signal,
+    prompts,
+    perPrompt,
+  };
+}
+
+interface Asked {
+  readonly body: CompletionRequest;
+  readonly prompt: Prompt;
+}
+
+function toRequest(
+  id: string,
+  { body, prompt }: Asked,
+  { model, settings }: RouteContext,
+): GenerationRequest {
+  const { vocabSize } = model.engine.limits;
+  // The limits and the sampling of a chat, as far as a bare prompt has them.
+  const chat = { ...body, n: 1, messages: [], logprobs: null };
+  const asked = { ...chat, max_tokens: body.max_tokens ?? DEFAULT_MAX_TOKENS };
+  const maxTokens = inCallersNames(
+    (field) => (field === 'messages' ? prompt.field : field),
+    () => resolveMaxTokens(asked, prompt.tokenIds.length, { model, settings }),
+  );
+  return {
+    id,
+    group: id,
+    isStreamed: body.stream === true,
+    promptTokenIds: prompt.tokenIds,
+    images: [],
+    sampling: resolveSampling(chat, {
+      defaults: model.manifest.sampling,
+      ofMode: {},
+      vocabSize,
+      freshSeed: () => randomInt(SEED_LIMIT),
+    }),
+    maxTokens,
+    stop: typeof body.stop === 'string' ? [body.stop] : (body.stop ?? []),
+    stopTokenIds: resolveStopTokens(chat, vocabSize),
+    minTokens: resolveMinTokens(chat, maxTokens),
+    topLogprobs: body.logprobs ?? null,
+    grammar: null,
+    priority: body.priority ?? 0,
+    timeoutMs: typeof body.timeout === 'number' ? body.timeout * 1000 : settings.defaultTimeoutMs,
+    thinking: {
+      requested: 'fast',
+      source: 'prompt',
+      start: 'answer-text',
+      budget: null,
+      answerFloor: 0,
+      breakLoops: false,
+    },
+  };
+}
+
+function assertNoMode(headers: IncomingHttpHeaders): void {
+  if (headers['x-thinking-mode'] === undefined) return;
+  const message =
+    '`x-thinking-mode` needs a conversation: a bare prompt has no thinking mode. Use /v1/chat/completions.';
+  throw new ApiError('unsupported_parameter', message, { param: 'x-thinking-mode' });
+}
+
+/** A mode needs a conversation. */
+function assertName(name: string, id: string): void {
+  if (name === id) return;
+  throw new ApiError(
+    'model_not_found',
+    `The model ${JSON.stringify(name.slice(0, 100))} is not served here; this server has: ${id}. Names with a thinking mode are for conversations.`,
+    { param: 'model' },
+  );
+}

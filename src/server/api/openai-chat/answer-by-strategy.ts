@@ -1,0 +1,136 @@
+import type { RouteContext } from '../../http/route-context.ts';
+import { runStrategy, type Strategy } from '../../reply/strategies/run-strategy.ts';
+import { costOf, type Outcome } from '../../reply/strategies/strategy.ts';
+import {
+  type BegunGeneration,
+  beginGeneration,
+  completionContext,
+  type Exchange,
+  type GenerationCall,
+} from '../../request/start-generation.ts';
+import { type CallAnswer, StrategyCalls } from '../../request/strategy-calls.ts';
+import { assertStrategyFields, assertStrategyPossible } from '../../request/strategy-rules.ts';
+import { ChoiceCollector } from './collect-completion.ts';
+import { addUsage, type CompletionContext, thinkingHeaders } from './completion-parts.ts';
+import type { ChatCompletion } from './response-schema.ts';
+import { type StrategyReport, toStrategy, type WireStrategy } from './strategy-fields.ts';
+
+type Choice = ChatCompletion['choices'][number];
+
+/**
+ * Answers by several calls of the model. One that fails fails the request and stops the others, as does a client that
+ * goes away.
+ * @throws ApiError
+ */
+export async function answerByStrategy(
+  wire: WireStrategy,
+  call: GenerationCall,
+  exchange: Exchange,
+  context: RouteContext,
+): Promise<ChatCompletion> {
+  assertStrategyFields(wire, call.body, context.settings);
+  const begun = await beginGeneration(
+    { ...call, body: { ...call.body, strategy: undefined } },
+    exchange,
+    // A strategy is no single decision that could be held against others.
+    { ...context, settings: { ...context.settings, holdout: null } },
+  );
+  const { prepared, generation } = begun;
+  const strategy = toStrategy(wire, prepared.asked.budget);
+  assertStrategyPossible(strategy, prepared, { ...context, quotas: generation.quotas ?? null });
+  const { observation, reply } = exchange;
+  const facts = { model: context.model.id, stream: false, numChoices: 1, strategy: strategy.type };
+  observation.prepared({ ...prepared, ...facts, prepareMs: begun.prepareMs });
+  const outcome = await runCalls(strategy, begun, { observation, context });
+  observation.end(200);
+  reply.headers(toHeaders(begun, outcome, context));
+  const usages = outcome.stages.flat().map(({ finish }) => finish.usage);
+  return {
+    ...begun.identity,
+    object: 'chat.completion',
+    choices: [toChoice(strategy, outcome, contextOf(begun, outcome.chosen, context))],
+    usage: addUsage(usages),
+  };
+}
+
+async function runCalls(
+  strategy: Strategy,
+  { source, prepared, generation }: BegunGeneration,
+  { observation, context }: Pick<Exchange, 'observation'> & { readonly context: RouteContext },
+): Promise<Outcome<CallAnswer>> {
+  const stop = new AbortController();
+  const { id, signal } = generation;
+  const calls = new StrategyCalls({
+    source,
+    base: prepared,
+    generation: { ...generation, signal: AbortSignal.any([signal, stop.signal]) },
+    observation,
+    onCall: (callId) => context.running.add(id, callId),
+  });
+  try {
+    return await runStrategy(strategy, (variant) => calls.call(variant));
+  } finally {
+    stop.abort();
+    context.running.delete(id);
+  }
+}
+
+function contextOf(
+  { identity, prepared }: BegunGeneration,
+  chosen: CallAnswer,
+  { model }: Pick<RouteContext, 'model'>,
+): CompletionContext {
+  const context = completionContext({ identity, prepared: chosen.prepared, numChoices: 1 }, model);
+  // What a trial measured is not the caller's.
+  const request = { ...context.request, topLogprobs: null };
+  return { ...context, request, requested: prepared.asked.requested };
+}
+
+function toHeaders(
+  begun: BegunGeneration,
+  { chosen, thought }: Outcome<CallAnswer>,
+  context: RouteContext,
+): Record<string, string> {
+  const decision = thought === undefined ? chosen.decision : null;
+  return thinkingHeaders(decision, contextOf(begun, chosen, context));
+}
+
+/** The chosen call's reply. A thought that was made in several calls is shown, and told of, as the one it is. */
+function toChoice(
+  strategy: Pick<Strategy, 'type'>,
+  outcome: Outcome<CallAnswer>,
+  context: CompletionContext,
+): Choice {
+  const { chosen, thought } = outcome;
+  const collector = new ChoiceCollector(context);
+  if (thought !== undefined) collector.begin(thought.before);
+  for (const event of chosen.events) collector.add(event);
+  const choice = collector.finish();
+  const strategyReport = toReport(strategy, outcome);
+  if (thought === undefined) return { index: 0, ...choice, strategy: strategyReport };
+  const thinking: Choice['thinking'] = {
+    ...choice.thinking,
+    requested: 'think',
+    mode: 'think',
+    source: 'request',
+    ended_by: thought.endedBy,
+    reasoning_tokens: thought.tokens,
+  };
+  return { index: 0, ...choice, thinking, strategy: strategyReport };
+}
+
+function toReport({ type }: Pick<Strategy, 'type'>, outcome: Outcome<CallAnswer>): StrategyReport {
+  const { stages, votes, agreed, candidates, workspace, exits } = outcome;
+  const { calls, sequentialTokens, totalTokens } = costOf(stages);
+  return {
+    type,
+    calls,
+    sequential_tokens: sequentialTokens,
+    total_tokens: totalTokens,
+    ...(votes && { votes: [...votes] }),
+    ...(agreed !== undefined && { agreed }),
+    ...(candidates && { candidates: [...candidates] }),
+    ...(workspace !== undefined && { workspace }),
+    ...(exits && { exits: [...exits] }),
+  };
+}

@@ -1,0 +1,75 @@
+import type { Readable } from 'node:stream';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { eventStreamSchema } from '../../http/event-stream-schema.ts';
+import { observationOf, observeRequests } from '../../http/observed-request.ts';
+import type { RouteContext } from '../../http/route-context.ts';
+import { sendEventStream } from '../../http/send-event-stream.ts';
+import {
+  type Exchange,
+  type GenerationCall,
+  startGeneration,
+} from '../../request/start-generation.ts';
+import { answerByStrategy } from './answer-by-strategy.ts';
+import { collectCompletion } from './collect-completion.ts';
+import { thinkingHeaders } from './completion-parts.ts';
+import { chatCompletionRequestSchema } from './request-schema.ts';
+import { type ChatCompletion, chatCompletionSchema, errorSchema } from './response-schema.ts';
+import { ChunkStream } from './stream-completion.ts';
+import { thinkingHeadersSchema } from './thinking-fields.ts';
+
+const schema = {
+  operationId: 'createChatCompletion',
+  summary: 'Answer a conversation, with or without thinking.',
+  tags: ['chat'],
+  headers: thinkingHeadersSchema,
+  body: chatCompletionRequestSchema,
+  response: {
+    200: {
+      description:
+        'The completion; with `stream`, chunks (ChatCompletionChunk) as server-sent events.',
+      content: {
+        'application/json': { schema: chatCompletionSchema },
+        'text/event-stream': {
+          schema: eventStreamSchema(
+            'ChatCompletionChunk',
+            'One ChatCompletionChunk per event, then `[DONE]`.',
+          ),
+        },
+      },
+    },
+    '4xx': errorSchema,
+    '5xx': errorSchema,
+  },
+};
+
+/** POST /v1/chat/completions. */
+export function chatCompletionsRoute(context: RouteContext): FastifyPluginAsyncZod {
+  return async (app) => {
+    observeRequests(app, context);
+    app.post('/v1/chat/completions', { schema }, (request, reply) => {
+      const { body, headers } = request;
+      const call = { body, header: headers['x-thinking-mode'] ?? null, idPrefix: 'chatcmpl' };
+      return createChatCompletion(call, { reply, observation: observationOf(request) }, context);
+    });
+  };
+}
+
+async function createChatCompletion(
+  call: GenerationCall,
+  exchange: Exchange,
+  context: RouteContext,
+): Promise<ChatCompletion | Readable> {
+  const { strategy } = call.body;
+  if (strategy) return answerByStrategy(strategy, call, exchange, context);
+  const started = await startGeneration(call, exchange, context);
+  const { events, completion } = started;
+  if (call.body.stream === true) {
+    const includeUsage = call.body.stream_options?.include_usage === true;
+    const writer = new ChunkStream(completion, includeUsage);
+    return sendEventStream(started, { ...exchange, writer }, context);
+  }
+  const collected = await collectCompletion(events, completion);
+  exchange.observation.end(200);
+  exchange.reply.headers(thinkingHeaders(collected.decision, completion));
+  return collected.completion;
+}

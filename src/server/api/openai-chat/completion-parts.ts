@@ -1,0 +1,159 @@
+import type {
+  FinishEvent,
+  GenerationRequest,
+  GenerationUsage,
+} from '../../../engine/generation.ts';
+import type { Decision } from '../../../engine/thinking/decision.ts';
+import type { Protocol, ThinkingMode } from '../../../package/protocol.ts';
+import { ApiError } from '../../http/errors.ts';
+import type { ServedModel } from '../../http/served-model.ts';
+import type { ReasoningDisplay, TextDisplayOptions } from '../../reply/text-display.ts';
+import { type OfferedTools, openAnswerReader } from '../../reply/tool-calls/open-answer-reader.ts';
+import type { ThinkingDecision, ThinkingReport, Usage } from './response-schema.ts';
+
+/** What every chunk, or the one completion, says of itself. */
+export interface CompletionIdentity {
+  readonly id: string;
+  /** Unix time in seconds. */
+  readonly created: number;
+  readonly model: string;
+}
+
+/** What turning events into wire objects needs to know. */
+export interface CompletionContext {
+  readonly identity: CompletionIdentity;
+  readonly request: GenerationRequest;
+  readonly numChoices: number;
+  /** The mode asked for; the request has the one that came of it. */
+  readonly requested: ThinkingMode;
+  readonly display: ReasoningDisplay;
+  readonly tags: Protocol['tags'];
+  /** What may be called; null for nothing. */
+  readonly tools: OfferedTools | null;
+  readonly tokens: Pick<ServedModel, 'tokenTable' | 'specialIds'>;
+}
+
+/** For one reply: calls are counted within it. */
+export function displayOptions({ display, tags, tools }: CompletionContext): TextDisplayOptions {
+  return { display, tags, answer: tools === null ? null : openAnswerReader(tools) };
+}
+
+/** The usage of several calls, each with a prompt of its own. */
+export function addUsage(calls: readonly GenerationUsage[]): Usage {
+  const sum = (read: (usage: GenerationUsage) => number): number =>
+    calls.reduce((total, usage) => total + read(usage), 0);
+  return toUsage([
+    {
+      promptTokens: sum((usage) => usage.promptTokens),
+      cachedTokens: sum((usage) => usage.cachedTokens),
+      imageTokens: sum((usage) => usage.imageTokens),
+      completionTokens: sum((usage) => usage.completionTokens),
+      reasoningTokens: sum((usage) => usage.reasoningTokens),
+      preambleTokens: sum((usage) => usage.preambleTokens),
+    },
+  ]);
+}
+
+/**
+ * The usage of a reply out of that of its choices. They share one prompt, which is counted once; what was found of it in
+ * the cache is what the first to be processed found, for the others find all of it.
+ */
+export function toUsage(choices: readonly GenerationUsage[]): Usage {
+  const sum = (read: (usage: GenerationUsage) => number): number =>
+    choices.reduce((total, usage) => total + read(usage), 0);
+  const promptTokens = choices[0]?.promptTokens ?? 0;
+  const imageTokens = choices[0]?.imageTokens ?? 0;
+  const cachedTokens = Math.min(...choices.map((usage) => usage.cachedTokens));
+  const completionTokens = sum((usage) => usage.completionTokens);
+  const reasoningTokens = sum((usage) => usage.reasoningTokens);
+  return {
+    prompt_tokens: promptTokens,
+    completion_tokens: completionTokens,
+    total_tokens: promptTokens + completionTokens,
+    prompt_tokens_details: {
+      cached_tokens: cachedTokens,
+      image_tokens: imageTokens,
+      text_tokens: promptTokens - imageTokens,
+    },
+    completion_tokens_details: { reasoning_tokens: reasoningTokens },
+  };
+}
+
+/** @param decision null while, or where, nothing was decided */
+export function toThinkingDecision(
+  decision: Decision | null,
+  { requested }: Pick<CompletionContext, 'requested'>,
+): ThinkingDecision {
+  return {
+    requested,
+    mode: decision?.mode ?? null,
+    source: decision?.source ?? null,
+    p_think: decision?.pThink ?? null,
+    p_think_steered: decision?.pThinkBiased ?? null,
+    residual: decision?.residual ?? null,
+    holdout: decision?.source === 'holdout',
+  };
+}
+
+export function toThinkingReport(
+  decision: Decision | null,
+  context: Pick<CompletionContext, 'requested'>,
+  finish: FinishEvent,
+): ThinkingReport {
+  const { reasoningTokens, preambleTokens, completionTokens } = finish.usage;
+  return {
+    ...toThinkingDecision(decision, context),
+    ended_by: finish.thinkingEnd,
+    budget: finish.budget,
+    reasoning_tokens: reasoningTokens,
+    preamble_tokens: preambleTokens,
+    answer_tokens: completionTokens - reasoningTokens - preambleTokens,
+  };
+}
+
+/**
+ * The wire's finish reason. Whatever was cut off, by a limit of tokens or of time, is `length`.
+ * @throws ApiError when the generation did not come to an end of its own
+ */
+export function toFinishReason(
+  finish: FinishEvent,
+  hasToolCalls: boolean,
+): 'stop' | 'length' | 'tool_calls' {
+  switch (finish.reason) {
+    case 'stop':
+      return hasToolCalls ? 'tool_calls' : 'stop';
+    case 'length':
+    case 'timeout':
+      return 'length';
+    case 'abort':
+      throw new ApiError('generation_aborted', 'The generation was stopped before its end.', {
+        retryAfterSeconds: 1,
+      });
+    case 'error':
+      throw new ApiError('engine_error', finish.message ?? 'The engine failed.', {
+        cause: finish.detail ?? undefined,
+      });
+  }
+}
+
+/** The engine's events stopped before their `finish`. */
+export function endedWithoutResult(): ApiError {
+  return new ApiError('engine_error', 'The engine ended without a result.');
+}
+
+/** Of several choices each has its own decision, in the body; the headers tell the only one's. */
+export function thinkingHeaders(
+  decision: Decision | null,
+  { requested, identity, numChoices }: CompletionContext,
+): Record<string, string> {
+  const headers: Record<string, string> = {
+    'x-completion-id': identity.id,
+    'x-thinking-requested': requested,
+  };
+  if (decision === null || numChoices > 1) return headers;
+  headers['x-thinking-decision'] = decision.mode;
+  headers['x-thinking-source'] = decision.source;
+  if (decision.source === 'holdout') headers['x-thinking-holdout'] = 'true';
+  if (decision.pThink !== null) headers['x-thinking-probability'] = decision.pThink.toFixed(6);
+  return headers;
+}

@@ -1,0 +1,137 @@
+import type { Readable } from 'node:stream';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { ApiError } from '../../http/errors.ts';
+import { eventStreamSchema } from '../../http/event-stream-schema.ts';
+import { observationOf, observeRequests } from '../../http/observed-request.ts';
+import type { RouteContext } from '../../http/route-context.ts';
+import { sendEventStream } from '../../http/send-event-stream.ts';
+import type { Exchange } from '../../request/start-generation.ts';
+import { countTranslated, startTranslated } from '../../request/translated-request.ts';
+import { collectCompletion } from '../openai-chat/collect-completion.ts';
+import { thinkingHeaders } from '../openai-chat/completion-parts.ts';
+import { errorSchema } from '../openai-chat/response-schema.ts';
+import { type ModeWord, thinkingHeadersSchema } from '../openai-chat/thinking-fields.ts';
+import { toChatRequest } from './chat-request.ts';
+import { toResponse } from './reply-parts.ts';
+import { type ResponseObject, responseSchema } from './reply-schema.ts';
+import { ResponseStream } from './response-stream.ts';
+import {
+  inputTokensRequestSchema,
+  type ResponsesRequest,
+  responsesRequestSchema,
+} from './responses-schema.ts';
+
+const createSchema = {
+  operationId: 'createResponse',
+  summary: "Answer a conversation, in the shapes of OpenAI's Responses API; nothing is kept.",
+  tags: ['responses'],
+  headers: thinkingHeadersSchema,
+  body: responsesRequestSchema,
+  response: {
+    200: {
+      description: 'The response; with `stream`, server-sent events (ResponseEvent).',
+      content: {
+        'application/json': { schema: responseSchema },
+        'text/event-stream': {
+          schema: eventStreamSchema('ResponseEvent', 'One ResponseEvent per event.'),
+        },
+      },
+    },
+    '4xx': errorSchema,
+    '5xx': errorSchema,
+  },
+};
+
+/** POST /v1/responses; what needs a kept response is a 404 that says why. */
+export function responsesRoute(context: RouteContext): FastifyPluginAsyncZod {
+  return async (app) => {
+    observeRequests(app, context);
+    app.post('/v1/responses', { schema: createSchema }, (request, reply) => {
+      const { body, headers } = request;
+      const asked = { body, header: headers['x-thinking-mode'] ?? null };
+      return createResponse(asked, { reply, observation: observationOf(request) }, context);
+    });
+  };
+}
+
+const countSchema = {
+  operationId: 'countResponseTokens',
+  summary: 'Tokens of the prompt that a response would begin from.',
+  tags: ['responses'],
+  headers: thinkingHeadersSchema,
+  body: inputTokensRequestSchema,
+  response: {
+    200: z
+      .object({ object: z.literal('response.input_tokens'), input_tokens: z.int() })
+      .meta({ id: 'InputTokens' }),
+    '4xx': errorSchema,
+    '5xx': errorSchema,
+  },
+};
+
+/** POST /v1/responses/input_tokens. */
+export function inputTokensRoute(context: RouteContext): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.post(
+      '/v1/responses/input_tokens',
+      { schema: countSchema },
+      async ({ body, headers }, reply) => {
+        const call = { request: toChatRequest(body), header: headers['x-thinking-mode'] ?? null };
+        const count = await countTranslated(call, { reply }, context);
+        return { object: 'response.input_tokens' as const, input_tokens: count };
+      },
+    );
+  };
+}
+
+const KEPT = [
+  { method: 'GET', path: '' },
+  { method: 'DELETE', path: '' },
+  { method: 'GET', path: '/input_items' },
+  { method: 'POST', path: '/cancel' },
+] as const;
+
+const keptSchema = { hide: true, params: z.object({ id: z.string() }) };
+
+/** The routes of responses that were kept: there are none, so they are not described. */
+export const keptResponsesRoute: FastifyPluginAsyncZod = async (app) => {
+  for (const { method, path } of KEPT) {
+    app.route({
+      method,
+      url: `/v1/responses/:id${path}`,
+      schema: keptSchema,
+      handler: ({ params }) => {
+        const shown = JSON.stringify(params.id.slice(0, 100));
+        throw new ApiError(
+          'response_not_found',
+          `There is no response ${shown}: this server keeps nothing. Send the conversation as \`input\` instead.`,
+          { param: 'id' },
+        );
+      },
+    });
+  }
+};
+
+interface Asked {
+  readonly body: ResponsesRequest;
+  readonly header: ModeWord | null;
+}
+
+async function createResponse(
+  { body, header }: Asked,
+  exchange: Exchange,
+  context: RouteContext,
+): Promise<ResponseObject | Readable> {
+  const call = { request: toChatRequest(body), header, idPrefix: 'resp' };
+  const started = await startTranslated(call, exchange, context);
+  const { completion, events } = started;
+  if (body.stream === true) {
+    const writer = new ResponseStream({ asked: body, completion });
+    return sendEventStream(started, { ...exchange, writer }, context);
+  }
+  const collected = await collectCompletion(events, completion);
+  exchange.observation.end(200);
+  exchange.reply.headers(thinkingHeaders(collected.decision, completion));
+  return toResponse(collected.completion, { asked: body, completion });
+}

@@ -1,0 +1,28 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { RequestObservation } from '../telemetry/request-observation.ts';
+import type { RouteContext } from './route-context.ts';
+
+/** Follows every request of a route's scope from its arrival on, so that it leaves a log line however it ends. */
+export function observeRequests(
+  app: Pick<FastifyInstance, 'addHook'>,
+  { metrics, requestLog: log, tracer }: Pick<RouteContext, 'metrics' | 'requestLog' | 'tracer'>,
+): void {
+  app.addHook('onRequest', async (request, reply) => {
+    const keyId = request.caller?.keyId ?? null;
+    const trace = tracer?.begin(traceparentOf(request)) ?? null;
+    if (trace !== null) reply.header('traceparent', trace.traceparent);
+    const requestId = request.id;
+    request.observation = new RequestObservation({ metrics, log, requestId, keyId, trace });
+  });
+}
+
+function traceparentOf({ headers }: Pick<FastifyRequest, 'headers'>): string | undefined {
+  const { traceparent } = headers;
+  return typeof traceparent === 'string' ? traceparent : undefined;
+}
+
+/** The observation of a request whose route called `observeRequests`. */
+export function observationOf(request: Pick<FastifyRequest, 'observation'>): RequestObservation {
+  if (request.observation === null) throw new Error('The request is not observed.');
+  return request.observation;
+}

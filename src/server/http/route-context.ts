@@ -1,0 +1,29 @@
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { RequestLog } from '../telemetry/request-log.ts';
+import type { RequestObservation } from '../telemetry/request-observation.ts';
+import type { RequestTracer } from '../telemetry/request-trace.ts';
+import type { RunningCompletions } from './running-completions.ts';
+import type { ServedModel } from './served-model.ts';
+import type { HttpSettings } from './settings.ts';
+
+/** What every route may use. */
+export interface RouteContext {
+  readonly model: ServedModel;
+  readonly settings: HttpSettings;
+  readonly running: RunningCompletions;
+  readonly metrics: Metrics;
+  readonly requestLog: RequestLog;
+  readonly tracer: RequestTracer | null;
+  /** Bias on the choice to think at the present load; 0 without a policy. */
+  readonly loadBias: () => number;
+  readonly version: string;
+  /** Unix time in seconds at which the model was first offered. */
+  readonly created: number;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Follows a generation from its arrival; null on other routes. */
+    observation: RequestObservation | null;
+  }
+}

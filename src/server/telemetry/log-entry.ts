@@ -1,0 +1,229 @@
+import type { GenerationRequest, GenerationUsage } from '../../engine/generation.ts';
+import type { Decision } from '../../engine/thinking/decision.ts';
+import type { ThinkingMode } from '../../package/protocol.ts';
+import type { GenerationObservation } from './generation-observation.ts';
+import type { GenerationLogEntry, RequestLogEntry } from './request-log.ts';
+
+export interface PreparedFacts {
+  readonly model: string;
+  readonly stream: boolean;
+  readonly numChoices: number;
+  /** Prompts that the choices are shared out among, in order; one unless given. */
+  readonly numPrompts?: number;
+  /** Name of the strategy; absent without one. */
+  readonly strategy?: string;
+  readonly request: GenerationRequest;
+  /** The mode asked for, and the fields that asked for something. */
+  readonly asked: { readonly requested: ThinkingMode; readonly fields: readonly string[] };
+  /** What the request was drawn for; null where it is no part of a hold-out. */
+  readonly holdoutArm: 'auto' | 'think' | null;
+  /** Answered directly because the caller's thinking quota was used up. */
+  readonly isQuotaFallback: boolean;
+  /** Time the prompt and its images took. */
+  readonly prepareMs: number;
+}
+
+/** One request at its end. */
+export interface ObservedRequest {
+  readonly requestId: string;
+  /** Id of the API key; null where there is none. */
+  readonly keyId: string | null;
+  readonly traceId: string | null;
+  /** null where it was refused before there was anything to generate. */
+  readonly facts: PreparedFacts | null;
+  /** In the order of the reply's choices. */
+  readonly generations: readonly GenerationObservation[];
+  readonly status: number;
+  readonly error: string | null;
+  readonly totalMs: number;
+}
+
+/** The log line of a request. Of several choices it has the first one's decision and times, and everybody's tokens. */
+export function toLogEntry(observed: ObservedRequest): RequestLogEntry {
+  const { facts, generations } = observed;
+  const request = facts?.request;
+  const finish = generations[0]?.finish;
+  return {
+    request_id: observed.requestId,
+    key_id: observed.keyId,
+    trace_id: observed.traceId,
+    completion_id: request?.id ?? null,
+    model: facts?.model ?? null,
+    status: observed.status,
+    error: observed.error,
+    stream: facts?.stream ?? false,
+    requested: facts?.asked.requested ?? null,
+    asked_by: facts?.asked.fields ?? [],
+    ...decisionFields(generations[0]?.decision ?? null),
+    holdout: facts?.holdoutArm === 'think',
+    holdout_arm: facts?.holdoutArm ?? null,
+    num_choices: facts?.numChoices ?? 1,
+    strategy: facts?.strategy ?? null,
+    generations: generations.length > 1 ? generations.map(toGenerationEntry) : [],
+    quota_fallback: facts?.isQuotaFallback ?? false,
+    ended_by: finish?.thinkingEnd ?? null,
+    ...sumInterventions(generations),
+    finish_reason: finish?.reason ?? null,
+    budget: { effective: finish?.budget.effective ?? null, ...limitsOf(request) },
+    decisionBias: steeringOf(request),
+    controls: controlsOf(request),
+    sampling: samplingOf(request),
+    tokens: tokensOf(observed),
+    ms: timesOf(observed),
+  };
+}
+
+function toGenerationEntry(generation: GenerationObservation): GenerationLogEntry {
+  const { decision, finish, tokens } = generation;
+  return {
+    ...decisionFields(decision),
+    budget_effective: finish?.budget.effective ?? null,
+    ended_by: finish?.thinkingEnd ?? null,
+    ...sumInterventions([generation]),
+    finish_reason: finish?.reason ?? null,
+    tokens: {
+      prompt: finish?.usage.promptTokens ?? 0,
+      cached: finish?.usage.cachedTokens ?? 0,
+      ...tokens,
+    },
+  };
+}
+
+function sumInterventions(
+  generations: readonly Pick<GenerationObservation, 'finish'>[],
+): Pick<RequestLogEntry, 'extensions' | 'loop_breaks'> {
+  const done = generations.flatMap(({ finish }) => finish?.interventions ?? []);
+  return {
+    extensions: done.reduce((sum, { extensions }) => sum + extensions, 0),
+    loop_breaks: done.reduce((sum, { loopBreaks }) => sum + loopBreaks, 0),
+  };
+}
+
+function tokensOf(observed: ObservedRequest): RequestLogEntry['tokens'] {
+  const { facts, generations } = observed;
+  const sum = (section: 'preamble' | 'reasoning' | 'answer' | 'forced'): number =>
+    generations.reduce((total, { tokens }) => total + tokens[section], 0);
+  const unknown = { prompt: facts?.request.promptTokenIds.length ?? 0, image: 0, cached: 0 };
+  return {
+    ...(promptCounts(observed) ?? unknown),
+    preamble: sum('preamble'),
+    reasoning: sum('reasoning'),
+    answer: sum('answer'),
+    forced: sum('forced'),
+  };
+}
+
+function timesOf({ facts, generations, totalMs }: ObservedRequest): RequestLogEntry['ms'] {
+  const timing = generations[0]?.finish?.timing;
+  return {
+    prepare: rounded(facts?.prepareMs),
+    queue: rounded(timing?.queueMs),
+    image: rounded(timing?.visionMs),
+    prefill: rounded(timing?.prefillMs),
+    first_token: rounded(generations[0]?.firstTokenMs),
+    first_answer: rounded(generations[0]?.firstAnswerMs),
+    thinking: rounded(timing?.thinkingMs),
+    total: round(totalMs),
+  };
+}
+
+function decisionFields(
+  decision: Decision | null,
+): Pick<RequestLogEntry, 'decision' | 'source' | 'p_think' | 'p_think_steered' | 'residual'> {
+  return {
+    decision: decision?.mode ?? null,
+    source: decision?.source ?? null,
+    p_think: decision?.pThink ?? null,
+    p_think_steered: decision?.pThinkBiased ?? null,
+    residual: decision?.residual ?? null,
+  };
+}
+
+function limitsOf(
+  request: GenerationRequest | undefined,
+): Omit<RequestLogEntry['budget'], 'effective'> {
+  return {
+    asked: request?.thinking.budget ?? null,
+    floor: request?.thinking.answerFloor ?? null,
+    max_tokens: request?.maxTokens ?? null,
+  };
+}
+
+function steeringOf(request: GenerationRequest | undefined): RequestLogEntry['decisionBias'] {
+  const decisionBias = request?.thinking.decisionBias;
+  return {
+    request: decisionBias?.requestBias ?? 0,
+    policy: decisionBias?.serverBias ?? 0,
+    load: decisionBias?.loadBias ?? 0,
+    threshold: decisionBias?.threshold ?? null,
+  };
+}
+
+function controlsOf(request: GenerationRequest | undefined): RequestLogEntry['controls'] {
+  const thinking = request?.thinking;
+  return {
+    extensions: thinking?.extensions ?? 0,
+    break_loops: thinking?.breakLoops ?? true,
+    stop_in_thinking: thinking?.stopInThinking ?? false,
+    num_stop: request?.stop.length ?? 0,
+  };
+}
+
+function samplingOf(request: GenerationRequest | undefined): RequestLogEntry['sampling'] {
+  if (request === undefined) return null;
+  const { logitBias, ...sampling } = request.sampling;
+  return { ...sampling, numBiased: logitBias.size };
+}
+
+function rounded(ms: number | null | undefined): number | null {
+  return ms === null || ms === undefined ? null : round(ms);
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 100) / 100;
+}
+
+export interface PromptCounts {
+  readonly prompt: number;
+  /** Of these, placeholders of images. */
+  readonly image: number;
+  /** Of these, found in the cache. */
+  readonly cached: number;
+}
+
+type Observed = Pick<ObservedRequest, 'facts' | 'generations'>;
+
+/**
+ * Prompt tokens of a request. The choices of a prompt share it: whoever came after the first found what that one had
+ * computed. The calls of a strategy have each their own.
+ * @returns null where no generation came to its end
+ */
+export function promptCounts(observed: Observed): PromptCounts | null {
+  const prompts = generationsByPrompt(observed)
+    .map((generations) => generations.flatMap(({ finish }) => finish?.usage ?? []))
+    .flatMap(countsOfOne);
+  if (prompts.length === 0) return null;
+  const sum = (read: (counts: PromptCounts) => number): number =>
+    prompts.reduce((total, counts) => total + read(counts), 0);
+  return {
+    prompt: sum(({ prompt }) => prompt),
+    image: sum(({ image }) => image),
+    cached: sum(({ cached }) => cached),
+  };
+}
+
+function generationsByPrompt({ facts, generations }: Observed): Observed['generations'][] {
+  const isStrategy = facts?.strategy !== undefined;
+  const numPrompts = isStrategy ? generations.length : (facts?.numPrompts ?? 1);
+  const perPrompt = generations.length / numPrompts;
+  return Array.from({ length: numPrompts }, (_, index) =>
+    generations.slice(index * perPrompt, (index + 1) * perPrompt),
+  );
+}
+
+function countsOfOne(usages: readonly GenerationUsage[]): PromptCounts[] {
+  const [first] = usages;
+  if (first === undefined) return [];
+  const { promptTokens: prompt, imageTokens: image } = first;
+  return [{ prompt, image, cached: Math.min(...usages.map(({ cachedTokens }) => cachedTokens)) }];
+}

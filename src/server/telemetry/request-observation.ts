@@ -1,0 +1,110 @@
+import type { GenerationEvent } from '../../engine/generation.ts';
+import { GenerationObservation } from './generation-observation.ts';
+import { type ObservedRequest, type PreparedFacts, promptCounts, toLogEntry } from './log-entry.ts';
+import type { Metrics } from './metrics.ts';
+import type { RequestLog } from './request-log.ts';
+import type { RequestTrace } from './request-trace.ts';
+
+export interface ObservationContext {
+  readonly metrics: Metrics;
+  readonly log: RequestLog;
+  readonly requestId: string;
+  /** Id of the API key the request came with; null where there is none. */
+  readonly keyId?: string | null;
+  /** Its span; null where nothing is traced. */
+  readonly trace?: RequestTrace | null;
+}
+
+/**
+ * Follows one request from its arrival, and each of its generations; writes its metrics and its log line once, at the
+ * end.
+ */
+export class RequestObservation {
+  readonly #context: ObservationContext;
+  readonly #arrivedAt = performance.now();
+  readonly #generations: GenerationObservation[] = [];
+  #facts: PreparedFacts | null = null;
+  #ended = false;
+
+  constructor(context: ObservationContext) {
+    this.#context = context;
+  }
+
+  get id(): string {
+    return this.#context.requestId;
+  }
+
+  prepared(facts: PreparedFacts): void {
+    this.#facts = facts;
+    if (facts.isQuotaFallback) this.#context.metrics.thinking.quotaFallbacks.inc();
+    if (facts.request.images.length > 0) {
+      this.#context.metrics.latency.imagePreprocess.observe(facts.prepareMs / 1000);
+    }
+  }
+
+  /** The events of the request's next generation, unchanged. */
+  watch(events: AsyncIterable<GenerationEvent>): AsyncGenerator<GenerationEvent, void> {
+    const generation = new GenerationObservation({
+      metrics: this.#context.metrics,
+      arrivedAt: this.#arrivedAt,
+      requested: this.#facts?.asked.requested ?? null,
+    });
+    this.#generations.push(generation);
+    return generation.watch(events);
+  }
+
+  /**
+   * Writes everything down. Later calls change nothing: the first one to know how it ended is right.
+   * @param error the error's code, where the request was refused, failed or given up
+   */
+  end(status: number, error: string | null = null): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const observed: ObservedRequest = {
+      requestId: this.#context.requestId,
+      keyId: this.#context.keyId ?? null,
+      traceId: this.#context.trace?.traceId ?? null,
+      facts: this.#facts,
+      generations: this.#generations,
+      status,
+      error,
+      totalMs: performance.now() - this.#arrivedAt,
+    };
+    this.#count(observed);
+    this.#compare(observed);
+    const entry = toLogEntry(observed);
+    this.#context.log.write(entry);
+    this.#context.trace?.end(entry);
+  }
+
+  /** Breakdowns of the server aside, every request of the hold-out counts for what it was drawn for. */
+  #compare({ facts, status, generations, totalMs }: ObservedRequest): void {
+    const { savings } = this.#context.metrics;
+    const arm = facts?.holdoutArm ?? null;
+    if (savings === null || arm === null || (status !== 200 && status !== 499)) return;
+    const tokens = generations.reduce((sum, generation) => {
+      const { preamble, reasoning, answer } = generation.tokens;
+      return sum + preamble + reasoning + answer;
+    }, 0);
+    savings.add({ arm, tokens, seconds: totalMs / 1000 });
+  }
+
+  /** What belongs to the request as a whole, however many generations it had. */
+  #count(observed: ObservedRequest): void {
+    const { facts, error, generations } = observed;
+    const { requests } = this.#context.metrics;
+    if (error !== null) requests.failure.inc({ code: error });
+    const counts = promptCounts(observed);
+    if (facts === null || counts === null) return;
+    if (facts.strategy !== undefined) {
+      requests.strategies.inc({ type: facts.strategy });
+      requests.strategyCalls.inc({ type: facts.strategy }, generations.length);
+    }
+    requests.promptTokens.inc(counts.prompt);
+    requests.cachedTokens.inc(counts.cached);
+    requests.imageTokens.inc(counts.image);
+    requests.requestPromptTokens.observe(counts.prompt);
+    requests.paramsMaxTokens.observe(facts.request.maxTokens);
+    requests.paramsN.observe(facts.numChoices);
+  }
+}

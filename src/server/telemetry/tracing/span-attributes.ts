@@ -1,0 +1,58 @@
+import type { Attributes } from '@opentelemetry/api';
+import type { RequestLogEntry } from '../request-log.ts';
+
+/**
+ * What a request's span says of it, in the words of OpenTelemetry's conventions for generative AI where these have one
+ * (https://opentelemetry.io/docs/specs/semconv/gen-ai/), and under `thinkgate.` where they have none. Never text of a
+ * prompt or an answer. What is not known is left out.
+ */
+export function spanAttributes(entry: RequestLogEntry): Attributes {
+  const known = Object.entries(allAttributes(entry)).filter(([, value]) => value !== null);
+  return Object.fromEntries(known) as Attributes;
+}
+
+function allAttributes(entry: RequestLogEntry): Record<string, Attributes[string] | null> {
+  const { tokens, sampling, budget } = entry;
+  return {
+    'gen_ai.operation.name': 'chat',
+    'gen_ai.provider.name': 'thinkgate',
+    'gen_ai.request.model': entry.model,
+    'gen_ai.response.model': entry.model,
+    'gen_ai.response.id': entry.completion_id,
+    'gen_ai.response.finish_reasons': finishReasons(entry),
+    'gen_ai.request.choice.count': entry.num_choices === 1 ? null : entry.num_choices,
+    'gen_ai.request.max_tokens': budget.max_tokens,
+    'gen_ai.request.temperature': sampling?.temperature ?? null,
+    'gen_ai.request.top_p': sampling?.topP ?? null,
+    'gen_ai.request.top_k': sampling?.topK ?? null,
+    'gen_ai.request.frequency_penalty': sampling?.frequencyPenalty ?? null,
+    'gen_ai.request.presence_penalty': sampling?.presencePenalty ?? null,
+    'gen_ai.request.seed': sampling?.seed ?? null,
+    'gen_ai.usage.input_tokens': tokens.prompt,
+    'gen_ai.usage.output_tokens': tokens.preamble + tokens.reasoning + tokens.answer,
+    'error.type': entry.error,
+    'http.response.status_code': entry.status,
+    'thinkgate.request.id': entry.request_id,
+    'thinkgate.key.id': entry.key_id,
+    'thinkgate.stream': entry.stream,
+    'thinkgate.strategy': entry.strategy,
+    'thinkgate.thinking.requested': entry.requested,
+    'thinkgate.thinking.mode': entry.decision,
+    'thinkgate.thinking.source': entry.source,
+    'thinkgate.thinking.probability': entry.p_think,
+    'thinkgate.thinking.ended_by': entry.ended_by,
+    'thinkgate.thinking.budget': budget.effective,
+    'thinkgate.thinking.holdout': entry.holdout,
+    'thinkgate.usage.cached_tokens': tokens.cached,
+    'thinkgate.usage.image_tokens': tokens.image,
+    'thinkgate.usage.reasoning_tokens': tokens.reasoning,
+    'thinkgate.usage.answer_tokens': tokens.answer,
+  };
+}
+
+/** One for each choice. */
+function finishReasons({ generations, finish_reason: only }: RequestLogEntry): string[] | null {
+  const all = generations.length > 0 ? generations.map((made) => made.finish_reason) : [only];
+  const known = all.filter((reason) => reason !== null);
+  return known.length === 0 ? null : known;
+}

@@ -1,0 +1,255 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { StartSection } from '../../../../src/engine/thinking/decision.ts';
+import {
+  type ParsedProtocol,
+  type Section,
+  SectionParser,
+  type TextPiece,
+} from '../../../../src/engine/thinking/section-parser.ts';
+import { Random } from '../../../helpers/random.ts';
+
+const TAGS = { open: '<think>', close: '</think>' };
+const PLAIN: ParsedProtocol = { tags: TAGS, decide: { by: 'empty-block' } };
+const STARTS: readonly StartSection[] = ['outside', 'block', 'answer'];
+
+type Sections = Record<Section, string>;
+
+function lineBreaks(text: string): number {
+  return /^[\r\n]*/.exec(text)?.[0].length ?? 0;
+}
+
+/** The rules on a whole text, by regular expressions: what the parser must come to piece by piece. */
+function referenceSections(whole: string, start: StartSection): Sections {
+  const sections: Sections = { preamble: '', reasoning: '', answer: '', delimiter: '' };
+  let place = start;
+  let text = whole;
+  const take = (section: Section, length = text.length): void => {
+    sections[section] += text.slice(0, length);
+    text = text.slice(length);
+  };
+  while (text !== '') {
+    take('delimiter', place === 'answer' ? lineBreaks(text) : 0);
+    const tag = /^\s*(<think>|<\/think>)/.exec(text);
+    const words = text.trimStart();
+    if (tag !== null) {
+      take('delimiter', tag[0].length);
+      place = tag[1] === TAGS.close ? 'answer' : 'block';
+    } else if (words === '') take('delimiter');
+    else if (place !== 'block') take('answer');
+    // A tag that broke off.
+    else if (Object.values(TAGS).some((tagText) => tagText.startsWith(words))) take('reasoning');
+    else {
+      take('delimiter', text.length - words.length);
+      const close = /\s*<\/think>/.exec(text);
+      take('reasoning', close?.index);
+      take('delimiter', close?.[0].length);
+      place = 'answer';
+    }
+  }
+  return sections;
+}
+
+function parse(parts: readonly string[], start: StartSection): TextPiece[] {
+  const parser = new SectionParser(PLAIN, start);
+  return [...parts.flatMap((part) => parser.push(part)), ...parser.end()];
+}
+
+function sectionsOf(pieces: readonly TextPiece[]): Sections {
+  const sections: Sections = { preamble: '', reasoning: '', answer: '', delimiter: '' };
+  for (const { section, text } of pieces) sections[section] += text;
+  return sections;
+}
+
+function check(text: string, parts: readonly string[], start: StartSection): void {
+  const pieces = parse(parts, start);
+  const what = `${start}: ${JSON.stringify(parts)}`;
+  assert.equal(pieces.map((piece) => piece.text).join(''), text, what);
+  assert.deepEqual(sectionsOf(pieces), referenceSections(text, start), what);
+}
+
+function cut(text: string, random: Random): string[] {
+  const parts: string[] = [];
+  const longest = 1 + random.below(12);
+  for (let at = 0; at < text.length; ) {
+    const length = random.below(longest + 1);
+    parts.push(text.slice(at, at + length));
+    at += length;
+  }
+  return parts;
+}
+
+/** Every way to cut a text, as the bits of a number. */
+function* everyCut(text: string): Generator<string[]> {
+  for (let bits = 0; bits < 2 ** (text.length - 1); bits++) {
+    const parts: string[] = [''];
+    [...text].forEach((character, i) => {
+      parts[parts.length - 1] += character;
+      if ((bits >> i) & 1) parts.push('');
+    });
+    yield parts;
+  }
+}
+
+const FRAGMENTS = [
+  '<think>',
+  '</think>',
+  '</think>',
+  '<',
+  '</',
+  '</thi',
+  '<think',
+  'think>',
+  '< /think>',
+  '<b>bold</b>',
+  ' ',
+  '\n',
+  '\n\n',
+  '\t\u00a0',
+  '\r\n',
+  'a',
+  'so 3 < 4, ',
+  'Größe 大小 ',
+  '👩‍🚀',
+  '\u200b',
+];
+
+function generate(random: Random): string {
+  const length = random.below(9);
+  return Array.from({ length }, () => FRAGMENTS[random.below(FRAGMENTS.length)]).join('');
+}
+
+describe('SectionParser', () => {
+  it('cuts worked examples where the protocol says', () => {
+    const cases: [StartSection, string, Partial<Sections>][] = [
+      ['block', '\nI think.\n</think>\n\nYes.', { reasoning: 'I think.', answer: 'Yes.' }],
+      ['block', '\n\n</think>Yes.', { reasoning: '', answer: 'Yes.' }],
+      ['block', '</think>Yes.', { reasoning: '', answer: 'Yes.' }],
+      ['block', ' \t\r\n </think>\n Yes.', { reasoning: '', answer: ' Yes.' }],
+      ['block', 'a</think>b</think>c', { reasoning: 'a', answer: 'b</think>c' }],
+      ['block', 'a <think> b</think>c', { reasoning: 'a <think> b', answer: 'c' }],
+      ['block', 'is 1 < 2 </thin', { reasoning: 'is 1 < 2 </thin', answer: '' }],
+      ['block', ' \n', { reasoning: '', answer: '', delimiter: ' \n' }],
+      ['outside', '<think>\na\n</think>b', { reasoning: 'a', answer: 'b' }],
+      ['outside', ' Yes <think>no</think>', { answer: ' Yes <think>no</think>' }],
+      ['outside', '<b>Yes</b>', { answer: '<b>Yes</b>' }],
+      ['outside', '<thi', { answer: '<thi' }],
+      ['outside', '\n<think></think>\nYes', { reasoning: '', answer: 'Yes' }],
+      ['answer', '\n\nYes </think>', { answer: 'Yes </think>' }],
+      ['answer', '\n</think>\nYes', { answer: 'Yes' }],
+      ['outside', '</think>Yes', { answer: 'Yes' }],
+      ['block', '<think>a</think>b', { reasoning: 'a', answer: 'b' }],
+      ['block', 'a</think>\n<think>b</think>c', { reasoning: 'ab', answer: 'c' }],
+      ['block', '</think> <think>b</think>c', { reasoning: 'b', answer: 'c' }],
+      ['block', 'a</think> b <think>c', { reasoning: 'a', answer: ' b <think>c' }],
+    ];
+    for (const [start, text, expected] of cases) {
+      const sections = sectionsOf(parse([text], start));
+      assert.deepEqual({ ...sections, ...expected }, sections, `${start}: ${JSON.stringify(text)}`);
+      assert.deepEqual(sections, referenceSections(text, start));
+    }
+  });
+
+  it('gives the same sections for every way to cut a short text', () => {
+    const texts = [
+      'a</think>b',
+      ' </think>\nb',
+      '<think>a',
+      '\n\n</think>',
+      ' < </think',
+      'x \n</th y',
+    ];
+    for (const text of texts) {
+      for (const start of STARTS) {
+        for (const parts of everyCut(text)) check(text, parts, start);
+      }
+    }
+  });
+
+  it('gives the same sections for 3,000 generated texts however they are cut', () => {
+    const random = new Random(21);
+    for (let round = 0; round < 3000; round++) {
+      const text = generate(random);
+      for (const start of STARTS) {
+        check(text, [text], start);
+        check(text, [...text], start);
+        for (let i = 0; i < 4; i++) check(text, cut(text, random), start);
+      }
+    }
+  });
+
+  it('treats a block of any white space as a direct answer', () => {
+    const random = new Random(22);
+    const spaces = [' ', '\n', '\t', '\r\n', '\u00a0', '\u2003', '\u3000', '\ufeff'];
+    for (let round = 0; round < 500; round++) {
+      const inside = Array.from({ length: random.below(6) }, () => spaces[random.below(8)]).join(
+        '',
+      );
+      const parser = new SectionParser(PLAIN, 'outside');
+      for (const part of cut(`<think>${inside}</think>Yes`, random)) parser.push(part);
+      assert.equal(parser.mode, 'fast');
+      assert.ok(parser.inAnswer);
+    }
+  });
+
+  it('lets no byte of an answer into the reasoning, nor the other way round', () => {
+    const random = new Random(23);
+    for (let round = 0; round < 1000; round++) {
+      const reasoning = Array.from(
+        { length: 1 + random.below(20) },
+        () => 'rR< /\n'[random.below(6)],
+      );
+      const answer = Array.from({ length: random.below(20) }, () => 'aA< /\n'[random.below(6)]);
+      const text = `r${reasoning.join('')}</think>${answer.join('')}`;
+      const sections = sectionsOf(parse(cut(text, random), 'block'));
+      assert.doesNotMatch(sections.reasoning, /a/i);
+      assert.doesNotMatch(sections.answer, /r/i);
+    }
+  });
+
+  it('gives text out as soon as its section is certain', () => {
+    const parser = new SectionParser(PLAIN, 'block');
+    assert.deepEqual(parser.push('\n'), []);
+    assert.deepEqual(parser.push('So'), [
+      { section: 'delimiter', text: '\n' },
+      { section: 'reasoning', text: 'So' },
+    ]);
+    assert.deepEqual(parser.push(' 1 <'), [{ section: 'reasoning', text: ' 1' }]);
+    assert.deepEqual(parser.push(' 2'), [{ section: 'reasoning', text: ' < 2' }]);
+    assert.deepEqual(parser.push('\n</thi'), []);
+    assert.deepEqual(parser.push('nk>'), [{ section: 'delimiter', text: '\n</think>' }]);
+    assert.deepEqual(parser.push('\n'), [{ section: 'delimiter', text: '\n' }]);
+    assert.deepEqual(parser.push('Yes '), [{ section: 'answer', text: 'Yes ' }]);
+    assert.deepEqual(parser.push('<'), [{ section: 'answer', text: '<' }]);
+    assert.deepEqual(parser.end(), []);
+  });
+
+  it('knows the decision point, the mode and the place', () => {
+    const parser = new SectionParser(PLAIN, 'outside');
+    const state = (): unknown[] => [
+      parser.atBlockStart,
+      parser.inBlock,
+      parser.inAnswer,
+      parser.mode,
+    ];
+    assert.deepEqual(state(), [false, false, false, null]);
+    parser.push('<think');
+    assert.deepEqual(state(), [false, false, false, null]);
+    parser.push('>');
+    assert.deepEqual(state(), [true, true, false, null]);
+    parser.push('\n');
+    assert.deepEqual(state(), [false, true, false, null]);
+    parser.push('Hm');
+    assert.deepEqual(state(), [false, true, false, 'think']);
+    parser.push('</think>');
+    assert.deepEqual(state(), [false, false, false, 'think']);
+    assert.ok(parser.afterBlock);
+    parser.push(' Yes');
+    assert.deepEqual(state(), [false, false, true, 'think']);
+    assert.ok(new SectionParser(PLAIN, 'block').atBlockStart);
+    const direct = new SectionParser(PLAIN, 'answer');
+    assert.equal(direct.mode, null, 'a block may still be opened');
+    direct.push('Yes');
+    assert.equal(direct.mode, 'fast');
+  });
+});

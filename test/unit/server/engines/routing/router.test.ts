@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import {
+  type EngineLoad,
+  type Route,
+  type RoutedRequest,
+  Router,
+} from '../../../../../src/server/engines/routing/router.ts';
+
+const NUM_SLOTS = 4;
+const IDLE: EngineLoad = { isReady: true, load: 0 };
+const DOWN: EngineLoad = { isReady: false, load: 0 };
+
+function newRouter(numEngines = 2, numPrompts = NUM_SLOTS): Router {
+  return new Router({ numEngines, numSlots: NUM_SLOTS, numPrompts, imageTokens: 100 });
+}
+
+let numGroups = 0;
+
+/** A text of its own, by its name; prompts of the same name begin alike. */
+function textOf(name: string, length = 64): number[] {
+  return Array.from({ length }, (_, at) => name.charCodeAt(at % name.length) * 1_000 + at);
+}
+
+function promptOf(...parts: readonly (readonly number[])[]): RoutedRequest {
+  numGroups += 1;
+  return { tokenIds: parts.flat(), images: [], group: `group ${numGroups}` };
+}
+
+function engineOf(route: Route | null): number {
+  assert.ok(route);
+  return route.engine;
+}
+
+describe('A router', () => {
+  it('sends a conversation where its earlier turns went, and others elsewhere', () => {
+    const router = newRouter();
+    const [one, other] = ['one', 'two'].map((name) => textOf(name));
+    const first = engineOf(router.route(promptOf(one!), [IDLE, IDLE]));
+    const second = engineOf(router.route(promptOf(other!), [IDLE, IDLE]));
+    assert.notEqual(first, second);
+    const turn = textOf('more', 32);
+    assert.equal(engineOf(router.route(promptOf(other!, turn), [IDLE, IDLE])), second);
+    const again = router.route(promptOf(one!, turn), [IDLE, IDLE]);
+    assert.deepEqual(again, { engine: first, by: 'prefix' });
+  });
+
+  it('sends an image seen before to the engine that has its features, whatever the text', () => {
+    const router = newRouter();
+    const shown = (name: string, hash: string): RoutedRequest => ({
+      ...promptOf(textOf(name, 32), new Array<number>(60).fill(9)),
+      images: [{ hash, start: 32, numTokens: 60 }],
+    });
+    const first = engineOf(router.route(shown('a', 'cat'), [IDLE, IDLE]));
+    engineOf(router.route(shown('b', 'dog'), [IDLE, IDLE]));
+    assert.equal(engineOf(router.route(shown('c', 'cat'), [IDLE, IDLE])), first);
+  });
+
+  it('forgets what an engine held whose process is a new one', () => {
+    const router = newRouter();
+    const text = textOf('one');
+    const first = engineOf(router.route(promptOf(text), [IDLE, IDLE]));
+    router.forget(first);
+    assert.equal(engineOf(router.route(promptOf(text), [IDLE, IDLE])), 1 - first);
+  });
+
+  it('forgets prompts that the slots of an engine can hold no more', () => {
+    const router = newRouter(1, 2);
+    const known = (text: readonly number[]): boolean =>
+      router.route(promptOf(text), [IDLE])?.by === 'prefix';
+    const [one, two, three] = ['one', 'two', 'three'].map((name) => textOf(name));
+    assert.ok(!known(one!));
+    assert.ok(!known(two!));
+    assert.ok(known(one!), 'used again');
+    assert.ok(!known(three!));
+    assert.ok(known(one!));
+    assert.ok(!known(two!), 'the oldest had to go');
+  });
+
+  it('holds a prompt that goes on from another in the place of that one', () => {
+    const router = newRouter(1, 2);
+    const text = textOf('one', 320);
+    router.route(promptOf(textOf('other')), [IDLE]);
+    for (let length = 32; length <= 320; length += 32) {
+      router.route(promptOf(text.slice(0, length)), [IDLE]);
+    }
+    assert.equal(router.route(promptOf(textOf('other')), [IDLE])?.by, 'prefix');
+  });
+
+  it('knows of no prefixes where engines keep none', () => {
+    const router = newRouter(2, 0);
+    const text = textOf('one');
+    assert.equal(router.route(promptOf(text), [IDLE, IDLE])?.by, 'load');
+    assert.equal(router.route(promptOf(text), [IDLE, IDLE])?.by, 'load');
+  });
+
+  it('keeps a group together, however busy its engine, until that one is gone', () => {
+    const router = newRouter();
+    const choice = promptOf(textOf('one'));
+    const first = engineOf(router.route(choice, [IDLE, IDLE]));
+    const busy = [IDLE, IDLE].map((engine, index) =>
+      index === first ? { ...engine, load: 50 } : engine,
+    );
+    const other = { ...promptOf(textOf('another')), group: choice.group };
+    assert.deepEqual(router.route(other, busy), { engine: first, by: 'group' });
+    const without = [IDLE, IDLE].map((engine, index) => (index === first ? DOWN : engine));
+    assert.equal(engineOf(router.route(other, without)), 1 - first);
+    assert.equal(engineOf(router.route(other, [IDLE, IDLE])), 1 - first, 'it stays there');
+  });
+
+  it('sends nothing to engines that are not ready, and nothing at all where none is', () => {
+    const engines = fc.array(fc.record({ isReady: fc.boolean(), load: fc.nat(9) }), {
+      minLength: 3,
+      maxLength: 3,
+    });
+    const requests = fc.array(
+      fc.record({
+        text: fc.constantFrom('a', 'b', 'c'),
+        group: fc.constantFrom('g', 'h'),
+        engines,
+      }),
+    );
+    fc.assert(
+      fc.property(requests, (sequence) => {
+        const router = newRouter(3);
+        for (const { text, group, engines: loads } of sequence) {
+          const route = router.route({ ...promptOf(textOf(text)), group }, loads);
+          if (route === null) assert.ok(loads.every(({ isReady }) => !isReady));
+          else assert.ok(loads[route.engine]?.isReady);
+        }
+      }),
+    );
+  });
+
+  it('spreads requests that all begin alike as evenly as those that do not', () => {
+    const names = fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { minLength: 24, maxLength: 24 });
+    fc.assert(
+      fc.property(names, (texts) => {
+        const router = newRouter(3);
+        const loads = [0, 0, 0];
+        for (const text of texts) {
+          const views = loads.map((load) => ({ isReady: true, load }));
+          loads[engineOf(router.route(promptOf(textOf(text)), views))]! += 1;
+        }
+        assert.ok(Math.max(...loads) - Math.min(...loads) <= NUM_SLOTS / 2 + 1, String(loads));
+      }),
+    );
+  });
+});
