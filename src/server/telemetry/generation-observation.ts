@@ -24,8 +24,13 @@ export interface TokenCounts {
 /** Who takes a choice that was the model's; of the hold-out nobody knows what the model would have chosen. */
 const CHANGERS: ReadonlySet<Decision['source']> = new Set(['request', 'policy', 'load', 'budget']);
 
-/** Follows one generation: watches the event stream that everybody else reads too, and counts what it sees. */
-export class GenerationObservation {
+/** Takes the events of one generation in order; the async layers of a reply call it and stay as they are. */
+export interface GenerationObserver {
+  see(event: GenerationEvent): void;
+}
+
+/** Counts the events of one generation in the metrics and remembers what the request log needs of them. */
+export class GenerationObservation implements GenerationObserver {
   readonly #context: GenerationContext;
   readonly #counts = { preamble: 0, reasoning: 0, answer: 0 };
   #numForced = 0;
@@ -65,15 +70,8 @@ export class GenerationObservation {
     return { preamble, reasoning, answer: completionTokens - reasoning - preamble, forced };
   }
 
-  /** The same events, seen. */
-  async *watch(events: AsyncIterable<GenerationEvent>): AsyncGenerator<GenerationEvent, void> {
-    for await (const event of events) {
-      this.#see(event);
-      yield event;
-    }
-  }
-
-  #see(event: GenerationEvent): void {
+  /** Counts one event of the generation. Synchronous and cheap: it is called for every token. */
+  see(event: GenerationEvent): void {
     switch (event.type) {
       case 'decision':
         this.#seeDecision(event);

@@ -1,5 +1,5 @@
 import type { GenerationEvent } from '../../engine/generation.ts';
-import { GenerationObservation } from './generation-observation.ts';
+import { GenerationObservation, type GenerationObserver } from './generation-observation.ts';
 import { type ObservedRequest, type PreparedFacts, promptCounts, toLogEntry } from './log-entry.ts';
 import type { Metrics } from './metrics.ts';
 import type { RequestLog } from './request-log.ts';
@@ -42,15 +42,24 @@ export class RequestObservation {
     }
   }
 
-  /** The events of the request's next generation, unchanged. */
-  watch(events: AsyncIterable<GenerationEvent>): AsyncGenerator<GenerationEvent, void> {
+  /**
+   * Begins the observation of the request's next generation. Generations count in the order of these calls, which is
+   * the order of the reply's choices.
+   * @returns an observer; pass it every event of the generation, in order
+   */
+  observeGeneration(): GenerationObserver {
     const generation = new GenerationObservation({
       metrics: this.#context.metrics,
       arrivedAt: this.#arrivedAt,
       requested: this.#facts?.asked.requested ?? null,
     });
     this.#generations.push(generation);
-    return generation.watch(events);
+    return generation;
+  }
+
+  /** The events of the request's next generation, unchanged and observed. */
+  watch(events: AsyncIterable<GenerationEvent>): AsyncGenerator<GenerationEvent, void> {
+    return observed(events, this.observeGeneration());
   }
 
   /**
@@ -106,5 +115,15 @@ export class RequestObservation {
     requests.requestPromptTokens.observe(counts.prompt);
     requests.paramsMaxTokens.observe(facts.request.maxTokens);
     requests.paramsN.observe(facts.numChoices);
+  }
+}
+
+async function* observed(
+  events: AsyncIterable<GenerationEvent>,
+  observer: GenerationObserver,
+): AsyncGenerator<GenerationEvent, void> {
+  for await (const event of events) {
+    observer.see(event);
+    yield event;
   }
 }
