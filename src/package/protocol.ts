@@ -42,8 +42,8 @@ const probeSchema = z.strictObject({
   fast: z.array(z.string().min(1)).min(1),
 });
 
-const verdictSchema = z.enum(['think', 'fast']);
-const markersSchema = z.record(z.string().min(1), verdictSchema);
+const decidedModeSchema = z.enum(['think', 'fast']);
+const markersSchema = z.record(z.string().min(1), decidedModeSchema);
 
 /** `anywhere`: the tags mark a part of the answer (a box around the result) and are not bound to its beginning. */
 const answerTagsSchema = tagsSchema.extend({ anywhere: z.boolean().optional() });
@@ -117,4 +117,9 @@ export const protocolSchema = z.strictObject({
 export type Protocol = z.output<typeof protocolSchema>;
 export type AnswerTags = z.output<typeof answerTagsSchema>;
 export type ModeRow = z.output<typeof modeSchema>;
+
+/** How a request is to be answered; `auto` leaves the decision to the model. */
 export type ThinkingMode = 'auto' | 'think' | 'fast';
+
+/** How a request is answered once it is decided. */
+export type DecidedMode = Exclude<ThinkingMode, 'auto'>;
