@@ -1,4 +1,4 @@
-import type { ModelLimits, TiledImage } from './model-runner.ts';
+import type { TiledImage } from './model-runner.ts';
 import type { SamplingParams } from './sampling/params.ts';
 import type { Decision, Interventions, ThinkingEnd, ThinkingRequest } from './thinking/decision.ts';
 import type { TextPiece, TokenSection } from './thinking/section-parser.ts';
@@ -42,7 +42,7 @@ export interface TokenLogprob {
 /** `timeout`: the request's time was over; what was generated until then stands. */
 export type FinishReason = 'stop' | 'length' | 'timeout' | 'abort' | 'error';
 
-export interface GenerationUsage {
+export interface TokenUsage {
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly imageTokens: number;
@@ -90,7 +90,7 @@ export interface FinishEvent {
   readonly budget: { readonly asked: number | null; readonly effective: number | null };
   /** Text held back until the end. */
   readonly pieces: readonly TextPiece[];
-  readonly usage: GenerationUsage;
+  readonly usage: TokenUsage;
   readonly timing: GenerationTiming;
   /** Set when reason is `error`: a sentence safe to show. */
   readonly message: string | null;
@@ -156,60 +156,4 @@ export interface EngineCounts {
   /** Tokens held in the cache ÷ tokens it can hold. */
   readonly kvCacheUsage: number;
   readonly totals: EngineTotals;
-}
-
-/** An engine for metrics and readiness; its totals are those of all processes it has had. */
-export interface EngineStatus extends EngineCounts {
-  readonly state: 'loading' | 'ready' | 'restarting' | 'failed';
-  readonly restarts: number;
-  /** Requests that began again because its process died before their clients were shown anything. */
-  readonly retried: number;
-  /** Memory of its process; 0 while there is none. */
-  readonly residentBytes: number;
-}
-
-/** The engine as the server sees it. Implemented by the process client; tests put a fake here. */
-export interface EngineClient {
-  /** Aborting `signal` stops the work within one step and ends the stream with finish reason `abort`. */
-  generate(request: GenerationRequest, signal: AbortSignal): AsyncIterable<GenerationEvent>;
-  /**
-   * Ends the thinking of a running request with the next token, or as soon as it begins; one that is at its answer
-   * already goes on as it is.
-   * @returns false when there is no such request
-   */
-  answerNow(id: string): boolean;
-  /** All engines as one. */
-  status(): EngineStatus;
-  /** Each engine; there is at least one. */
-  engines(): readonly EngineStatus[];
-  readonly limits: Pick<ModelLimits, 'slotCapacity' | 'vocabSize' | 'kvCacheType'>;
-}
-
-/** `timed_out`: its time was over before it had a token. */
-export type RefusalReason = 'queue_full' | 'not_ready' | 'timed_out';
-
-const REFUSALS: Readonly<Record<RefusalReason, string>> = {
-  queue_full: 'The waiting queue is full.',
-  not_ready: 'The engine is not ready.',
-  timed_out: 'The time of the request was over before its first token.',
-};
-
-/** Refusal at the engine's door. */
-export class EngineUnavailableError extends Error {
-  override readonly name = 'EngineUnavailableError';
-  readonly reason: RefusalReason;
-  readonly retryAfterSeconds: number;
-  constructor(reason: RefusalReason, retryAfterSeconds: number) {
-    super(REFUSALS[reason]);
-    this.reason = reason;
-    this.retryAfterSeconds = retryAfterSeconds;
-  }
-}
-
-/** The reader of a generation did not keep up with it, so it was given up. */
-export class SlowReaderError extends Error {
-  override readonly name = 'SlowReaderError';
-  constructor(limit: number) {
-    super(`The reader fell more than ${limit} events behind.`);
-  }
 }

@@ -1,14 +1,16 @@
+import type {
+  FinishEvent,
+  GenerationEvent,
+  GenerationRequest,
+  GenerationTiming,
+  TokenEvent,
+} from '../../src/engine/generation.ts';
+import type { Decision } from '../../src/engine/thinking/decision.ts';
 import {
   type EngineClient,
   type EngineStatus,
   EngineUnavailableError,
-  type FinishEvent,
-  type GenerationEvent,
-  type GenerationRequest,
-  type GenerationTiming,
-  type TokenEvent,
-} from '../../src/engine/generation.ts';
-import type { Decision } from '../../src/engine/thinking/decision.ts';
+} from '../../src/server/engines/engine-client.ts';
 import { ApiError } from '../../src/server/http/errors.ts';
 
 /** What a fake engine does with one request. */

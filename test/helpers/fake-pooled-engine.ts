@@ -1,8 +1,5 @@
-import type {
-  EngineStatus,
-  GenerationEvent,
-  GenerationRequest,
-} from '../../src/engine/generation.ts';
+import type { GenerationEvent, GenerationRequest } from '../../src/engine/generation.ts';
+import type { EngineStatus } from '../../src/server/engines/engine-client.ts';
 import { EngineLostError } from '../../src/server/engines/engine-lost-error.ts';
 import type { PooledEngine } from '../../src/server/engines/engine-pool.ts';
 import { PendingRequests } from '../../src/server/engines/pending-requests.ts';

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { EngineUnavailableError } from '../../src/engine/generation.ts';
+import { EngineUnavailableError } from '../../src/server/engines/engine-client.ts';
 import { FakeEngineClient, scriptedEvents, untilAborted } from '../helpers/fake-engine-client.ts';
 import { until } from '../helpers/listening-app.ts';
 import { startShipped } from '../helpers/shipped-server.ts';

@@ -1,5 +1,6 @@
-import { type EngineStatus, NO_TOTALS } from '../../engine/generation.ts';
+import { NO_TOTALS } from '../../engine/generation.ts';
 import { addTotals } from './add-totals.ts';
+import type { EngineStatus } from './engine-client.ts';
 
 /** The first of these that an engine is in is the state of all together: who is ready serves for the others. */
 const STATES = ['ready', 'loading', 'restarting', 'failed'] as const;

@@ -1,14 +1,8 @@
-import {
-  type EngineClient,
-  type EngineStatus,
-  EngineUnavailableError,
-  type FinishEvent,
-  type GenerationEvent,
-  type GenerationRequest,
-} from '../../engine/generation.ts';
+import type { FinishEvent, GenerationEvent, GenerationRequest } from '../../engine/generation.ts';
 import type { ModelLimits } from '../../engine/model-runner.ts';
 import { imageSpans } from '../../engine/token-prefix.ts';
 import { combineStatuses } from './combine-statuses.ts';
+import { type EngineClient, type EngineStatus, EngineUnavailableError } from './engine-client.ts';
 import { EngineLostError } from './engine-lost-error.ts';
 import { decisionLate, delayed, isTooLate } from './event-stream.ts';
 import { RateEstimate } from './rate-estimate.ts';

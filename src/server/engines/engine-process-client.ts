@@ -1,6 +1,5 @@
 import {
   type EngineCounts,
-  type EngineStatus,
   type GenerationEvent,
   type GenerationRequest,
   NO_TOTALS,
@@ -9,6 +8,7 @@ import type { LoadMessage } from '../../engine/messages.ts';
 import type { ModelLimits } from '../../engine/model-runner.ts';
 import { addTotals } from './add-totals.ts';
 import { EngineChild, type EventsMessage, type ReadyMessage } from './engine-child.ts';
+import type { EngineStatus } from './engine-client.ts';
 import { EngineLostError } from './engine-lost-error.ts';
 import { PendingRequests } from './pending-requests.ts';
 import { RestartPause } from './restart-pause.ts';

@@ -1,5 +1,6 @@
-import { type GenerationEvent, SlowReaderError } from '../../engine/generation.ts';
+import type { GenerationEvent } from '../../engine/generation.ts';
 import type { AddressedEvent } from '../../engine/outbox.ts';
+import { SlowReaderError } from './engine-client.ts';
 import { EventQueue } from './event-queue.ts';
 
 /** Events kept for one reader; each is a token or so. */

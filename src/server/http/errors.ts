@@ -1,4 +1,4 @@
-import { EngineUnavailableError, SlowReaderError } from '../../engine/generation.ts';
+import { EngineUnavailableError, SlowReaderError } from '../engines/engine-client.ts';
 import { type ChatErrorCode, ChatInputError } from '../prompt/chat-input-error.ts';
 
 const BAD_REQUEST = { status: 400, type: 'invalid_request_error' } as const;

@@ -1,6 +1,6 @@
-import type { EngineClient } from '../../engine/generation.ts';
 import type { Manifest } from '../../package/manifest.ts';
 import type { TokenTable } from '../../package/token-table.ts';
+import type { EngineClient } from '../engines/engine-client.ts';
 import type { ChatFormatter } from '../prompt/formatter.ts';
 import type { Tokenizer } from '../prompt/tokenizer.ts';
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyReply } from 'fastify';
-import { EngineUnavailableError } from '../../engine/generation.ts';
 import type { CompletionContext, CompletionIdentity } from '../api/openai-chat/completion-parts.ts';
+import { EngineUnavailableError } from '../engines/engine-client.ts';
 import { disconnectSignal } from '../http/disconnect-signal.ts';
 import { modeOfName } from '../http/model-names.ts';
 import type { RouteContext } from '../http/route-context.ts';

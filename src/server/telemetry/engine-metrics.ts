@@ -1,4 +1,5 @@
-import type { EngineStatus, EngineTotals } from '../../engine/generation.ts';
+import type { EngineTotals } from '../../engine/generation.ts';
+import type { EngineStatus } from '../engines/engine-client.ts';
 import type { MetricRegistry, Sample } from './metric-registry.ts';
 
 type ReadEngines = () => readonly EngineStatus[];

@@ -1,4 +1,4 @@
-import type { GenerationRequest, GenerationUsage } from '../../engine/generation.ts';
+import type { GenerationRequest, TokenUsage } from '../../engine/generation.ts';
 import type { Decision } from '../../engine/thinking/decision.ts';
 import type { ThinkingMode } from '../../package/protocol.ts';
 import type { GenerationObservation } from './generation-observation.ts';
@@ -221,7 +221,7 @@ function generationsByPrompt({ facts, generations }: Observed): Observed['genera
   );
 }
 
-function countsOfOne(usages: readonly GenerationUsage[]): PromptCounts[] {
+function countsOfOne(usages: readonly TokenUsage[]): PromptCounts[] {
   const [first] = usages;
   if (first === undefined) return [];
   const { promptTokens: prompt, imageTokens: image } = first;

@@ -1,4 +1,4 @@
-import type { EngineStatus } from '../../engine/generation.ts';
+import type { EngineStatus } from '../engines/engine-client.ts';
 import { addEngineMetrics, addGatewayMetrics } from './engine-metrics.ts';
 import { LatencyMetrics } from './latency-metrics.ts';
 import { type MetricDefinition, MetricRegistry } from './metric-registry.ts';

@@ -1,4 +1,4 @@
-import type { GenerationUsage } from '../../../engine/generation.ts';
+import type { TokenUsage } from '../../../engine/generation.ts';
 import type { ApiError } from '../../http/errors.ts';
 import { type EventWriter, toEvent } from '../../http/server-sent-events.ts';
 import type { ChoiceEvent } from '../../reply/choice-events.ts';
@@ -14,7 +14,7 @@ type ChunkChoice = CompletionChunk['choices'][number];
 class GrowingChoices {
   readonly #started: StartedCompletion;
   readonly #choices: readonly TextChoice[];
-  readonly #usages: (GenerationUsage | undefined)[];
+  readonly #usages: (TokenUsage | undefined)[];
   readonly #echoes: string[];
 
   constructor(started: StartedCompletion, echo: boolean) {

@@ -1,8 +1,4 @@
-import type {
-  FinishEvent,
-  GenerationRequest,
-  GenerationUsage,
-} from '../../../engine/generation.ts';
+import type { FinishEvent, GenerationRequest, TokenUsage } from '../../../engine/generation.ts';
 import type { Decision } from '../../../engine/thinking/decision.ts';
 import type { Protocol, ThinkingMode } from '../../../package/protocol.ts';
 import { ApiError } from '../../http/errors.ts';
@@ -39,8 +35,8 @@ export function displayOptions({ display, tags, tools }: CompletionContext): Tex
 }
 
 /** The usage of several calls, each with a prompt of its own. */
-export function addUsage(calls: readonly GenerationUsage[]): Usage {
-  const sum = (read: (usage: GenerationUsage) => number): number =>
+export function addUsage(calls: readonly TokenUsage[]): Usage {
+  const sum = (read: (usage: TokenUsage) => number): number =>
     calls.reduce((total, usage) => total + read(usage), 0);
   return toUsage([
     {
@@ -58,8 +54,8 @@ export function addUsage(calls: readonly GenerationUsage[]): Usage {
  * The usage of a reply out of that of its choices. They share one prompt, which is counted once; what was found of it in
  * the cache is what the first to be processed found, for the others find all of it.
  */
-export function toUsage(choices: readonly GenerationUsage[]): Usage {
-  const sum = (read: (usage: GenerationUsage) => number): number =>
+export function toUsage(choices: readonly TokenUsage[]): Usage {
+  const sum = (read: (usage: TokenUsage) => number): number =>
     choices.reduce((total, usage) => total + read(usage), 0);
   const promptTokens = choices[0]?.promptTokens ?? 0;
   const imageTokens = choices[0]?.imageTokens ?? 0;

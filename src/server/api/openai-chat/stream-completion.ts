@@ -1,8 +1,8 @@
 import type {
   FinishEvent,
   GenerationEvent,
-  GenerationUsage,
   TokenEvent,
+  TokenUsage,
 } from '../../../engine/generation.ts';
 import type { Decision } from '../../../engine/thinking/decision.ts';
 import type { ApiError } from '../../http/errors.ts';
@@ -34,7 +34,7 @@ export class ChunkStream implements EventWriter {
   readonly #context: CompletionContext;
   readonly #includeUsage: boolean;
   readonly #choices = new Map<number, ChoiceChunks>();
-  readonly #usages = new Map<number, GenerationUsage>();
+  readonly #usages = new Map<number, TokenUsage>();
 
   constructor(context: CompletionContext, includeUsage: boolean) {
     this.#context = context;

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import {
-  EngineUnavailableError,
-  type FinishEvent,
-  type GenerationEvent,
-  type GenerationRequest,
+import type {
+  FinishEvent,
+  GenerationEvent,
+  GenerationRequest,
 } from '../../../../src/engine/generation.ts';
+import { EngineUnavailableError } from '../../../../src/server/engines/engine-client.ts';
 import { EnginePool, type EnginePoolOptions } from '../../../../src/server/engines/engine-pool.ts';
 import { Router } from '../../../../src/server/engines/routing/router.ts';
 import { requestOf } from '../../../helpers/engine-bench.ts';

@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import {
-  EngineUnavailableError,
-  type GenerationEvent,
-  type GenerationRequest,
-} from '../../../../src/engine/generation.ts';
+import type { GenerationEvent, GenerationRequest } from '../../../../src/engine/generation.ts';
 import {
   type ChatCompletion,
   type ChatCompletionChunk,
   chatCompletionChunkSchema,
   chatCompletionSchema,
 } from '../../../../src/server/api/openai-chat/response-schema.ts';
+import { EngineUnavailableError } from '../../../../src/server/engines/engine-client.ts';
 import {
   FakeEngineClient,
   finishEvent,

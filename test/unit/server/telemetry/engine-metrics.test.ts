@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { EngineStatus } from '../../../../src/engine/generation.ts';
+import type { EngineStatus } from '../../../../src/server/engines/engine-client.ts';
 import { Metrics } from '../../../../src/server/telemetry/metrics.ts';
 import { FakeEngineClient } from '../../../helpers/fake-engine-client.ts';
 
