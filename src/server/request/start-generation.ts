@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyReply } from 'fastify';
-import type { CompletionContext, CompletionIdentity } from '../api/openai-chat/completion-parts.ts';
 import { EngineUnavailableError } from '../engines/engine-client.ts';
 import { disconnectSignal } from '../http/disconnect-signal.ts';
 import { modeOfName } from '../http/model-names.ts';
 import type { RouteContext } from '../http/route-context.ts';
-import type { ServedModel } from '../http/served-model.ts';
-import { type ChoiceEvent, mergeChoices } from '../reply/choice-events.ts';
+import type { ChoiceEvent } from '../reply/choice-events.ts';
+import { type ReplyContext, type ReplyIdentity, replyContext } from '../reply/reply-context.ts';
+import { runGenerations } from '../reply/run-generations.ts';
 import type { RequestObservation } from '../telemetry/request-observation.ts';
 import { choiceRequests, resolveChoices } from './choice-requests.ts';
 import {
@@ -14,7 +14,6 @@ import {
   type PreparedGeneration,
   prepareGeneration,
 } from './generation-request.ts';
-import { chargeThinking } from './thinking-quota.ts';
 import type { ControlSource } from './thinking-wishes.ts';
 
 const NOT_READY_RETRY_SECONDS = 2;
@@ -33,14 +32,14 @@ export interface Exchange {
 export interface StartedGeneration {
   /** Seen by the observation on their way. To stop reading them stops the work. */
   readonly events: AsyncGenerator<ChoiceEvent, void, undefined>;
-  readonly completion: CompletionContext;
+  readonly completion: ReplyContext;
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal;
 }
 
 /** A request that is prepared; the engine knows nothing of it yet. */
 export interface BegunGeneration {
-  readonly identity: CompletionIdentity;
+  readonly identity: ReplyIdentity;
   readonly source: ControlSource;
   readonly generation: GenerationContext;
   readonly prepared: PreparedGeneration;
@@ -97,33 +96,13 @@ export async function startGeneration(
   const { observation } = exchange;
   const stream = call.body.stream === true;
   observation.prepared({ ...prepared, model: model.id, stream, numChoices, prepareMs });
-  const stop = new AbortController();
-  const generations = choiceRequests(prepared.request, numChoices).map((choice) => {
-    running.add(id, choice.id);
-    const events = model.engine.generate(choice, AbortSignal.any([signal, stop.signal]));
-    return observation.watch(chargeThinking(events, quotas ?? null));
-  });
-  stop.signal.addEventListener('abort', () => running.delete(id), { once: true });
+  const requests = choiceRequests(prepared.request, numChoices);
+  const run = { id, requests, signal, observation, quotas: quotas ?? null };
   return {
-    events: mergeChoices(generations, stop),
-    completion: completionContext({ identity, prepared, numChoices }, model),
+    events: runGenerations(run, { model, running }),
+    completion: replyContext({ identity, prepared, numChoices }, model),
     signal,
   };
-}
-
-/** What turning the events of a prepared request into wire objects needs to know. */
-export function completionContext(
-  {
-    identity,
-    prepared,
-    numChoices,
-  }: Pick<BegunGeneration, 'identity' | 'prepared'> & { readonly numChoices: number },
-  model: ServedModel,
-): CompletionContext {
-  const { request, asked, display, tools } = prepared;
-  const { tags } = model.manifest.thinking;
-  const { requested } = asked;
-  return { identity, request, numChoices, requested, display, tags, tools, tokens: model };
 }
 
 /** @throws EngineUnavailableError before anything dear is done for a request that has to come again */

@@ -1,11 +1,8 @@
 import type { ApiError } from '../../http/errors.ts';
 import { type EventWriter, toEvent } from '../../http/server-sent-events.ts';
 import type { ChoiceEvent } from '../../reply/choice-events.ts';
-import {
-  type CompletionContext,
-  endedWithoutResult,
-  toUsage,
-} from '../openai-chat/completion-parts.ts';
+import type { ReplyContext } from '../../reply/reply-context.ts';
+import { endedWithoutResult, toUsage } from '../openai-chat/completion-parts.ts';
 import type { ChunkChoice, ThinkingDecision, Usage } from '../openai-chat/response-schema.ts';
 import { ChoiceChunks } from '../openai-chat/stream-completion.ts';
 import { toAnthropicError } from './error-body.ts';
@@ -28,7 +25,7 @@ type BlockDelta = Extract<AnthropicEvent, { type: 'content_block_delta' }>['delt
  */
 export class MessageStream implements EventWriter {
   readonly ping = toNamedEvent({ type: 'ping' });
-  readonly #context: CompletionContext;
+  readonly #context: ReplyContext;
   readonly #display: ThinkingDisplay;
   readonly #choice: ChoiceChunks;
   #open: ReplyBlock['type'] | null = null;
@@ -37,7 +34,7 @@ export class MessageStream implements EventWriter {
   #finish: ChunkChoice | null = null;
   #isComplete = false;
 
-  constructor(context: CompletionContext, display: ThinkingDisplay) {
+  constructor(context: ReplyContext, display: ThinkingDisplay) {
     this.#context = context;
     this.#display = display;
     this.#choice = new ChoiceChunks(0, context);

@@ -4,7 +4,7 @@ import type { GenerationRequest } from '../../../engine/generation.ts';
 import { disconnectSignal } from '../../http/disconnect-signal.ts';
 import { ApiError } from '../../http/errors.ts';
 import type { RouteContext } from '../../http/route-context.ts';
-import { mergeChoices } from '../../reply/choice-events.ts';
+import { runGenerations } from '../../reply/run-generations.ts';
 import { choiceRequests, resolveChoices } from '../../request/choice-requests.ts';
 import { resolveSampling, resolveStopTokens } from '../../request/sampling-params.ts';
 import {
@@ -64,14 +64,10 @@ export function startCompletion(
     isQuotaFallback: false,
     prepareMs: performance.now() - startedAt,
   });
-  const stop = new AbortController();
-  const generations = requests
-    .flatMap((each) => choiceRequests(each, perPrompt))
-    .map((choice) =>
-      observation.watch(model.engine.generate(choice, AbortSignal.any([signal, stop.signal]))),
-    );
+  const choices = requests.flatMap((each) => choiceRequests(each, perPrompt));
+  const run = { id, requests: choices, signal, observation, quotas: null };
   return {
-    events: mergeChoices(generations, stop),
+    events: runGenerations(run, context),
     completion: {
       identity: { id, created: Math.floor(Date.now() / 1000), model: model.id },
       request,

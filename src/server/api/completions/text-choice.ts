@@ -1,6 +1,7 @@
 import type { FinishEvent, GenerationEvent, TokenEvent } from '../../../engine/generation.ts';
 import { bytesOfToken } from '../../../package/token-table.ts';
-import { type CompletionContext, toFinishReason } from '../openai-chat/completion-parts.ts';
+import type { ReplyContext } from '../../reply/reply-context.ts';
+import { toFinishReason } from '../openai-chat/completion-parts.ts';
 import { toChoiceLogprobs } from '../openai-chat/logprobs.ts';
 import type { CompletionChunk, CompletionLogprobs } from './completions-schema.ts';
 
@@ -9,12 +10,12 @@ type ChunkChoice = CompletionChunk['choices'][number];
 /** Turns the events of one choice into pieces of its text, all of it: tags and control strings are text here. */
 export class TextChoice {
   readonly #index: number;
-  readonly #context: CompletionContext;
+  readonly #context: ReplyContext;
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   #offset: number;
 
   /** @param offset characters before the first token's, where the prompt is put before the text */
-  constructor(index: number, context: CompletionContext, offset: number) {
+  constructor(index: number, context: ReplyContext, offset: number) {
     this.#index = index;
     this.#context = context;
     this.#offset = offset;

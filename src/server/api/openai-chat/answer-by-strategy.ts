@@ -1,17 +1,17 @@
 import type { RouteContext } from '../../http/route-context.ts';
+import { type ReplyContext, replyContext } from '../../reply/reply-context.ts';
 import { runStrategy, type Strategy } from '../../reply/strategies/run-strategy.ts';
 import { costOf, type Outcome } from '../../reply/strategies/strategy.ts';
 import {
   type BegunGeneration,
   beginGeneration,
-  completionContext,
   type Exchange,
   type GenerationCall,
 } from '../../request/start-generation.ts';
 import { type CallAnswer, StrategyCalls } from '../../request/strategy-calls.ts';
 import { assertStrategyFields, assertStrategyPossible } from '../../request/strategy-rules.ts';
 import { ChoiceCollector } from './collect-completion.ts';
-import { addUsage, type CompletionContext, thinkingHeaders } from './completion-parts.ts';
+import { addUsage, thinkingHeaders } from './completion-parts.ts';
 import type { ChatCompletion } from './response-schema.ts';
 import { type StrategyReport, toStrategy, type WireStrategy } from './strategy-fields.ts';
 
@@ -79,8 +79,8 @@ function contextOf(
   { identity, prepared }: BegunGeneration,
   chosen: CallAnswer,
   { model }: Pick<RouteContext, 'model'>,
-): CompletionContext {
-  const context = completionContext({ identity, prepared: chosen.prepared, numChoices: 1 }, model);
+): ReplyContext {
+  const context = replyContext({ identity, prepared: chosen.prepared, numChoices: 1 }, model);
   // What a trial measured is not the caller's.
   const request = { ...context.request, topLogprobs: null };
   return { ...context, request, requested: prepared.asked.requested };
@@ -99,7 +99,7 @@ function toHeaders(
 function toChoice(
   strategy: Pick<Strategy, 'type'>,
   outcome: Outcome<CallAnswer>,
-  context: CompletionContext,
+  context: ReplyContext,
 ): Choice {
   const { chosen, thought } = outcome;
   const collector = new ChoiceCollector(context);

@@ -1,10 +1,10 @@
 import type { FinishEvent, GenerationEvent, TokenEvent } from '../../../engine/generation.ts';
 import type { Decision } from '../../../engine/thinking/decision.ts';
 import type { ChoiceEvent } from '../../reply/choice-events.ts';
+import type { ReplyContext } from '../../reply/reply-context.ts';
 import { joinParts, type Reply, type ReplyPart } from '../../reply/reply-parts.ts';
 import { TextDisplay } from '../../reply/text-display.ts';
 import {
-  type CompletionContext,
   displayOptions,
   endedWithoutResult,
   toFinishReason,
@@ -27,7 +27,7 @@ export interface CollectedCompletion {
  */
 export async function collectCompletion(
   events: AsyncIterable<ChoiceEvent>,
-  context: CompletionContext,
+  context: ReplyContext,
 ): Promise<CollectedCompletion> {
   const { numChoices } = context;
   const collectors = Array.from({ length: numChoices }, () => new ChoiceCollector(context));
@@ -43,14 +43,14 @@ export async function collectCompletion(
 
 /** Gathers one choice. */
 export class ChoiceCollector {
-  readonly #context: CompletionContext;
+  readonly #context: ReplyContext;
   readonly #display: TextDisplay;
   readonly #shown: ReplyPart[] = [];
   readonly #tokens: TokenEvent[] = [];
   #end: FinishEvent | undefined;
   decision: Decision | null = null;
 
-  constructor(context: CompletionContext) {
+  constructor(context: ReplyContext) {
     this.#context = context;
     this.#display = new TextDisplay(displayOptions(context));
   }

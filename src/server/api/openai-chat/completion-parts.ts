@@ -1,36 +1,13 @@
-import type { FinishEvent, GenerationRequest, TokenUsage } from '../../../engine/generation.ts';
+import type { FinishEvent, TokenUsage } from '../../../engine/generation.ts';
 import type { Decision } from '../../../engine/thinking/decision.ts';
-import type { Protocol, ThinkingMode } from '../../../package/protocol.ts';
 import { ApiError } from '../../http/errors.ts';
-import type { ServedModel } from '../../http/served-model.ts';
-import type { ReasoningDisplay, TextDisplayOptions } from '../../reply/text-display.ts';
-import { type OfferedTools, openAnswerReader } from '../../reply/tool-calls/open-answer-reader.ts';
+import type { ReplyContext } from '../../reply/reply-context.ts';
+import type { TextDisplayOptions } from '../../reply/text-display.ts';
+import { openAnswerReader } from '../../reply/tool-calls/open-answer-reader.ts';
 import type { ThinkingDecision, ThinkingReport, Usage } from './response-schema.ts';
 
-/** What every chunk, or the one completion, says of itself. */
-export interface CompletionIdentity {
-  readonly id: string;
-  /** Unix time in seconds. */
-  readonly created: number;
-  readonly model: string;
-}
-
-/** What turning events into wire objects needs to know. */
-export interface CompletionContext {
-  readonly identity: CompletionIdentity;
-  readonly request: GenerationRequest;
-  readonly numChoices: number;
-  /** The mode asked for; the request has the one that came of it. */
-  readonly requested: ThinkingMode;
-  readonly display: ReasoningDisplay;
-  readonly tags: Protocol['tags'];
-  /** What may be called; null for nothing. */
-  readonly tools: OfferedTools | null;
-  readonly tokens: Pick<ServedModel, 'tokenTable' | 'specialIds'>;
-}
-
 /** For one reply: calls are counted within it. */
-export function displayOptions({ display, tags, tools }: CompletionContext): TextDisplayOptions {
+export function displayOptions({ display, tags, tools }: ReplyContext): TextDisplayOptions {
   return { display, tags, answer: tools === null ? null : openAnswerReader(tools) };
 }
 
@@ -78,7 +55,7 @@ export function toUsage(choices: readonly TokenUsage[]): Usage {
 /** @param decision null while, or where, nothing was decided */
 export function toThinkingDecision(
   decision: Decision | null,
-  { requested }: Pick<CompletionContext, 'requested'>,
+  { requested }: Pick<ReplyContext, 'requested'>,
 ): ThinkingDecision {
   return {
     requested,
@@ -93,7 +70,7 @@ export function toThinkingDecision(
 
 export function toThinkingReport(
   decision: Decision | null,
-  context: Pick<CompletionContext, 'requested'>,
+  context: Pick<ReplyContext, 'requested'>,
   finish: FinishEvent,
 ): ThinkingReport {
   const { reasoningTokens, preambleTokens, completionTokens } = finish.usage;
@@ -140,7 +117,7 @@ export function endedWithoutResult(): ApiError {
 /** Of several choices each has its own decision, in the body; the headers tell the only one's. */
 export function thinkingHeaders(
   decision: Decision | null,
-  { requested, identity, numChoices }: CompletionContext,
+  { requested, identity, numChoices }: ReplyContext,
 ): Record<string, string> {
   const headers: Record<string, string> = {
     'x-completion-id': identity.id,

@@ -8,10 +8,10 @@ import type { Decision } from '../../../engine/thinking/decision.ts';
 import type { ApiError } from '../../http/errors.ts';
 import { type EventWriter, toEvent } from '../../http/server-sent-events.ts';
 import type { ChoiceEvent } from '../../reply/choice-events.ts';
+import type { ReplyContext } from '../../reply/reply-context.ts';
 import type { ReplyPart } from '../../reply/reply-parts.ts';
 import { TextDisplay } from '../../reply/text-display.ts';
 import {
-  type CompletionContext,
   displayOptions,
   endedWithoutResult,
   toFinishReason,
@@ -31,12 +31,12 @@ type Delta = ChunkChoice['delta'];
 export class ChunkStream implements EventWriter {
   /** A comment: no client takes it for a chunk. */
   readonly ping = ': ping\n\n';
-  readonly #context: CompletionContext;
+  readonly #context: ReplyContext;
   readonly #includeUsage: boolean;
   readonly #choices = new Map<number, ChoiceChunks>();
   readonly #usages = new Map<number, TokenUsage>();
 
-  constructor(context: CompletionContext, includeUsage: boolean) {
+  constructor(context: ReplyContext, includeUsage: boolean) {
     this.#context = context;
     this.#includeUsage = includeUsage;
   }
@@ -78,13 +78,13 @@ export class ChunkStream implements EventWriter {
  */
 export class ChoiceChunks {
   readonly #index: number;
-  readonly #context: CompletionContext;
+  readonly #context: ReplyContext;
   readonly #display: TextDisplay;
   #decision: Decision | null = null;
   #roleSent = false;
   #hasToolCalls = false;
 
-  constructor(index: number, context: CompletionContext) {
+  constructor(index: number, context: ReplyContext) {
     this.#index = index;
     this.#context = context;
     this.#display = new TextDisplay(displayOptions(context));

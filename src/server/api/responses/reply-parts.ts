@@ -1,4 +1,4 @@
-import type { CompletionContext } from '../openai-chat/completion-parts.ts';
+import type { ReplyContext } from '../../reply/reply-context.ts';
 import type {
   ChatCompletion,
   ChoiceLogprobs,
@@ -16,7 +16,7 @@ import type { ResponsesRequest } from './responses-schema.ts';
 
 export interface ResponseContext {
   readonly asked: ResponsesRequest;
-  readonly completion: CompletionContext;
+  readonly completion: ReplyContext;
 }
 
 /** A response in which there is nothing yet. */
