@@ -1,8 +1,13 @@
-/** Runs a package's graphs through onnxruntime-node itself, on any execution provider. */
-import { strict as assert } from 'node:assert';
+/** Runs a package's graphs outside a model runner, on the CPU or on WebGPU. */
 import { join } from 'node:path';
-import * as ort from 'onnxruntime-node';
+import { openBackend } from '../../src/engine/runtime/backend.ts';
+import { ON_CPU } from '../../src/engine/runtime/device-request.ts';
+import type { Backend, Session, TensorView } from '../../src/engine/runtime/session.ts';
+import { DECODER_IO, EMBED_IO, VISION_IO } from '../../src/package/graph-io.ts';
 import type { RandomCheckpoint } from './random-checkpoint.ts';
+
+/** Positions of the KV cache. */
+const CAPACITY = 64;
 
 export interface GraphRunOptions {
   /** The graph's file within `dir`. */
@@ -25,75 +30,113 @@ export async function runDecoder(dir: string, options: DecoderRunOptions): Promi
   const { checkpoint, tokens, prefix } = options;
   const embed = await open(dir, { file: options.embed ?? 'embed.onnx' });
   const decoder = await open(dir, options);
+  const cache = emptyCache(options);
   const logits: Float32Array[] = [];
-  let cache = emptyCache(options, 64);
   for (let start = 0; start < tokens.length; ) {
     const end = start < prefix ? prefix : start + 1;
-    const ids = BigInt64Array.from(tokens.slice(start, end), BigInt);
-    const { embeddings } = await embed.run({ input_ids: new ort.Tensor('int64', ids) });
-    const hidden = checkpoint.text.hiddenSize;
-    const rows = BigInt64Array.from({ length: end - start }, (_, i) => BigInt(i));
-    const outputs = await decoder.run({
-      ...cache,
-      inputs_embeds: new ort.Tensor('float32', floats(embeddings), [1, end - start, hidden]),
-      seqlens_k: new ort.Tensor('int32', Int32Array.of(end - 1)),
-      total_sequence_length: new ort.Tensor('int32', Int32Array.of(end), []),
-      logit_indices: new ort.Tensor('int64', rows),
-    });
-    const flat = floats(outputs['logits']);
-    for (let i = 0; i < flat.length; i += checkpoint.vocabSize) {
-      logits.push(flat.slice(i, i + checkpoint.vocabSize));
-    }
-    cache = Object.fromEntries(
-      Object.keys(cache).map((name) => [name, outputs[name.replace('past', 'present')]!]),
+    const embeddings = await runEmbed(embed, tokens.slice(start, end), checkpoint.text.hiddenSize);
+    const step = new Float32Array((end - start) * checkpoint.vocabSize);
+    await decoder.run(
+      {
+        ...cache.feeds,
+        [DECODER_IO.inputsEmbeds]: { ...embeddings, dims: [1, ...embeddings.dims] },
+        [DECODER_IO.seqlensK]: { type: 'int32', dims: [1], data: Int32Array.of(end - 1) },
+        [DECODER_IO.totalSequenceLength]: { type: 'int32', dims: [], data: Int32Array.of(end) },
+        [DECODER_IO.logitIndices]: int64s(Array.from({ length: end - start }, (_, row) => row)),
+      },
+      {
+        ...cache.fetches,
+        [DECODER_IO.logits]: {
+          type: 'float32',
+          dims: [end - start, checkpoint.vocabSize],
+          data: step,
+        },
+      },
     );
+    for (let at = 0; at < step.length; at += checkpoint.vocabSize) {
+      logits.push(step.slice(at, at + checkpoint.vocabSize));
+    }
     start = end;
   }
-  await embed.release();
-  await decoder.release();
+  await embed.dispose();
+  await decoder.dispose();
   return logits;
 }
 
-/** @param tiles uint8 [n, side, side, 3] @returns features, float32 [n, featuresPerTile, hiddenSize] */
+/** @returns the tokens' embeddings, float32 [tokens.length * hiddenSize] */
+export async function runEmbedding(
+  dir: string,
+  options: GraphRunOptions & { readonly tokens: readonly number[]; readonly hiddenSize: number },
+): Promise<Float32Array> {
+  const embed = await open(dir, options);
+  const { data } = await runEmbed(embed, options.tokens, options.hiddenSize);
+  await embed.dispose();
+  return data;
+}
+
+/**
+ * @param tiles uint8 [n, side, side, 3]
+ * @returns features, float32 [n * featuresPerTile * hiddenSize]
+ */
 export async function runVision(
   dir: string,
-  options: GraphRunOptions & { readonly tiles: Uint8Array; readonly side: number },
+  options: GraphRunOptions & {
+    readonly checkpoint: RandomCheckpoint;
+    readonly tiles: Uint8Array;
+  },
 ): Promise<Float32Array> {
-  const { tiles, side } = options;
+  const { checkpoint, tiles } = options;
+  const { imageSize: side, patchSize } = checkpoint.vision!;
+  const numTiles = tiles.length / (side * side * 3);
+  const dims = [numTiles, Math.floor(side / patchSize) ** 2, checkpoint.text.hiddenSize];
+  const data = new Float32Array(dims.reduce((product, dim) => product * dim, 1));
   const vision = await open(dir, options);
-  const dims = [tiles.length / (side * side * 3), side, side, 3];
-  const { features } = await vision.run({ tiles: new ort.Tensor('uint8', tiles, dims) });
-  await vision.release();
-  return floats(features);
+  await vision.run(
+    { [VISION_IO.tiles]: { type: 'uint8', dims: [numTiles, side, side, 3], data: tiles } },
+    { [VISION_IO.features]: { type: 'float32', dims, data } },
+  );
+  await vision.dispose();
+  return data;
 }
 
-function open(dir: string, { file, provider = 'cpu' }: GraphRunOptions) {
-  return ort.InferenceSession.create(join(dir, file), {
-    executionProviders: [provider],
-    logSeverityLevel: 3,
-  });
+async function open(dir: string, { file, provider = 'cpu' }: GraphRunOptions): Promise<Session> {
+  const backend = await backendOn(provider);
+  return backend.createSession(join(dir, file), { numThreads: 2 });
 }
 
-function emptyCache(
-  { checkpoint: { text }, cache: type }: DecoderRunOptions,
-  capacity: number,
-): Record<string, ort.Tensor> {
-  const cache: Record<string, ort.Tensor> = {};
-  const dims = [1, text.numKvHeads, capacity, text.headDim];
-  const size = text.numKvHeads * capacity * text.headDim;
+/** On the CPU the reference binding; WebGPU is open to FFI only. */
+async function backendOn(provider: 'cpu' | 'webgpu'): Promise<Backend> {
+  const { backend } = await (provider === 'cpu'
+    ? openBackend('node')
+    : openBackend('ffi', { ...ON_CPU, preference: provider }));
+  return backend;
+}
+
+async function runEmbed(embed: Session, tokens: readonly number[], hiddenSize: number) {
+  const data = new Float32Array(tokens.length * hiddenSize);
+  const embeddings = { type: 'float32', dims: [tokens.length, hiddenSize], data } as const;
+  await embed.run({ [EMBED_IO.inputIds]: int64s(tokens) }, { [EMBED_IO.embeddings]: embeddings });
+  return embeddings;
+}
+
+/** A KV cache of one slot that every run updates in place. */
+function emptyCache({ checkpoint: { text }, cache: type }: DecoderRunOptions) {
+  const dims = [1, text.numKvHeads, CAPACITY, text.headDim];
+  const size = text.numKvHeads * CAPACITY * text.headDim;
+  const zeros = (): TensorView => {
+    const data = type === 'float32' ? new Float32Array(size) : new Uint16Array(size);
+    return { type, dims, data };
+  };
+  const feeds: Record<string, TensorView> = {};
+  const fetches: Record<string, TensorView> = {};
   for (let layer = 0; layer < text.numLayers; layer++) {
-    for (const kind of ['key', 'value']) {
-      cache[`past_${kind}.${layer}`] =
-        type === 'float32'
-          ? new ort.Tensor('float32', new Float32Array(size), dims)
-          : new ort.Tensor('float16', new Uint16Array(size), dims);
-    }
+    const [keys, values] = [zeros(), zeros()];
+    feeds[DECODER_IO.pastKey(layer)] = fetches[DECODER_IO.presentKey(layer)] = keys;
+    feeds[DECODER_IO.pastValue(layer)] = fetches[DECODER_IO.presentValue(layer)] = values;
   }
-  return cache;
+  return { feeds, fetches };
 }
 
-/** A fetched tensor as the float32 values it must hold. */
-export function floats(tensor: ort.Tensor | undefined): Float32Array {
-  assert.ok(tensor?.data instanceof Float32Array);
-  return tensor.data;
+function int64s(values: readonly number[]): TensorView {
+  return { type: 'int64', dims: [values.length], data: BigInt64Array.from(values, BigInt) };
 }

@@ -11,8 +11,8 @@ import { dirname } from 'node:path';
 
 const SWIFTSHADER = '/usr/lib/chromium/vk_swiftshader_icd.json';
 const SUITES = [
-  'dist/test/synthetic/runtime/model-runner.test.js',
-  'dist/test/synthetic/runtime/converted-package.test.js',
+  'dist/test/synthetic/engine/runtime/model-runner.test.js',
+  'dist/test/synthetic/engine/runtime/converted-package.test.js',
   'dist/test/synthetic/engine/prefix-reuse.test.js',
   'dist/test/webgpu',
 ];

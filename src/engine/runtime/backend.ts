@@ -1,14 +1,14 @@
 import { findDevice, openDevice } from './device-choice.ts';
 import { type DeviceRequest, ON_CPU } from './device-request.ts';
 import { openFfiBackend } from './ffi/ffi-backend.ts';
-import { openStockBackend } from './node/node-backend.ts';
+import { openNodeBackend } from './node/node-backend.ts';
 import { type Backend, RuntimeError } from './session.ts';
 
 export type BackendPreference = 'auto' | 'ffi' | 'node';
 
 export interface OpenedBackend {
   readonly backend: Backend;
-  /** Set when `auto` had to fall back to the stock binding: why the FFI binding could not be used. */
+  /** Set when `auto` had to fall back to the node backend: why the FFI binding could not be used. */
   readonly fallbackReason?: string;
   /** Set when the device `auto` took is not the best there could be: what became of the others. */
   readonly deviceReason?: string;
@@ -25,8 +25,8 @@ export async function openBackend(
 ): Promise<OpenedBackend> {
   const { preference: kind } = device;
   if (preference === 'node') {
-    if (kind === 'cpu' || kind === 'auto') return { backend: await openStockBackend() };
-    throw new RuntimeError(`--backend stock computes on the CPU only, not on --device ${kind}.`);
+    if (kind === 'cpu' || kind === 'auto') return { backend: await openNodeBackend() };
+    throw new RuntimeError(`--backend node computes on the CPU only, not on --device ${kind}.`);
   }
   if (kind === 'cuda' || kind === 'webgpu') return { backend: await openDevice(kind, device) };
   const onCpu = await openOnCpu(preference);
@@ -42,6 +42,6 @@ async function openOnCpu(preference: 'auto' | 'ffi'): Promise<OpenedBackend> {
     return { backend: await openFfiBackend(null) };
   } catch (error) {
     const fallbackReason = error instanceof Error ? error.message : String(error);
-    return { backend: await openStockBackend(), fallbackReason };
+    return { backend: await openNodeBackend(), fallbackReason };
   }
 }

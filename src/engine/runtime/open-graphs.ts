@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import type { KvCacheKind, Manifest } from '../../package/manifest.ts';
 import { Decoder } from './decoder.ts';
 import { checkGraph, type GraphKind } from './graph-check.ts';
-import { productsSaturate } from './product-check.ts';
 import { type Backend, RuntimeError, type Session } from './session.ts';
 import { readNewline, VisionEncoder } from './vision-encoder.ts';
 
@@ -26,7 +25,7 @@ export interface Disposable {
 /** Opens one of the package's graphs and adds it to what has been opened. */
 export async function openGraph(
   options: GraphOptions,
-  { kind, file, exactProducts }: { kind: GraphKind; file: string; exactProducts?: boolean },
+  { kind, file }: { kind: GraphKind; file: string },
   opened: Disposable[],
 ): Promise<Session> {
   const { packageDir, manifest, backend, numThreads } = options;
@@ -35,7 +34,6 @@ export async function openGraph(
     numThreads: kind === 'embed' ? 1 : numThreads,
     keepBindings: kind !== 'vision',
     restsBetweenRuns: kind === 'vision' || kind === 'prefill',
-    exactProducts: exactProducts ?? false,
   });
   opened.push(session);
   checkGraph(session, { kind, file, numLayers: manifest.text.numLayers });
@@ -50,9 +48,7 @@ export async function openPrefill(
   const { manifest, backend, prefillGraph = true, kvCache = 'fp32' } = options;
   const file = kvCache === 'int8' ? manifest.int8Kv?.prefill : manifest.prefill?.decoder;
   if (!prefillGraph || file === undefined || backend.device !== null) return undefined;
-  const exactProducts = await productsSaturate(backend);
-  if (exactProducts && backend.name === 'node') return undefined;
-  const session = await openGraph(options, { kind: 'prefill', file, exactProducts }, opened);
+  const session = await openGraph(options, { kind: 'prefill', file }, opened);
   return new Decoder(session, 1, manifest.text);
 }
 

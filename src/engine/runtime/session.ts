@@ -49,8 +49,6 @@ export interface SessionOptions {
    * the sessions that run next. Waking them costs some 60 µs.
    */
   readonly restsBetweenRuns?: boolean;
-  /** True where 8-bit products must not be summed in 16 bits (see product-check.ts). Only `ffi` can do that. */
-  readonly exactProducts?: boolean;
 }
 
 export interface Session {
@@ -97,6 +95,7 @@ export interface Backend {
   /** Where its sessions compute; null for the CPU. */
   readonly device: Device | null;
   /**
+   * Opens a session. On CPUs whose U8S8 GEMM saturates (u8s8-saturation.ts), it computes such products exactly.
    * @param model path of an .onnx file, or its bytes
    * @throws RuntimeError naming the file when the model cannot be loaded.
    */

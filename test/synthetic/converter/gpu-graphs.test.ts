@@ -160,7 +160,7 @@ describe('the graphs for GPUs, on one', async () => {
       const vision = checkpoint.vision!;
       const side = vision.imageSize;
       const tiles = Uint8Array.from({ length: side * side * 3 }, (_, i) => (i * 7919) % 256);
-      const image = { file: 'vision.gpu.onnx', tiles, side, provider: 'webgpu' } as const;
+      const image = { file: 'vision.gpu.onnx', checkpoint, tiles, provider: 'webgpu' } as const;
       const features = await runVision(outDir, image);
       const expected = referenceFeatures(weights, vision, tiles).flat();
       assert.ok(relativeError(features, expected) < HALF_TOLERANCE);

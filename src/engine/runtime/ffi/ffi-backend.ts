@@ -1,4 +1,5 @@
 import { type Backend, type Device, modelName, RuntimeError, type Session } from '../session.ts';
+import { u8s8Saturates } from '../u8s8-saturation.ts';
 import { openFfiDevice } from './ffi-device.ts';
 import { type OrtRuntime, openFfiSession } from './ffi-session.ts';
 import { OrtApi } from './ort-api.ts';
@@ -41,9 +42,13 @@ async function openRuntime(): Promise<OrtRuntime> {
     memory: { cpu, device: null },
     allocator: api.out('GetAllocatorWithDefaultOptions'),
     provider: null,
+    saturatesU8S8: false,
   };
   await selfTest(runtime);
-  return runtime;
+  const saturatesU8S8 = await u8s8Saturates((model) =>
+    openFfiSession(runtime, model, { numThreads: 1 }),
+  );
+  return { ...runtime, saturatesU8S8 };
 }
 
 function createBackend(runtime: OrtRuntime, device: Device | null): Backend {

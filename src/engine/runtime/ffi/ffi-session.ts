@@ -8,6 +8,7 @@ import {
   type Tensor,
 } from '../session.ts';
 import { checkInputType, checkTensors, ELEMENT_TYPES } from '../tensor-check.ts';
+import { EXACT_U8S8_SETTING } from '../u8s8-saturation.ts';
 import type { OrtApi, Pointer } from './ort-api.ts';
 import { LOG_LEVEL_ERROR, OPTIMIZE_ALL } from './ort-functions.ts';
 import { appendProvider, type Provider } from './providers.ts';
@@ -23,6 +24,8 @@ export interface OrtRuntime {
   readonly allocator: Pointer;
   /** null for the CPU. */
   readonly provider: Provider | null;
+  /** Whether this CPU's U8S8 GEMM saturates, so that sessions need the setting against it. */
+  readonly saturatesU8S8: boolean;
 }
 
 const SPIN_MICROSECONDS = 1000;
@@ -37,16 +40,17 @@ export async function openFfiSession(
   model: string | Uint8Array,
   options: SessionOptions,
 ): Promise<FfiSession> {
-  const { api, environment, provider } = runtime;
+  const { api, environment, provider, saturatesU8S8 } = runtime;
   const sessionOptions = api.out('CreateSessionOptions');
   try {
     api.call('SetSessionLogSeverityLevel', sessionOptions, LOG_LEVEL_ERROR);
     api.call('SetSessionGraphOptimizationLevel', sessionOptions, OPTIMIZE_ALL);
     api.call('SetIntraOpNumThreads', sessionOptions, options.numThreads);
     api.call('SetInterOpNumThreads', sessionOptions, 1);
-    for (const [key, value] of configEntries(options, provider)) {
+    for (const [key, value] of threadEntries(options, provider)) {
       api.call('AddSessionConfigEntry', sessionOptions, key, value);
     }
+    if (saturatesU8S8) api.call('AddSessionConfigEntry', sessionOptions, EXACT_U8S8_SETTING, '1');
     if (provider !== null) appendProvider(api, sessionOptions, provider);
     const session =
       typeof model === 'string'
@@ -68,15 +72,14 @@ export async function openFfiSession(
  * Threads that wait by spinning make a decode step about a fifth shorter; with one thread there is none to wait,
  * and a device leaves them little to do. How long they spin on after a run is bounded, since another session may need the core: by default it is up to 0.3 s.
  */
-function configEntries(
-  { numThreads, restsBetweenRuns, exactProducts }: SessionOptions,
+function threadEntries(
+  { numThreads, restsBetweenRuns }: SessionOptions,
   provider: Provider | null,
 ): [string, string][] {
   return [
     ['session.intra_op.allow_spinning', numThreads > 1 && provider === null ? '1' : '0'],
     ['session.intra_op.spin_duration_us', String(SPIN_MICROSECONDS)],
     ['session.force_spinning_stop', restsBetweenRuns ? '1' : '0'],
-    ['session.x64quantprecision', exactProducts ? '1' : '0'],
   ];
 }
 

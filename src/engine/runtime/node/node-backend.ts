@@ -12,6 +12,7 @@ import {
   type TensorView,
 } from '../session.ts';
 import { checkInputType, checkTensors, isElementType } from '../tensor-check.ts';
+import { EXACT_U8S8_SETTING, u8s8Saturates } from '../u8s8-saturation.ts';
 
 type Ort = typeof import('onnxruntime-node');
 type Tensors = Readonly<Record<string, Tensor>>;
@@ -21,20 +22,29 @@ const LOG_LEVEL_FATAL = 4;
 /** A failed run is reported by its error; the runtime need not write it to standard error as well. */
 const RUN_OPTIONS = { logSeverityLevel: LOG_LEVEL_FATAL } as const;
 
+let shared: Promise<Backend> | undefined;
+
 /**
- * onnxruntime-node's own binding. It blocks the thread while it runs, cannot be stopped half-way, and returns every
- * output in new memory, which is then copied to where the caller wants it.
+ * The onnxruntime-node binding. A run blocks the thread, cannot be stopped half-way, and returns every output in new
+ * memory, from which it is copied to where the caller wants it. There is one backend per process.
  * @throws RuntimeError when the package cannot be loaded
  */
-export async function openStockBackend(): Promise<Backend> {
+export function openNodeBackend(): Promise<Backend> {
+  shared ??= open();
+  return shared;
+}
+
+async function open(): Promise<Backend> {
   const ort = await import('onnxruntime-node').catch((error: unknown) => {
     throw new RuntimeError(messageOf(error));
   });
+  const saturates = await u8s8Saturates((model) => openSession(ort, model, { numThreads: 1 }, {}));
+  const config = saturates ? { [EXACT_U8S8_SETTING]: '1' } : {};
   return {
     name: 'node',
     version: ort.env.versions.node ?? 'unknown',
     device: null,
-    createSession: (model, options): Promise<Session> => openSession(ort, model, options),
+    createSession: (model, options): Promise<Session> => openSession(ort, model, options, config),
   };
 }
 
@@ -42,6 +52,7 @@ async function openSession(
   ort: Ort,
   model: string | Uint8Array,
   options: SessionOptions,
+  config: Readonly<Record<string, string>>,
 ): Promise<Session> {
   try {
     const session = await createSession(ort, model, {
@@ -50,8 +61,9 @@ async function openSession(
       interOpNumThreads: 1,
       graphOptimizationLevel: 'all',
       logSeverityLevel: LOG_LEVEL_ERROR,
+      extra: config,
     });
-    return new StockSession(ort, session);
+    return new NodeSession(ort, session);
   } catch (error) {
     throw new RuntimeError(`${modelName(model)} cannot be loaded: ${messageOf(error)}`);
   }
@@ -67,7 +79,7 @@ function createSession(
     : ort.InferenceSession.create(model, options);
 }
 
-class StockSession implements Session {
+class NodeSession implements Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
   readonly #ort: Ort;
@@ -138,7 +150,7 @@ function copyOutputs(outputs: InferenceSession.ReturnType, fetches: Tensors): vo
 
 function dataOf(tensor: Tensor): TensorView['data'] {
   if (!isOnDevice(tensor)) return tensor.data;
-  throw new RuntimeError('The stock binding cannot bind the memory of a device.');
+  throw new RuntimeError('The node backend cannot bind the memory of a device.');
 }
 
 function asBytes(view: ArrayBufferView): Uint8Array {

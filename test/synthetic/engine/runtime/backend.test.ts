@@ -412,7 +412,7 @@ describe('choosing a backend', () => {
     );
     await assert.rejects(
       openBackend('node', { ...request, preference: 'webgpu' }),
-      /--backend stock computes on the CPU only, not on --device webgpu/,
+      /--backend node computes on the CPU only, not on --device webgpu/,
     );
     const { backend } = await openBackend('node', { ...request, preference: 'auto' });
     assert.equal(backend.device, null);
