@@ -1,6 +1,6 @@
 import type { GenerationEvent, GenerationRequest } from '../../src/engine/generation.ts';
 import type { EngineStatus } from '../../src/server/engines/engine-client.ts';
-import { EngineLostError } from '../../src/server/engines/engine-lost-error.ts';
+import { EngineLostError } from '../../src/server/engines/engine-client.ts';
 import type { PooledEngine } from '../../src/server/engines/engine-pool.ts';
 import { PendingRequests } from '../../src/server/engines/pending-requests.ts';
 import { FakeEngineClient, finishEvent } from './fake-engine-client.ts';

@@ -9,11 +9,11 @@ export type EventsMessage = Extract<FromEngine, { type: 'events' }>;
 export interface EngineChildOptions {
   readonly load: Omit<LoadMessage, 'type'>;
   readonly onEvents: (message: EventsMessage) => void;
-  /** Called once, with how it ended; nothing comes from the process after it. */
+  /** Called once, with how the process ended. Nothing arrives from the process after that. */
   readonly onEnd: (how: string) => void;
 }
 
-/** What ends late is ended by force. */
+/** Time after which a process that does not end is killed. */
 const END_MS = 5_000;
 
 /** One engine process, from its fork to its end: messages out and in. */
@@ -24,10 +24,10 @@ export class EngineChild {
   readonly #tiles = new SentTiles(KNOWN_TILE_BYTES);
   #isOver = false;
 
-  /** Resolves once the model is loaded; rejects with the engine's own sentence, or with how the process ended. */
+  /** Resolves once the model is loaded. Rejects with the engine's message, or with how the process ended. */
   readonly ready: Promise<ReadyMessage>;
 
-  /** Starts the process, which begins to load at once. */
+  /** Starts the process and tells it what to load. */
   constructor({ load, onEvents, onEnd }: EngineChildOptions) {
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
     const entry = fileURLToPath(new URL(`../../engine/main.${extension}`, import.meta.url));
@@ -44,7 +44,7 @@ export class EngineChild {
         this.#end(how);
       });
       child.on('error', (error) => {
-        // One that could not be started has no exit; the failures of one that runs show elsewhere.
+        // A process that failed to start has no exit event. Failures of a running process show elsewhere.
         if (child.pid !== undefined) return;
         reject(error);
         this.#end(error.message);
@@ -55,13 +55,13 @@ export class EngineChild {
         if (received.type === 'events') onEvents(received);
         else if (received.type === 'ready') resolve(received);
         else {
-          // The process is of no use without its model; its exit leads to the next try.
+          // A process without its model is useless: it ends, and its exit leads to the next start.
           reject(new Error(received.message));
           child.disconnect();
         }
       });
     });
-    // Whoever waits for it hears of a failure; nobody has to.
+    // Without this line, a rejection that nothing awaits would end the server.
     this.ready.catch(() => undefined);
     this.send({ type: 'load', ...load });
   }
@@ -74,7 +74,7 @@ export class EngineChild {
     return performance.now() - this.#startedAt;
   }
 
-  /** A process that is gone, or going, gets nothing: its end speaks for it. */
+  /** Sends a message; a process that has ended, or is ending, gets none. */
   send(message: ToEngine): void {
     if (!this.#child.connected) return;
     const isRequest = message.type === 'submit';

@@ -56,3 +56,11 @@ export class SlowReaderError extends Error {
     super(`The reader fell more than ${limit} events behind.`);
   }
 }
+
+/** The process that worked on the request ended, and the request has no finish. */
+export class EngineLostError extends Error {
+  override readonly name = 'EngineLostError';
+  constructor() {
+    super('The engine process ended while it worked on the request.');
+  }
+}

@@ -1,21 +1,23 @@
 import type { FinishEvent, GenerationEvent, GenerationRequest } from '../../engine/generation.ts';
 import type { ModelLimits } from '../../engine/model-runner.ts';
 import { imageSpans } from '../../engine/token-prefix.ts';
-import { combineStatuses } from './combine-statuses.ts';
-import { type EngineClient, type EngineStatus, EngineUnavailableError } from './engine-client.ts';
-import { EngineLostError } from './engine-lost-error.ts';
-import { decisionLate, delayed, isTooLate } from './event-stream.ts';
-import { RateEstimate } from './rate-estimate.ts';
+import { Admission } from './admission.ts';
+import {
+  type EngineClient,
+  EngineLostError,
+  type EngineStatus,
+  EngineUnavailableError,
+} from './engine-client.ts';
+import { combineStatuses } from './engine-status.ts';
+import { InFlightRequest, isTooLate } from './in-flight-request.ts';
 import type { Router } from './routing/router.ts';
-import { SeenEvents } from './seen-events.ts';
-import { unfinished } from './unfinished.ts';
 
-/** One engine, as the pool sees it; its requests end with EngineLostError when it dies. */
+/** One engine as the pool sees it. When it dies, its requests end with EngineLostError. */
 export interface PooledEngine {
   status(): Omit<EngineStatus, 'retried'>;
-  /** null before its model was loaded for the first time. */
+  /** null until its model is loaded for the first time. */
   readonly limits: ModelLimits | null;
-  /** Submits at once; what is returned must be read. */
+  /** Submits the request at once. The caller must read the events; to stop reading them stops the work. */
   generate(request: GenerationRequest, signal: AbortSignal): AsyncIterable<GenerationEvent>;
   answerNow(id: string): void;
   whenReady(): Promise<void>;
@@ -24,30 +26,18 @@ export interface PooledEngine {
 
 export interface EnginePoolOptions {
   readonly numEngines: number;
-  /** Starts an engine, which calls back whenever its model is loaded, after a restart too. */
+  /** Starts an engine. The engine calls `onReady` each time its model is loaded, after a restart too. */
   readonly start: (index: number, onReady: () => void) => PooledEngine;
   readonly router: Router;
   /** null for a model without images. */
   readonly imageTokenId: number | null;
-  /** Requests that may wait beyond those that run. */
+  /** Requests that may wait in addition to those that run. */
   readonly maxWaiting: number;
-  /** Longest that a request whose engine died waits for another. */
+  /** Longest time that a request whose engine died waits for another engine. */
   readonly retryWaitMs: number;
 }
 
-/** A request on its way, whichever engine works on it. */
-interface Flight {
-  readonly request: GenerationRequest;
-  readonly signal: AbortSignal;
-  /** On the monotonic clock. */
-  readonly startedAt: number;
-  /** null while no engine has it. */
-  engine: PooledEngine | null;
-  /** Its answer was asked for at once. */
-  answersNow: boolean;
-  /** What of it was handed on. */
-  readonly seen: SeenEvents;
-}
+type InFlight = InFlightRequest<PooledEngine>;
 
 const NOT_READY_SECONDS = 5;
 
@@ -55,22 +45,23 @@ const GONE = 'The engine stopped while it worked on this request; it is being re
 const CLOSING = 'The server is shutting down and could not finish this request in time.';
 
 /**
- * The engines as the server sees them. Admits requests, hands each to the engine the router says, and begins one again,
- * once, whose engine died before its client was shown anything.
+ * All engines as one. The pool admits requests and sends each to the engine that the router chooses. When an engine dies
+ * before the client received anything, the pool starts the request again, once.
  */
 export class EnginePool implements EngineClient {
   readonly #options: EnginePoolOptions;
   readonly #engines: readonly PooledEngine[];
   readonly #retried = new Map<PooledEngine, number>();
-  readonly #flights = new Map<string, Flight>();
-  readonly #rate = new RateEstimate();
-  /** Those who wait for an engine. */
+  readonly #inFlight = new Map<string, InFlight>();
+  readonly #admission: Admission;
+  /** Wakes the requests that wait for an engine. */
   readonly #waiters = new Set<() => void>();
   #closing = false;
 
   constructor(options: EnginePoolOptions) {
     this.#options = options;
-    const { numEngines, start, router } = options;
+    const { numEngines, start, router, maxWaiting } = options;
+    this.#admission = new Admission(maxWaiting);
     this.#engines = Array.from({ length: numEngines }, (_, index) =>
       start(index, () => {
         router.forget(index);
@@ -81,7 +72,7 @@ export class EnginePool implements EngineClient {
 
   /**
    * Waits until every engine has loaded its model for the first time.
-   * @throws Error with the sentence of the first that cannot
+   * @throws Error with the message of the first engine that fails to
    */
   async whenReady(): Promise<void> {
     const { numEngines } = this.#options;
@@ -100,8 +91,8 @@ export class EnginePool implements EngineClient {
 
   status(): EngineStatus {
     const all = combineStatuses(this.engines());
-    const homeless = [...this.#flights.values()].filter(({ engine }) => engine === null);
-    return { ...all, numWaiting: all.numWaiting + homeless.length };
+    const unassigned = [...this.#inFlight.values()].filter(({ engine }) => engine === null);
+    return { ...all, numWaiting: all.numWaiting + unassigned.length };
   }
 
   engines(): readonly EngineStatus[] {
@@ -111,108 +102,96 @@ export class EnginePool implements EngineClient {
     }));
   }
 
+  /** @throws EngineUnavailableError when no engine takes the request, or its time passes before its first token */
   async *generate(request: GenerationRequest, signal: AbortSignal): AsyncIterable<GenerationEvent> {
-    const engine = this.#admit(request);
-    const startedAt = performance.now();
-    const flight: Flight = {
-      request,
-      signal,
-      startedAt,
-      engine,
-      seen: new SeenEvents(),
-      answersNow: false,
-    };
-    this.#flights.set(request.id, flight);
+    let engine: PooledEngine | null = this.#admit(request);
+    const inFlight: InFlight = new InFlightRequest(request, signal);
+    this.#inFlight.set(request.id, inFlight);
     try {
-      yield* this.#events(flight, engine);
+      while (engine !== null) {
+        try {
+          for await (const event of this.#submit(inFlight, engine)) {
+            for (const received of this.#receive(inFlight, event)) yield received;
+          }
+          return;
+        } catch (error) {
+          engine = await this.#engineAfterLoss(error, inFlight);
+        }
+      }
+      yield this.#unfinished(inFlight);
     } finally {
-      this.#flights.delete(request.id);
+      this.#inFlight.delete(request.id);
     }
   }
 
   answerNow(id: string): boolean {
-    const flight = this.#flights.get(id);
-    if (flight === undefined) return false;
-    flight.answersNow = true;
-    flight.engine?.answerNow(id);
+    const inFlight = this.#inFlight.get(id);
+    if (inFlight === undefined) return false;
+    inFlight.answersNow = true;
+    inFlight.engine?.answerNow(id);
     return true;
   }
 
-  /** Ends all engines; requests still in them end with an error event. */
+  /** Ends all engines; the requests in them end with an error event. */
   async close(): Promise<void> {
     this.#closing = true;
     this.#wake();
     await Promise.all(this.#engines.map((engine) => engine.close()));
   }
 
-  async *#events(flight: Flight, engine: PooledEngine): AsyncGenerator<GenerationEvent> {
-    try {
-      yield* this.#attempt(flight, engine);
-    } catch (error) {
-      if (!(error instanceof EngineLostError)) throw error;
-      yield* this.#afterLoss(flight, engine);
-    }
+  #submit(inFlight: InFlight, engine: PooledEngine): AsyncIterable<GenerationEvent> {
+    const { request, signal, answersNow } = inFlight;
+    const events = engine.generate(inFlight.assign(engine), signal);
+    if (answersNow) engine.answerNow(request.id);
+    return events;
   }
 
-  /** What one engine makes of the request in the time that is left to it. */
-  async *#attempt(flight: Flight, engine: PooledEngine): AsyncGenerator<GenerationEvent> {
-    const { request, signal, startedAt, seen } = flight;
-    const lateMs = performance.now() - startedAt;
-    const timeoutMs = request.timeoutMs === null ? null : request.timeoutMs - lateMs;
-    flight.engine = engine;
-    const events = engine.generate({ ...request, timeoutMs }, signal);
-    if (flight.answersNow) engine.answerNow(request.id);
-    for await (const event of decisionLate(seen.notIn(this.#inTime(events)))) {
-      seen.add(event);
-      if (event.type !== 'finish') yield event;
-      else yield this.#finished(delayed(event, lateMs));
+  #receive(inFlight: InFlight, event: GenerationEvent): readonly GenerationEvent[] {
+    if (isTooLate(event)) throw this.#admission.rejection('timed_out');
+    const received = inFlight.receive(event);
+    if (event.type === 'finish' && received.length > 0) {
+      this.#admission.finished(this.#inFlight.size, this.#numSlots());
     }
+    return received;
   }
 
-  /** Begins again what can; only once, as the request may be what the engine died of. */
-  async *#afterLoss(flight: Flight, lost: PooledEngine): AsyncGenerator<GenerationEvent> {
-    flight.engine = null;
-    const { seen, request } = flight;
-    const isShown = request.isStreamed && !seen.isEmpty;
-    const engine = isShown ? null : await this.#engineInTime(flight);
-    if (engine === null) {
-      yield this.#unfinished(flight);
-      return;
-    }
+  /**
+   * Chooses the engine that starts a request again. A request starts again only once, because it may be what the engine
+   * died of.
+   * @returns null for none
+   * @throws the error, unless it says that the engine died
+   */
+  async #engineAfterLoss(error: unknown, inFlight: InFlight): Promise<PooledEngine | null> {
+    if (!(error instanceof EngineLostError)) throw error;
+    const lost = inFlight.engine;
+    inFlight.engine = null;
+    if (lost === null || !inFlight.canStartAgain) return null;
+    const engine = await this.#nextReady(inFlight);
+    if (engine === null) return null;
+    inFlight.noteRetry();
     this.#retried.set(lost, (this.#retried.get(lost) ?? 0) + 1);
-    try {
-      yield* this.#attempt(flight, engine);
-    } catch (error) {
-      if (!(error instanceof EngineLostError)) throw error;
-      yield this.#unfinished(flight);
-    }
+    return engine;
   }
 
-  /** @throws EngineUnavailableError in place of a finish that has nothing to show: nothing is lost by coming again */
-  async *#inTime(events: AsyncIterable<GenerationEvent>): AsyncGenerator<GenerationEvent> {
-    for await (const event of events) {
-      if (isTooLate(event)) throw this.#refusal('timed_out');
-      yield event;
-    }
-  }
-
-  /** The next engine that is ready; null where there is none before the wait is over, or nobody wants one any more. */
-  async #engineInTime(flight: Flight): Promise<PooledEngine | null> {
-    const { request, signal, startedAt } = flight;
+  /**
+   * Waits for an engine that is ready.
+   * @returns null when the wait is over, the client disconnected or the server closes
+   */
+  async #nextReady({ request, signal, startedAt }: InFlight): Promise<PooledEngine | null> {
     const waitUntil = performance.now() + this.#options.retryWaitMs;
     const deadline = startedAt + (request.timeoutMs ?? Infinity);
     while (!this.#closing && !signal.aborted) {
       const engine = this.#choose(request);
       if (engine !== null) return engine;
       const now = performance.now();
-      if (now >= deadline) throw this.#refusal('timed_out');
+      if (now >= deadline) throw this.#admission.rejection('timed_out');
       if (now >= waitUntil) return null;
       await this.#change(signal, Math.min(deadline, waitUntil) - now);
     }
     return null;
   }
 
-  /** Resolves when an engine becomes ready, the signal is aborted, the pool closes or the time is over. */
+  /** Resolves when an engine becomes ready, the signal aborts, the pool closes or the time is over. */
   async #change(signal: AbortSignal, ms: number): Promise<void> {
     await new Promise<void>((resolve) => {
       const wake = (): void => {
@@ -232,10 +211,7 @@ export class EnginePool implements EngineClient {
   }
 
   #admit(request: GenerationRequest): PooledEngine {
-    const numSlots = this.#numSlots();
-    if (numSlots > 0 && this.#flights.size >= numSlots + this.#options.maxWaiting) {
-      throw this.#refusal('queue_full');
-    }
+    this.#admission.assertRoom(this.#inFlight.size, this.#numSlots());
     const engine = this.#choose(request);
     if (engine === null) throw new EngineUnavailableError('not_ready', NOT_READY_SECONDS);
     return engine;
@@ -244,33 +220,24 @@ export class EnginePool implements EngineClient {
   #choose({ group, promptTokenIds, images }: GenerationRequest): PooledEngine | null {
     const { router, imageTokenId } = this.#options;
     const spans = imageSpans(promptTokenIds, images, imageTokenId);
-    const flights = [...this.#flights.values()];
+    const inFlight = [...this.#inFlight.values()];
     const loads = this.#engines.map((engine) => ({
       isReady: isReady(engine),
-      load: flights.filter((flight) => flight.engine === engine).length,
+      load: inFlight.filter((each) => each.engine === engine).length,
     }));
     const route = router.route({ group, tokenIds: promptTokenIds, images: spans }, loads);
     return route === null ? null : (this.#engines[route.engine] ?? null);
   }
 
-  /** Of all engines that are ready. */
+  /** Slots of all ready engines. */
   #numSlots(): number {
     const ready = this.#engines.filter(isReady);
     return ready.reduce((sum, { limits }) => sum + (limits?.numSlots ?? 0), 0);
   }
 
-  #finished(finish: FinishEvent): FinishEvent {
-    // The one that ends is among them still.
-    this.#rate.finished(performance.now(), this.#flights.size > this.#numSlots());
-    return finish;
-  }
-
-  #unfinished({ request, signal }: Flight): FinishEvent {
-    return unfinished(request, signal.aborted ? null : this.#closing ? CLOSING : GONE);
-  }
-
-  #refusal(reason: 'queue_full' | 'timed_out'): EngineUnavailableError {
-    return new EngineUnavailableError(reason, this.#rate.secondsUntilFree());
+  #unfinished(inFlight: InFlight): FinishEvent {
+    const message = this.#closing ? CLOSING : GONE;
+    return inFlight.unfinished(inFlight.signal.aborted ? null : message);
   }
 }
 

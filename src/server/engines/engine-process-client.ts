@@ -6,18 +6,16 @@ import {
 } from '../../engine/generation.ts';
 import type { LoadMessage } from '../../engine/messages.ts';
 import type { ModelLimits } from '../../engine/model-runner.ts';
-import { addTotals } from './add-totals.ts';
 import { EngineChild, type EventsMessage, type ReadyMessage } from './engine-child.ts';
-import type { EngineStatus } from './engine-client.ts';
-import { EngineLostError } from './engine-lost-error.ts';
+import { EngineLostError, type EngineStatus } from './engine-client.ts';
+import { addTotals } from './engine-status.ts';
 import { PendingRequests } from './pending-requests.ts';
-import { RestartPause } from './restart-pause.ts';
 
 export interface EngineProcessOptions {
-  /** What the log calls it. */
+  /** Name in the log. */
   readonly name: string;
   readonly load: Omit<LoadMessage, 'type'>;
-  /** Called whenever its model is loaded, after a restart too. */
+  /** Called each time the model is loaded, after a restart too. */
   readonly onReady: () => void;
   readonly log: (level: 'info' | 'warn' | 'error', message: string) => void;
 }
@@ -31,8 +29,8 @@ const NO_COUNTS: EngineCounts = {
 };
 
 /**
- * One engine as the server sees it: a process that is started again, with growing pauses, when it dies. Requests that
- * were in a process that died end with EngineLostError.
+ * The server's end of one engine process. When the process dies, its requests end with EngineLostError and the client
+ * starts it again, after a pause that grows with each death.
  */
 export class EngineProcessClient {
   readonly #options: EngineProcessOptions;
@@ -41,7 +39,7 @@ export class EngineProcessClient {
   #child: EngineChild;
   #state: EngineStatus['state'] = 'loading';
   #counts: EngineCounts = NO_COUNTS;
-  /** Of the processes before the present one. */
+  /** Totals of the processes before the present one. */
   #pastTotals = NO_TOTALS;
   #residentBytes = 0;
   #limits: ModelLimits | null = null;
@@ -50,18 +48,18 @@ export class EngineProcessClient {
   #closing = false;
   readonly #firstStart: Promise<void>;
 
-  /** Starts the process at once; it takes requests when its model is loaded. */
+  /** Starts the process. It takes requests once its model is loaded. */
   constructor(options: EngineProcessOptions) {
     this.#options = options;
     this.#child = this.#spawn();
     this.#firstStart = this.#start(this.#child);
-    // Whoever waits for it hears of a failure; nobody has to.
+    // `whenReady` reports a failure; without this line an unread rejection would end the server.
     this.#firstStart.catch(() => undefined);
   }
 
   /**
    * Waits until the model is loaded for the first time.
-   * @throws Error with the engine's own sentence when that load fails; the process is not started again then.
+   * @throws Error with the engine's message when that load fails; the process is not started again then
    */
   async whenReady(): Promise<void> {
     try {
@@ -73,13 +71,13 @@ export class EngineProcessClient {
     }
   }
 
-  /** null before the model was loaded for the first time. */
+  /** null until the model is loaded for the first time. */
   get limits(): ModelLimits | null {
     return this.#limits;
   }
 
   status(): Omit<EngineStatus, 'retried'> {
-    // A long step keeps the engine from telling of those that came meanwhile.
+    // During a long step the engine does not report the requests that arrived meanwhile.
     const notRunning = this.#pending.size - this.#counts.numRunning;
     return {
       state: this.#state,
@@ -92,38 +90,30 @@ export class EngineProcessClient {
   }
 
   /**
-   * Submits at once; what is returned must be read. Aborting `signal` ends it with finish reason `abort`; to stop reading
-   * it stops the work too.
-   * @throws EngineLostError, from what is returned, when the process dies meanwhile; SlowReaderError
+   * Submits the request at once. The caller must read the events; to stop reading them stops the work. When `signal`
+   * aborts, the generation ends with finish reason `abort`.
+   * @throws EngineLostError, from the iteration, when the process dies; SlowReaderError
    */
   generate(request: GenerationRequest, signal: AbortSignal): AsyncIterable<GenerationEvent> {
     const { id } = request;
     const child = this.#child;
-    const events = this.#pending.add(id);
+    const abort = (): void => child.send({ type: 'abort', id });
+    const events = this.#pending.add(id, () => {
+      signal.removeEventListener('abort', abort);
+      // The reader stopped before the finish.
+      if (this.#pending.delete(id)) abort();
+    });
     child.send({ type: 'submit', request });
-    return this.#read(events, { signal, id, abort: () => child.send({ type: 'abort', id }) });
-  }
-
-  async *#read(
-    events: AsyncIterable<GenerationEvent>,
-    { signal, id, abort }: { signal: AbortSignal; id: string; abort: () => void },
-  ): AsyncGenerator<GenerationEvent> {
     if (signal.aborted) abort();
     signal.addEventListener('abort', abort, { once: true });
-    try {
-      yield* events;
-    } finally {
-      signal.removeEventListener('abort', abort);
-      // A consumer that stopped reading early wants no more work done.
-      if (this.#pending.delete(id)) abort();
-    }
+    return events;
   }
 
   answerNow(id: string): void {
     if (this.#pending.has(id)) this.#child.send({ type: 'answer-now', id });
   }
 
-  /** Ends the process; requests still in it are lost. */
+  /** Ends the process. Requests that are still in it are lost. */
   async close(): Promise<void> {
     this.#closing = true;
     clearTimeout(this.#restartTimer);
@@ -183,5 +173,23 @@ export class EngineProcessClient {
       this.#child = this.#spawn();
       this.#start(this.#child).catch(({ message }: Error) => log('error', `${name}: ${message}`));
     }, pauseMs);
+  }
+}
+
+/** Pauses before the first, second, ... restart. */
+const PAUSES_MS = [250, 1_000, 5_000, 15_000];
+const LONGEST_PAUSE_MS = 30_000;
+const HEALTHY_AFTER_MS = 60_000;
+
+/** Pause before a dead process starts again. It grows with each death, until a process has run well for a minute. */
+export class RestartPause {
+  #ends = 0;
+
+  /** @param ageMs how long the process ran */
+  afterEnd(ageMs: number): number {
+    if (ageMs > HEALTHY_AFTER_MS) this.#ends = 0;
+    const pauseMs = PAUSES_MS[this.#ends] ?? LONGEST_PAUSE_MS;
+    this.#ends += 1;
+    return pauseMs;
   }
 }

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { RateEstimate } from '../../../../src/server/engines/rate-estimate.ts';
+import { RateEstimate } from '../../../../src/server/engines/admission.ts';
 
-it('tells refused clients the mean time between two places that became free, in whole seconds', () => {
+it('estimates the mean time between two slots that become free, in whole seconds', () => {
   const rate = new RateEstimate();
   for (const ms of [0, 3_000, 6_000, 9_100]) rate.finished(ms, true);
   assert.equal(rate.secondsUntilFree(), 4);
 });
 
-it('stays between one second and one minute, and guesses five while nothing is known', () => {
+it('stays between one second and one minute, and says five while nothing is known', () => {
   const unknown = new RateEstimate();
   assert.equal(unknown.secondsUntilFree(), 5);
   const fast = new RateEstimate();
@@ -19,7 +19,7 @@ it('stays between one second and one minute, and guesses five while nothing is k
   assert.equal(slow.secondsUntilFree(), 60);
 });
 
-it('leaves out the time in which there was nothing to do', () => {
+it('ignores the time in which slots stayed empty', () => {
   const rate = new RateEstimate();
   rate.finished(0, true);
   rate.finished(2_000, false);
@@ -27,7 +27,7 @@ it('leaves out the time in which there was nothing to do', () => {
   assert.equal(rate.secondsUntilFree(), 2);
 });
 
-it('looks at the last requests only', () => {
+it('averages the last 32 intervals only', () => {
   const rate = new RateEstimate();
   for (let i = 0; i < 5; i++) rate.finished(i * 50_000, true);
   for (let i = 0; i < 40; i++) rate.finished(250_000 + i * 2_000, true);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { settingsOfEngines } from '../../../../src/server/engines/settings-of-engines.ts';
+import { settingsOfEngines } from '../../../../src/server/engines/start-engines.ts';
 
 const SETTINGS = {
   device: { preference: 'cuda' as const, id: 0, memoryLimit: 2 ** 30 },
@@ -13,8 +13,8 @@ function threadsOf(numThreads: number, numEngines: number): number[] {
   return all.map((settings) => settings.numThreads);
 }
 
-describe('Several engines', () => {
-  it('get every thread between them, none more than one thread more than another', () => {
+describe('The settings of several engines', () => {
+  it('divide all threads as evenly as possible', () => {
     for (let numThreads = 1; numThreads <= 40; numThreads++) {
       for (let numEngines = 1; numEngines <= numThreads; numEngines++) {
         const threads = threadsOf(numThreads, numEngines);
@@ -28,11 +28,11 @@ describe('Several engines', () => {
     }
   });
 
-  it('have a thread each where there are fewer threads than engines', () => {
+  it('have at least one thread each', () => {
     assert.deepEqual(threadsOf(2, 3), [1, 1, 1]);
   });
 
-  it('take the devices in turns, and are alike in all else', () => {
+  it('take the devices in turn and are otherwise equal', () => {
     const all = settingsOfEngines({ ...SETTINGS, numThreads: 5 }, 5, [2, 0, 1]);
     assert.deepEqual(
       all.map(({ device }) => device.id),

@@ -1,11 +1,10 @@
-import { NO_TOTALS } from '../../engine/generation.ts';
-import { addTotals } from './add-totals.ts';
+import { type EngineTotals, NO_TOTALS } from '../../engine/generation.ts';
 import type { EngineStatus } from './engine-client.ts';
 
-/** The first of these that an engine is in is the state of all together: who is ready serves for the others. */
+/** The pool's state is the first of these that any engine is in: one ready engine can serve all requests. */
 const STATES = ['ready', 'loading', 'restarting', 'failed'] as const;
 
-/** Several engines as one: what they do added up, their caches' use the mean of those that are ready. */
+/** Combines the status of several engines: counts add up, and cache usage is the mean over the ready engines. */
 export function combineStatuses(statuses: readonly EngineStatus[]): EngineStatus {
   const sum = (value: (status: EngineStatus) => number): number =>
     statuses.reduce((total, status) => total + value(status), 0);
@@ -22,4 +21,11 @@ export function combineStatuses(statuses: readonly EngineStatus[]): EngineStatus
     retried: sum(({ retried }) => retried),
     residentBytes: sum(({ residentBytes }) => residentBytes),
   };
+}
+
+/** Adds up the totals of two processes. */
+export function addTotals(first: EngineTotals, second: EngineTotals): EngineTotals {
+  const names = Object.keys(NO_TOTALS) as (keyof EngineTotals)[];
+  const sums = names.map((name) => [name, first[name] + second[name]] as const);
+  return { ...NO_TOTALS, ...Object.fromEntries(sums) };
 }
