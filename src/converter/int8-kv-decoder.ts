@@ -12,8 +12,13 @@ import {
   encodeTensor,
   type TensorProto,
 } from '../onnx/model-proto.ts';
-import { LENGTH_DELIMITED, type ProtoField, readFields, textsOf } from '../onnx/proto-reader.ts';
-import { ProtoWriter } from '../onnx/proto-writer.ts';
+import {
+  LENGTH_DELIMITED,
+  type ProtoField,
+  ProtoWriter,
+  readFields,
+  textsOf,
+} from '../onnx/protobuf.ts';
 import { DECODER_IO } from '../package/graph-io.ts';
 import type { TextShape } from '../package/manifest.ts';
 import { ConvertError } from './convert-error.ts';

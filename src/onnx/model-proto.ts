@@ -1,7 +1,12 @@
 /**
- * ONNX's messages as plain objects and their encoding. Field numbers: onnx/onnx.proto, IR version 10.
+ * ONNX's messages as plain objects, and their encoding. Field numbers: onnx/onnx.proto, IR version 10.
+ *
+ * The encoding is written here because no maintained npm package does it: onnx-proto, the only one with ONNX's messages,
+ * is generated for protobufjs 6 and ends at IR version 8. A protobuf library would save little. The converter keeps
+ * weights out of the messages: it streams them to a file beside the graph (converter/weights/data-file.ts) and a tensor
+ * names its stretch of that file, so a graph of any model fits in memory. What remains is the few messages below.
  */
-import { ProtoWriter } from './proto-writer.ts';
+import { ProtoWriter } from './protobuf.ts';
 
 export const IR_VERSION = 10;
 export const OPSETS = [
@@ -9,7 +14,7 @@ export const OPSETS = [
   { domain: 'com.microsoft', version: 1 },
 ] as const;
 
-/** TensorProto.DataType, by name; ONNX Runtime's ONNXTensorElementDataType has the same numbers. */
+/** TensorProto.DataType by name. ONNX Runtime's ONNXTensorElementDataType has the same numbers. */
 export const DATA_TYPES = {
   float32: 1,
   uint8: 2,
@@ -30,13 +35,13 @@ export interface NodeProto {
   readonly name: string;
   readonly type: string;
   readonly domain: string;
-  /** An empty string stands for an optional input or output that is left out. */
+  /** An empty string stands for an omitted optional input or output. */
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: Readonly<Record<string, AttributeValue>>;
 }
 
-/** Bytes of a tensor: in the model file itself, or a stretch of a file beside it. */
+/** Bytes of a tensor: in the model file itself, or a stretch of a file beside it (external data). */
 export type TensorBytes =
   | { readonly raw: Uint8Array }
   | { readonly file: string; readonly offset: number; readonly bytes: number };
@@ -48,7 +53,7 @@ export interface TensorProto {
   readonly data: TensorBytes;
 }
 
-/** A graph input or output; a dimension given by name is only known at run time. */
+/** A graph input or output. A dimension that is a name is known at run time only. */
 export interface ValueInfo {
   readonly name: string;
   readonly type: DataType;
@@ -63,7 +68,12 @@ export interface GraphProto {
   readonly outputs: readonly ValueInfo[];
 }
 
-/** Encodes a whole model file. */
+/** A node of the default ONNX domain with one output and no attributes. The node has its output's name. */
+export function plainNode(type: string, inputs: readonly string[], output: string): NodeProto {
+  return { name: output, type, domain: '', inputs, outputs: [output], attributes: {} };
+}
+
+/** Encodes a model file with IR_VERSION and OPSETS. */
 export function encodeModel(graph: GraphProto, producer: string): Uint8Array {
   const model = new ProtoWriter().int(1, IR_VERSION).string(2, producer);
   model.message(7, encodeGraph(graph));
@@ -94,7 +104,7 @@ function encodeNode(node: NodeProto): ProtoWriter {
   return writer.string(7, node.domain);
 }
 
-/** One named attribute of a node. */
+/** Encodes one attribute of a node. */
 export function encodeAttribute(name: string, value: AttributeValue): ProtoWriter {
   const writer = new ProtoWriter().string(1, name);
   if ('float' in value) return writer.float(2, value.float).int(20, 1);
@@ -104,7 +114,7 @@ export function encodeAttribute(name: string, value: AttributeValue): ProtoWrite
   return writer.int(20, 7);
 }
 
-/** One initializer. */
+/** Encodes one initializer. */
 export function encodeTensor(tensor: TensorProto): ProtoWriter {
   const writer = new ProtoWriter();
   for (const dim of tensor.dims) writer.int(1, dim);

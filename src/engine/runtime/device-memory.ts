@@ -1,5 +1,4 @@
-import { encodeModel } from '../../onnx/model-proto.ts';
-import { plainNode } from '../../onnx/plain-node.ts';
+import { encodeModel, plainNode } from '../../onnx/model-proto.ts';
 import type { Backend, DeviceTensor } from './session.ts';
 import { bytesOf } from './tensor-check.ts';
 

@@ -1,5 +1,4 @@
-import { encodeModel } from '../../onnx/model-proto.ts';
-import { plainNode } from '../../onnx/plain-node.ts';
+import { encodeModel, plainNode } from '../../onnx/model-proto.ts';
 import type { Session } from './session.ts';
 
 const LENGTH = 64;

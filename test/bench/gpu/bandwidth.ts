@@ -1,19 +1,18 @@
 /**
- * How fast a device copies its own memory, through ONNX Runtime alone; a process of its own.
+ * Measures how fast a device copies its own memory, through ONNX Runtime alone. Runs as a process of its own.
  *
- * The graph spreads one number over a large tensor, negates it many times and reduces it to one number again, so that
- * nothing large crosses the bus. Each negation reads the tensor and writes it; the time of one negation is taken from
- * graphs that differ in their number only.
+ * The graph expands one number to a large tensor, negates it many times and reduces it to one number again, so that
+ * nothing large crosses the bus. Each negation reads the tensor once and writes it once. The time of one negation is
+ * the difference between two graphs that differ in the number of negations only.
  */
-import { encodeModel } from '../../../src/onnx/model-proto.ts';
-import { plainNode } from '../../../src/onnx/plain-node.ts';
+import { encodeModel, plainNode } from '../../../src/onnx/model-proto.ts';
 import { median } from '../paired.ts';
 import { type DeviceName, openOn } from './open-on.ts';
 import { emit, jobArgument } from './sample.ts';
 
 export interface BandwidthJob {
   readonly device: DeviceName;
-  /** Of the tensor that is copied; far larger than any cache. */
+  /** Size of the tensor that is copied: far larger than any processor cache. */
   readonly mebibytes: number;
   readonly rounds: number;
 }
@@ -25,6 +24,7 @@ const { device, mebibytes, rounds } = jobArgument<BandwidthJob>();
 const numElements = mebibytes * 2 ** 18;
 const backend = await openOn(device);
 const [few, many] = [await medianMs(FEW), await medianMs(MANY)];
+if (many <= few) throw new Error('The machine is too busy: more copies took less time.');
 const bytes = 2 * 4 * numElements * (MANY - FEW);
 emit({
   what: 'copy',
@@ -44,7 +44,7 @@ async function medianMs(numCopies: number): Promise<number> {
     const started = performance.now();
     await session.run(feeds, { result: { ...one, data: found } });
     if (round >= 0) times.push(performance.now() - started);
-    // An even number of negations.
+    // The number of negations is even.
     if (found[0] !== round) throw new Error(`Copies of ${round} came back as ${found[0]}.`);
   }
   await session.dispose();

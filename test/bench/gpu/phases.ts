@@ -48,6 +48,8 @@ const QUICK: Scale = {
   mebibytes: 16,
   tiles: 5,
 };
+/** A copy takes milliseconds: a median of several costs nothing and holds on a busy machine. */
+const QUICK_COPY_ROUNDS = 5;
 /** The small model is compared in all of them; the last is the one whose tokens must be the CPU's. */
 const SMALL_PRECISIONS: readonly Precision[] = ['int4', 'fp16', 'fp32'];
 
@@ -110,7 +112,11 @@ function packageId(size: Size, precision?: Precision): string {
 
 function bandwidth(settings: BenchSettings, device: DeviceName): Phase {
   const { mebibytes } = scaleOf(settings);
-  const job: BandwidthJob = { device, mebibytes, rounds: settings.rounds };
+  const job: BandwidthJob = {
+    device,
+    mebibytes,
+    rounds: settings.quick ? QUICK_COPY_ROUNDS : settings.rounds,
+  };
   return {
     id: `copy:${device}`,
     queue: 'device',

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { promisify } from 'node:util';
 import { encodeModel, type TensorProto } from '../../../src/onnx/model-proto.ts';
 import { runPhaseProcess } from '../../bench/gpu/phase-process.ts';
 import { formatResults } from '../../bench/gpu/report.ts';
@@ -41,15 +39,15 @@ async function ran(
   return { order, ends };
 }
 
-describe('The phases of the GPU bench', () => {
-  it('wait for those they need, also in the other queue', async () => {
+describe('runPhases', () => {
+  it('starts a phase after the phases it needs, also those of the other queue', async () => {
     const phases = [phase('speed', { needs: ['package'] }), phase('package', { queue: 'host' })];
     const { order, ends } = await ran(phases);
     assert.deepEqual(order, ['package', 'speed']);
     assert.deepEqual(ends, { package: DONE, speed: DONE });
   });
 
-  it('go on after one that failed, without those that need it', async () => {
+  it('goes on after a failed phase and skips the phases that need it', async () => {
     const failed: Ending = { end: 'failed', reason: 'no driver' };
     const phases = [phase('a'), phase('b', { needs: ['a'] }), phase('c')];
     const { order, ends } = await ran(phases, {
@@ -59,13 +57,13 @@ describe('The phases of the GPU bench', () => {
     assert.deepEqual(ends, { a: failed, b: { end: 'skipped', reason: 'needs a' }, c: DONE });
   });
 
-  it('run once: what an earlier run has done is not done again', async () => {
+  it('does not run a phase again that an earlier run has done', async () => {
     const phases = [phase('b', { needs: ['a'] })];
     assert.deepEqual((await ran(phases, { done: new Set(['a']) })).order, ['b']);
     assert.deepEqual((await ran(phases, { done: new Set(['a', 'b']) })).order, []);
   });
 
-  it('get what is left of the time, and are left for the next run without any', async () => {
+  it('limits a phase to the time left, and skips it when there is none', async () => {
     const limits: number[] = [];
     let left = 130;
     const { ends } = await ran([phase('a'), phase('b'), phase('c')], {
@@ -81,11 +79,11 @@ describe('The phases of the GPU bench', () => {
   });
 });
 
-describe("A phase's process", () => {
+describe('runPhaseProcess', () => {
   const script = (code: string): Phase => phase('p', { command: [process.execPath, '-e', code] });
   const line = '{"what":"decode@1","column":"cpu","value":2.5,"unit":"tokens/s"}';
 
-  it('keeps the samples it printed when it dies, and says what it died of', async () => {
+  it('keeps the samples of a process that dies, and names the error', async () => {
     const samples: Sample[] = [];
     const code = `console.log('loading');console.log('${line}');throw new RangeError('too large')`;
     const ending = await runPhaseProcess(script(code), 60, (sample) => samples.push(sample));
@@ -93,12 +91,14 @@ describe("A phase's process", () => {
     assert.deepEqual(ending, { end: 'failed', reason: 'ended with 1: RangeError: too large' });
   });
 
-  it('is stopped when its time is over', async () => {
-    const ending = await runPhaseProcess(script('setInterval(() => {}, 1000)'), 0.2, () => {});
-    assert.deepEqual(ending, { end: 'failed', reason: 'stopped after 0 s' });
+  it('stops a process at its time limit', async (context) => {
+    context.mock.timers.enable({ apis: ['setTimeout'] });
+    const ending = runPhaseProcess(script('setInterval(() => {}, 1000)'), 90, () => {});
+    context.mock.timers.tick(90_000);
+    assert.deepEqual(await ending, { end: 'failed', reason: 'stopped after 90 s' });
   });
 
-  it('is a failed phase where there is no such program', async () => {
+  it('fails the phase when the program does not exist', async () => {
     const ending = await runPhaseProcess(
       phase('p', { command: ['/no/such/python'] }),
       60,
@@ -108,8 +108,8 @@ describe("A phase's process", () => {
   });
 });
 
-describe('The results of the GPU bench', () => {
-  it('are there again after an interruption, the last try of each phase alone', (context) => {
+describe('Results', () => {
+  it('reads back the last attempt of every phase after an interruption', (context) => {
     const file = join(scratchDir(context), 'results.jsonl');
     const sample = (value: number): Sample => ({ what: 'w', column: 'c', value, unit: 'u' });
     const first = new Results(file, { batches: [1] });
@@ -128,18 +128,18 @@ describe('The results of the GPU bench', () => {
     assert.deepEqual([...third.done], ['a']);
   });
 
-  it('of other settings are not mixed in', (context) => {
+  it('rejects a file that holds results of other settings', (context) => {
     const file = join(scratchDir(context), 'results.jsonl');
     new Results(file, { batches: [1] });
     assert.throws(() => new Results(file, { batches: [8] }), /other settings; --fresh/);
   });
 });
 
-describe('The table of the GPU bench', () => {
+describe('formatResults', () => {
   const of = (column: string, values: Record<string, number>): Sample[] =>
     Object.entries(values).map(([what, value]) => ({ what, column, value, unit: '' }));
 
-  it('holds decoding against the time that copying its bytes takes', () => {
+  it('compares decoding with the time that copying its bytes takes', () => {
     const samples = [
       ...of('torch', { copy: 4e12 }),
       ...of('webgpu', { copy: 3e12 }),
@@ -152,7 +152,7 @@ describe('The table of the GPU bench', () => {
     assert.match(table, /MB a step, batch 1 +2500$/m);
   });
 
-  it('compares with what transformers does by default', () => {
+  it('compares with transformers in its default settings', () => {
     const samples = [
       ...of('cuda int4', { 'decode@32': 4000 }),
       ...of('transformers float16', { 'decode@32': 500 }),
@@ -163,7 +163,7 @@ describe('The table of the GPU bench', () => {
     assert.match(cells ?? '', /aim: 5\) +8\.0 +2\.0$/);
   });
 
-  it('says what is missing and why', () => {
+  it('lists what was not measured, and why', () => {
     const ends = new Map<string, Ending>([
       ['speed:cuda:int4', { end: 'failed', reason: 'libcudart.so.13 is missing' }],
       ['copy:torch', DONE],
@@ -179,8 +179,8 @@ describe('The table of the GPU bench', () => {
   });
 });
 
-describe('The bytes of weights a step reads', () => {
-  it('are those of the initializers outside the graph, each stretch once, no rotary tables', async (context) => {
+describe('weightBytes', () => {
+  it('counts each stretch of external data once, without rotary tables', async (context) => {
     const file = join(scratchDir(context), 'decoder.onnx');
     const stored = (name: string, offset: number, bytes: number): TensorProto => {
       return { name, type: 'uint8', dims: [bytes], data: { file: 'text.data', offset, bytes } };
@@ -203,31 +203,12 @@ describe('The bytes of weights a step reads', () => {
     assert.equal(await weightBytes(file), 1300);
   });
 
-  it("are the shipped model's, whose embedding is its head", async () => {
+  it("counts the shipped model's tied embedding and head once", async () => {
     const { files }: { files: { path: string; bytes: number }[] } = JSON.parse(
       readFileSync('models/nano/manifest.json', 'utf8'),
     );
     const all = files.find(({ path }) => path === 'text.data')?.bytes ?? 0;
     const found = await weightBytes('models/nano/decoder.onnx');
     assert.ok(found < all && found > 0.8 * all, `${found} of ${all}`);
-  });
-});
-
-describe('The GPU bench', () => {
-  it('runs a phase and shows its figure, and does not run it twice', async (context) => {
-    const run = promisify(execFile);
-    const bench = async (): Promise<string> => {
-      const flags = ['--quick', '--only', 'copy:cpu', '--devices', 'cpu', '--work'];
-      const args = ['dist/test/bench/gpu/run.js', ...flags, work, '--python', 'no-python'];
-      return (await run(process.execPath, args)).stdout;
-    };
-    const work = join(scratchDir(context), 'work');
-    const first = await bench();
-    assert.match(first, /copy:cpu: done/);
-    assert.match(first, /copies \(read and written\): cpu \d+\.\d GB\/s/);
-    assert.match(first, /!!! no-python has no torch/);
-    const second = await bench();
-    assert.doesNotMatch(second, /copy:cpu …/);
-    assert.match(second, /cpu \d+\.\d GB\/s/);
   });
 });

@@ -1,5 +1,4 @@
-import { encodeModel, type ValueInfo } from '../../../onnx/model-proto.ts';
-import { plainNode } from '../../../onnx/plain-node.ts';
+import { encodeModel, plainNode, type ValueInfo } from '../../../onnx/model-proto.ts';
 import { type DeviceBuffer, RuntimeError, type Tensor, type TensorView } from '../session.ts';
 import { type FfiSession, type OrtRuntime, openFfiSession } from './ffi-session.ts';
 
