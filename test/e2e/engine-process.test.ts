@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { RunningServer } from '../../src/server/main.ts';
-import { enginePids, metric, ready, until } from '../helpers/engine-processes.ts';
+import { killEngine, metric, ready, until } from '../helpers/engine-processes.ts';
 import { ask, post, readHeldout, requestBody, startShipped } from '../helpers/shipped-server.ts';
 
 describe('The engine process', () => {
@@ -44,8 +44,7 @@ describe('The engine process', () => {
     const before = (await ask(server, body)).choices[0].message.content;
     const steps = 'thinkgate_engine_steps_total{engine="0"}';
     const stepsBefore = await metric(server, steps);
-    const [pid = 0] = enginePids();
-    process.kill(pid, 'SIGKILL');
+    killEngine();
     await until(async () => !(await ready(server)));
     const refused = await post(server, body);
     assert.equal(refused.status, 503);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { RunningServer } from '../../src/server/main.ts';
-import { enginePids, metric, ready, until } from '../helpers/engine-processes.ts';
+import { killEngine, metric, ready, until } from '../helpers/engine-processes.ts';
 import { ask, post, startShipped } from '../helpers/shipped-server.ts';
 
 const PREFILLED = 'thinkgate_engine_prefilled_tokens_total{engine="0"}';
@@ -39,8 +39,7 @@ describe('A request whose engine is killed', () => {
   async function killDuringPrefill(): Promise<void> {
     const before = await metric(server, PREFILLED);
     await until(async () => (await metric(server, PREFILLED)) > before + 20);
-    const [pid = 0] = enginePids();
-    process.kill(pid, 'SIGKILL');
+    killEngine();
   }
 
   it('during its prompt is answered all the same, streamed or not', async () => {
@@ -75,8 +74,7 @@ describe('A request whose engine is killed', () => {
     const body = { model: 'nano', messages: [{ role: 'user', content: 'What is 23 + 48?' }] };
     const endless = { thinking_mode: 'fast', min_tokens: 1500, max_tokens: 1900, stream: true };
     const response = await post(server, { ...body, ...endless });
-    const [pid = 0] = enginePids();
-    process.kill(pid, 'SIGKILL');
+    killEngine();
     const { tail } = await textOf(response);
     assert.match(tail, /"code":"engine_error"/);
     assert.ok(!tail.includes('[DONE]'), tail);

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { startQuietly } from '../../src/cli/start-quietly.ts';
 import type { RunningServer } from '../../src/server/main.ts';
-import { enginePids, metrics, until } from '../helpers/engine-processes.ts';
+import { enginePids, killEngine, metrics, until } from '../helpers/engine-processes.ts';
 import { scratchDir } from '../helpers/scratch-dir.ts';
 import { ask, post, readHeldout, requestBody, startShipped } from '../helpers/shipped-server.ts';
 
@@ -126,7 +126,7 @@ describe('Two engines of one thread each behind one server', () => {
       (await metrics(server, DECODED)).map((count, index) => count - (before[index] ?? 0));
     await until(async () => Math.max(...(await grown())) > 20);
     const busy = (await grown()).findIndex((count) => count > 20);
-    process.kill(enginePids()[busy] ?? 0, 'SIGKILL');
+    killEngine(busy);
     const { message, finish_reason } = (await reply).choices[0];
     assert.equal(finish_reason, 'length');
     assert.deepEqual((await ask(server, long)).choices[0].message, message);
@@ -138,8 +138,7 @@ describe('Two engines of one thread each behind one server', () => {
     const expected: string[] = [];
     for (const body of bodies) expected.push((await ask(server, body)).choices[0].message.content);
     const replies = [0, 1].map((at) => ask(server, conversation(`long ${at}`)));
-    const [pid = 0] = enginePids();
-    process.kill(pid, 'SIGKILL');
+    killEngine();
     await until(async () => (await readiness(server)).ready === 1);
     const later = bodies.map((body) => ask(server, body));
     assert.equal((await readiness(server)).status, 200);

@@ -6,8 +6,18 @@ import type { RunningServer } from '../../src/server/main.ts';
 /** Process ids of the engines: this process's children that were forked with our entry, the oldest first. */
 export function enginePids(): number[] {
   const rows = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)]).toString();
-  const engines = rows.split('\n').filter((line) => line.includes('engine-process'));
+  const engines = rows.split('\n').filter((line) => line.includes('dist/src/engine/main.js'));
   return engines.map((line) => Number.parseInt(line, 10)).sort((left, right) => left - right);
+}
+
+/**
+ * Kills one engine of this process, the n-th oldest. Never signals process 0, which is the whole process group: tests,
+ * shell and all.
+ */
+export function killEngine(index = 0): void {
+  const pid = enginePids()[index];
+  assert.ok(pid, `engine ${index} runs`);
+  process.kill(pid, 'SIGKILL');
 }
 
 export async function until(condition: () => Promise<boolean>): Promise<void> {
