@@ -1,4 +1,4 @@
-import { ByteBoundedCache } from './byte-bounded-cache.ts';
+import { byteCache } from './byte-cache.ts';
 import { deadlineOf } from './deadline.ts';
 import { Decoding } from './decoding.ts';
 import {
@@ -76,10 +76,7 @@ export class Engine {
     this.#outbox = new Outbox(options.emit);
     const { runner, reuse, limits, eos, now } = options;
     const slots = new SlotPool(runner.limits.numSlots, { reusesPrefixes: reuse.prefixes });
-    const features = new ByteBoundedCache<Float32Array>(
-      reuse.featureBytes,
-      ({ byteLength }) => byteLength,
-    );
+    const features = byteCache<Float32Array>(reuse.featureBytes, ({ byteLength }) => byteLength);
     this.#pace = new PrefillPace(limits);
     this.#roster = new Roster(slots);
     this.#prompts = new PromptProcessor({ runner, slots, features, now, pace: this.#pace });

@@ -1,9 +1,9 @@
 import { GrammarService } from './constrained/grammar-service.ts';
 import { Engine } from './engine.ts';
-import { KNOWN_TILE_BYTES, ReceivedTiles } from './known-tiles.ts';
 import type { FromEngine, LoadMessage, ToEngine } from './messages.ts';
 import { openBackend } from './runtime/backend.ts';
 import { openModelRunner } from './runtime/onnx-model-runner.ts';
+import { ReceivedTiles, SENT_TILE_BYTES } from './sent-tiles.ts';
 
 const MEMORY_INTERVAL_MS = 1_000;
 
@@ -17,7 +17,7 @@ function send(message: FromEngine): void {
 }
 
 let engine: Engine | undefined;
-const tiles = new ReceivedTiles(KNOWN_TILE_BYTES);
+const tiles = new ReceivedTiles(SENT_TILE_BYTES);
 
 /** Read now and then: it is a file of the kernel's, and a step may take less than a millisecond. */
 let residentBytes = 0;

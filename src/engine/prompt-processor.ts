@@ -1,4 +1,4 @@
-import type { ByteBoundedCache } from './byte-bounded-cache.ts';
+import type { LRUCache } from 'lru-cache';
 import type { Entry } from './entry.ts';
 import type { EngineTotals } from './generation.ts';
 import { encodeTiles } from './image-encoding.ts';
@@ -21,7 +21,7 @@ export interface PromptProcessorOptions {
   readonly runner: ModelRunner;
   readonly slots: SlotPool;
   /** Packed features by the image's content hash, float32 [numTokens, hiddenSize]: whatever conversation it comes in. */
-  readonly features: ByteBoundedCache<Float32Array>;
+  readonly features: LRUCache<string, Float32Array>;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   readonly pace: PrefillPace;

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { KNOWN_TILE_BYTES, SentTiles } from '../../engine/known-tiles.ts';
 import type { FromEngine, LoadMessage, ToEngine } from '../../engine/messages.ts';
+import { SENT_TILE_BYTES, SentTiles } from '../../engine/sent-tiles.ts';
 
 export type ReadyMessage = Extract<FromEngine, { type: 'ready' }>;
 export type EventsMessage = Extract<FromEngine, { type: 'events' }>;
@@ -21,7 +21,7 @@ export class EngineChild {
   readonly #child: ChildProcess;
   readonly #onEnd: EngineChildOptions['onEnd'];
   readonly #startedAt = performance.now();
-  readonly #tiles = new SentTiles(KNOWN_TILE_BYTES);
+  readonly #tiles = new SentTiles(SENT_TILE_BYTES);
   #isOver = false;
 
   /** Resolves once the model is loaded. Rejects with the engine's message, or with how the process ended. */

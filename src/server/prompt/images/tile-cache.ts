@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { ByteBoundedCache } from '../../../engine/byte-bounded-cache.ts';
+import type { LRUCache } from 'lru-cache';
+import { byteCache } from '../../../engine/byte-cache.ts';
 import type { TiledImage } from '../../../engine/model-runner.ts';
 import type { TilingJob } from './tiling-worker.ts';
 
@@ -14,12 +15,12 @@ export interface Tiler {
  */
 export class TileCache implements Tiler {
   readonly #tiler: Tiler;
-  readonly #images: ByteBoundedCache<TiledImage>;
+  readonly #images: LRUCache<string, TiledImage>;
 
   /** @param maxBytes most bytes of tiles kept; 0 keeps none */
   constructor(tiler: Tiler, maxBytes: number) {
     this.#tiler = tiler;
-    this.#images = new ByteBoundedCache(maxBytes, ({ tiles }) => tiles.byteLength);
+    this.#images = byteCache(maxBytes, ({ tiles }) => tiles.byteLength);
   }
 
   /** @throws ChatInputError when the image is refused; refusals are not remembered */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ReceivedTiles, SentTiles } from '../../../src/engine/known-tiles.ts';
 import type { TiledImage } from '../../../src/engine/model-runner.ts';
+import { ReceivedTiles, SentTiles } from '../../../src/engine/sent-tiles.ts';
 import { imageOf, requestOf } from '../../helpers/engine-bench.ts';
 import { Random } from '../../helpers/random.ts';
 
@@ -14,8 +14,8 @@ function image(name: string, numTiles = 4): TiledImage {
 }
 const request = (...images: TiledImage[]) => requestOf([1, 2], { images });
 
-describe('tiles on their way to an engine process', () => {
-  it('cross once', () => {
+describe('image tiles sent to an engine process', () => {
+  it('are sent once', () => {
     const [sent, received] = [new SentTiles(100), new ReceivedTiles(100)];
     const [first, second] = [request(image('a')), request(image('a'), image('b'))];
     assert.deepEqual(sent.leaveOut(first), first);
@@ -28,7 +28,7 @@ describe('tiles on their way to an engine process', () => {
     assert.deepEqual(received.putBack(left), second);
   });
 
-  it('are all there at the other end, whatever is kept and whatever is let go', () => {
+  it('are complete at the receiving end while both ends evict alike', () => {
     const random = new Random(4);
     const [sent, received] = [new SentTiles(40), new ReceivedTiles(40)];
     let numLeftOut = 0;
@@ -45,7 +45,7 @@ describe('tiles on their way to an engine process', () => {
     assert.ok(numLeftOut > 150, `${numLeftOut} left out`);
   });
 
-  it('are missed loudly', () => {
+  it('throw when the receiving end lacks them', () => {
     const sent = new SentTiles(100);
     sent.leaveOut(request(image('a')));
     const left = sent.leaveOut(request(image('a')));

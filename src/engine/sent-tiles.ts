@@ -1,26 +1,27 @@
-import { ByteBoundedCache } from './byte-bounded-cache.ts';
+import type { LRUCache } from 'lru-cache';
+import { byteCache } from './byte-cache.ts';
 import type { GenerationRequest } from './generation.ts';
 import type { TiledImage } from './model-runner.ts';
 
 /**
- * Bytes of tiles kept for images that come again: R-4B's largest have ten of 0.44 MB. Both ends of the connection to an
- * engine process keep a cache: the same requests in the same order make the same images stay, so each end knows what the
- * other has.
+ * Bytes of tiles that each end of the connection to an engine process keeps. The largest image of R-4B has ten tiles of
+ * 0.44 MB. Both ends process the same requests in the same order, so both caches evict the same images and the sender
+ * knows what the receiver has.
  */
-export const KNOWN_TILE_BYTES = 64 * 2 ** 20;
+export const SENT_TILE_BYTES = 64 * 2 ** 20;
 
 const LEFT_OUT = new Uint8Array(0);
 
-/** The sending end: leaves out the tiles that the process has. */
+/** The sending end: leaves out tiles that the engine process has. */
 export class SentTiles {
   /** Bytes of the tiles, by content hash. */
-  readonly #sent: ByteBoundedCache<number>;
+  readonly #sent: LRUCache<string, number>;
 
   constructor(maxBytes: number) {
-    this.#sent = new ByteBoundedCache(maxBytes, (numBytes) => numBytes);
+    this.#sent = byteCache(maxBytes, (numBytes) => numBytes);
   }
 
-  /** To be called for every request that is sent, and for no other. */
+  /** Call this for every request that is sent, and for no other. */
   leaveOut(request: GenerationRequest): GenerationRequest {
     return withImages(request, (image) => {
       const { hash, tiles } = image;
@@ -31,16 +32,16 @@ export class SentTiles {
   }
 }
 
-/** The receiving end: puts back what was left out. */
+/** The receiving end: puts the tiles back that the sender left out. */
 export class ReceivedTiles {
   /** By content hash. */
-  readonly #received: ByteBoundedCache<Uint8Array>;
+  readonly #received: LRUCache<string, Uint8Array>;
 
   constructor(maxBytes: number) {
-    this.#received = new ByteBoundedCache(maxBytes, ({ byteLength }) => byteLength);
+    this.#received = byteCache(maxBytes, ({ byteLength }) => byteLength);
   }
 
-  /** @throws Error when tiles are missing: the two ends do not agree */
+  /** @throws Error when tiles are missing because the two ends disagree */
   putBack(request: GenerationRequest): GenerationRequest {
     return withImages(request, (image) => {
       const { hash } = image;
