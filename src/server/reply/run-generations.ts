@@ -1,9 +1,14 @@
-import type { GenerationRequest } from '../../engine/generation.ts';
+import type { GenerationEvent, GenerationRequest } from '../../engine/generation.ts';
 import type { Quotas } from '../http/access/quotas.ts';
 import type { RouteContext } from '../http/route-context.ts';
-import { chargeThinking } from '../request/thinking-quota.ts';
 import type { RequestObservation } from '../telemetry/request-observation.ts';
-import { type ChoiceEvent, mergeChoices } from './choice-events.ts';
+
+/** An event of one of a reply's choices. */
+export interface ChoiceEvent {
+  /** Position of the choice in the reply. */
+  readonly index: number;
+  readonly event: GenerationEvent;
+}
 
 export interface GenerationRun {
   /** Id of the reply. */
@@ -12,25 +17,95 @@ export interface GenerationRun {
   readonly requests: readonly GenerationRequest[];
   /** Aborts when the client disconnects. */
   readonly signal: AbortSignal;
-  readonly observation: Pick<RequestObservation, 'watch'>;
+  readonly observation: Pick<RequestObservation, 'observeGeneration'>;
   /** Quotas of the caller; null where the caller has none. */
   readonly quotas: Pick<Quotas, 'spendThinking'> | null;
 }
 
 /**
- * Runs the generations of one reply side by side and merges their events. The engine starts when the first event is
- * read. The work stops when the reader stops reading or when `signal` aborts.
+ * Runs the generations of one reply side by side and merges their events in the order in which they arrive. Each event
+ * is counted in the metrics and in the caller's thinking quota. The engine starts when the first event is read. The work
+ * stops when one generation fails, when the reader stops reading and when `signal` aborts.
  */
-export function runGenerations(
+export async function* runGenerations(
   { id, requests, signal, observation, quotas }: GenerationRun,
   { model, running }: Pick<RouteContext, 'model' | 'running'>,
 ): AsyncGenerator<ChoiceEvent, void, undefined> {
+  const observers = requests.map(() => observation.observeGeneration());
   const stop = new AbortController();
-  const generations = requests.map((request) => {
-    running.add(id, request.id);
-    const events = model.engine.generate(request, AbortSignal.any([signal, stop.signal]));
-    return observation.watch(chargeThinking(events, quotas));
-  });
-  stop.signal.addEventListener('abort', () => running.delete(id), { once: true });
-  return mergeChoices(generations, stop);
+  const either = AbortSignal.any([signal, stop.signal]);
+  for (const request of requests) running.add(id, request.id);
+  const generations = requests.map((request) =>
+    model.engine.generate(request, either)[Symbol.asyncIterator](),
+  );
+  const arrivals = new Arrivals(generations);
+  try {
+    for (let numOpen = requests.length; numOpen > 0; ) {
+      const { index, result } = await arrivals.next();
+      if (result.done) {
+        numOpen -= 1;
+        continue;
+      }
+      const event = result.value;
+      observers[index]?.see(event);
+      if (event.type === 'token' && event.section === 'reasoning') quotas?.spendThinking(1);
+      yield { index, event };
+    }
+  } finally {
+    running.delete(id);
+    stop.abort();
+    await Promise.all(generations.map((generation) => generation.return?.()));
+  }
+}
+
+type Result = IteratorResult<GenerationEvent>;
+
+interface Arrival {
+  readonly index: number;
+  readonly result: Result;
+}
+
+/** Results of several iterators in the order in which they arrive; each iterator is asked for one at a time. */
+class Arrivals {
+  readonly #iterators: readonly AsyncIterator<GenerationEvent>[];
+  readonly #arrived: Promise<Arrival>[] = [];
+  #last: number | null = null;
+  #wake = (): void => {};
+
+  /** Asks all iterators at once, so that all generations run at the same time. */
+  constructor(iterators: readonly AsyncIterator<GenerationEvent>[]) {
+    this.#iterators = iterators;
+    if (iterators.length === 1) return;
+    for (const index of iterators.keys()) this.#ask(index);
+  }
+
+  /** @throws the error of an iterator that failed */
+  async next(): Promise<Arrival> {
+    const [only] = this.#iterators;
+    if (only !== undefined && this.#iterators.length === 1) {
+      return { index: 0, result: await only.next() };
+    }
+    if (this.#last !== null) this.#ask(this.#last);
+    let arrival = this.#arrived.shift();
+    while (arrival === undefined) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      arrival = this.#arrived.shift();
+    }
+    const { index, result } = await arrival;
+    this.#last = result.done ? null : index;
+    return { index, result };
+  }
+
+  #ask(index: number): void {
+    const result = this.#iterators[index]?.next();
+    if (result === undefined) return;
+    const arrival = result.then((value) => ({ index, result: value }));
+    const arrive = (): void => {
+      this.#arrived.push(arrival);
+      this.#wake();
+    };
+    arrival.then(arrive, arrive);
+  }
 }

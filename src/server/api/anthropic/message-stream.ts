@@ -1,7 +1,7 @@
 import type { ApiError } from '../../http/errors.ts';
-import { type EventWriter, toEvent } from '../../http/server-sent-events.ts';
-import type { ChoiceEvent } from '../../reply/choice-events.ts';
+import { type EventWriter, toEvent } from '../../http/event-stream.ts';
 import type { ReplyContext } from '../../reply/reply-context.ts';
+import type { ChoiceEvent } from '../../reply/run-generations.ts';
 import { endedWithoutResult, toUsage } from '../openai-chat/completion-parts.ts';
 import type { ChunkChoice, ThinkingDecision, Usage } from '../openai-chat/response-schema.ts';
 import { ChoiceChunks } from '../openai-chat/stream-completion.ts';

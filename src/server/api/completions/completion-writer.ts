@@ -1,7 +1,7 @@
 import type { TokenUsage } from '../../../engine/generation.ts';
 import type { ApiError } from '../../http/errors.ts';
-import { type EventWriter, toEvent } from '../../http/server-sent-events.ts';
-import type { ChoiceEvent } from '../../reply/choice-events.ts';
+import { type EventWriter, toEvent } from '../../http/event-stream.ts';
+import type { ChoiceEvent } from '../../reply/run-generations.ts';
 import { endedWithoutResult, toUsage } from '../openai-chat/completion-parts.ts';
 import type { Usage } from '../openai-chat/response-schema.ts';
 import type { Completion, CompletionChunk } from './completions-schema.ts';

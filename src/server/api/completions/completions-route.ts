@@ -1,9 +1,8 @@
 import type { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { eventStreamSchema } from '../../http/event-stream-schema.ts';
+import { eventStreamSchema, sendEventStream } from '../../http/event-stream.ts';
 import { observationOf, observeRequests } from '../../http/observed-request.ts';
 import type { RouteContext } from '../../http/route-context.ts';
-import { sendEventStream } from '../../http/send-event-stream.ts';
 import type { Exchange } from '../../request/start-generation.ts';
 import { errorSchema } from '../openai-chat/response-schema.ts';
 import { CompletionStream, collectCompletions } from './completion-writer.ts';

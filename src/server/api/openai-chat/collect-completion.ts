@@ -1,8 +1,8 @@
 import type { FinishEvent, GenerationEvent, TokenEvent } from '../../../engine/generation.ts';
 import type { Decision } from '../../../engine/thinking/decision.ts';
-import type { ChoiceEvent } from '../../reply/choice-events.ts';
 import type { ReplyContext } from '../../reply/reply-context.ts';
 import { joinParts, type Reply, type ReplyPart } from '../../reply/reply-parts.ts';
+import type { ChoiceEvent } from '../../reply/run-generations.ts';
 import { TextDisplay } from '../../reply/text-display.ts';
 import {
   displayOptions,

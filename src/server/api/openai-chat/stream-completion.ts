@@ -6,10 +6,10 @@ import type {
 } from '../../../engine/generation.ts';
 import type { Decision } from '../../../engine/thinking/decision.ts';
 import type { ApiError } from '../../http/errors.ts';
-import { type EventWriter, toEvent } from '../../http/server-sent-events.ts';
-import type { ChoiceEvent } from '../../reply/choice-events.ts';
+import { type EventWriter, toEvent } from '../../http/event-stream.ts';
 import type { ReplyContext } from '../../reply/reply-context.ts';
 import type { ReplyPart } from '../../reply/reply-parts.ts';
+import type { ChoiceEvent } from '../../reply/run-generations.ts';
 import { TextDisplay } from '../../reply/text-display.ts';
 import {
   displayOptions,

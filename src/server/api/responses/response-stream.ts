@@ -1,6 +1,6 @@
 import type { ApiError } from '../../http/errors.ts';
-import { type EventWriter, toEvent } from '../../http/server-sent-events.ts';
-import type { ChoiceEvent } from '../../reply/choice-events.ts';
+import { type EventWriter, toEvent } from '../../http/event-stream.ts';
+import type { ChoiceEvent } from '../../reply/run-generations.ts';
 import { endedWithoutResult, toUsage } from '../openai-chat/completion-parts.ts';
 import type { ChunkChoice } from '../openai-chat/response-schema.ts';
 import { ChoiceChunks } from '../openai-chat/stream-completion.ts';
