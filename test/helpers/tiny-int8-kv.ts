@@ -4,7 +4,7 @@ import { int8KvDecoder, type KvScales } from '../../src/converter/int8-kv-decode
 import type { Manifest } from '../../src/package/manifest.ts';
 import { TINY_SHAPE, type TinyPackage } from './tiny-model.ts';
 
-/** Scales of the tiny model, another one for every channel; what is larger than `range` is clipped by most. */
+/** Scales of the tiny model, one per channel. Most of them clip values above `range`. */
 export function tinyScales(range: number): KvScales[] {
   const width = TINY_SHAPE.numKvHeads * TINY_SHAPE.headDim;
   const scales = (phase: number): Float32Array =>

@@ -5,19 +5,19 @@ import type { EmbeddingRows } from './embedder.ts';
 import type { CacheSpan } from './kv-cache.ts';
 import type { Session, Tensor } from './session.ts';
 
-/** One run of the decoder over the slots of `span`. */
+/** One run over the slots of `span`. */
 export interface DecoderStep {
   readonly span: CacheSpan;
   /** float32 [span.numSlots * tokensPerSlot, hiddenSize] */
   readonly embeddings: EmbeddingRows;
   readonly tokensPerSlot: number;
-  /** For every slot of the span, the position of its last token in this step. */
+  /** Position of each slot's last token in this step. */
   readonly lastPositions: readonly number[];
-  /** Rows of `embeddings` whose logits are wanted, in the order they are returned. */
+  /** Rows of `embeddings` whose logits are returned, in this order. */
   readonly logitRows: readonly number[];
 }
 
-/** The decoder graph over the KV cache. Nothing but logits leaves the graph. */
+/** Runs a decode or prefill graph over the KV cache. Only logits leave the graph. */
 export class Decoder {
   readonly #session: Session;
   readonly #hiddenSize: number;

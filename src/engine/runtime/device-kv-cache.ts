@@ -1,33 +1,31 @@
 import { DECODER_IO } from '../../package/graph-io.ts';
 import type { PrefixCopy } from '../model-runner.ts';
-import { type CacheMemory, CacheMover } from './cache-mover.ts';
-import { zeroTensors } from './device-memory.ts';
+import { type CacheMemory, CacheMover, zeroTensors } from './device-cache-graphs.ts';
 import { type CacheSpan, KvCache, type KvCacheShape } from './kv-cache.ts';
 import {
   type Backend,
+  bytesOf,
   type Device,
   type DeviceBuffer,
   type DeviceTensor,
   RuntimeError,
 } from './session.ts';
-import { bytesOf } from './tensor-check.ts';
 
 /**
- * A cache in a device's memory: one pair of arenas [numSlots, numKvHeads, slotCapacity, headDim] per layer, taken once
- * and bound as the decoder's input and output in every step.
+ * A KV cache in a device's memory: one pair of arenas [numSlots, numKvHeads, slotCapacity, headDim] per layer, allocated
+ * once and bound as the decode graph's inputs and outputs in every step.
  *
- * A buffer there cannot be viewed from its middle, so a batch always begins at slot 0, and a step of several tokens,
- * which must be of one slot alone, runs in a place of its own beside the arenas, the stage: [1, numKvHeads,
- * slotCapacity, headDim] per tensor. A slot's beginning is brought there when a prompt's turn comes, stays while its
- * chunks are processed, and goes back when the slot takes part in a batch or another one needs the stage. A stream that
- * runs alone runs on the stage as long as it is there.
+ * A device buffer cannot be viewed from its middle, so a batch always begins at slot 0. A step of several tokens must be
+ * of one slot alone; it runs on the stage, separate tensors of [1, numKvHeads, slotCapacity, headDim]. The first chunk of
+ * a prompt copies the slot's beginning to the stage. The slot stays there for the prompt's other chunks, and moves back
+ * when it takes part in a batch or another slot needs the stage. A sequence that runs alone stays on the stage.
  */
 export class DeviceKvCache extends KvCache {
   readonly #mover: CacheMover;
   readonly #buffers: readonly DeviceBuffer[];
   readonly #arena: CacheMemory;
   readonly #stage: CacheMemory;
-  /** The slot whose keys and values are on the stage; the arena may not have them all. */
+  /** The slot on the stage. The arena may lack its newest keys and values. */
   #staged: number | null = null;
 
   private constructor(shape: KvCacheShape, parts: DeviceCacheParts) {
@@ -38,11 +36,11 @@ export class DeviceKvCache extends KvCache {
     this.#buffers = [...parts.arena, ...parts.stage].map(({ buffer }) => buffer);
   }
 
-  /** @throws RuntimeError when the device has not enough memory, or no kernels for the type of element */
+  /** @throws RuntimeError when the device has too little memory, or no kernels for the element type */
   static async open(backend: Backend, device: Device, shape: KvCacheShape): Promise<DeviceKvCache> {
     const { text, numSlots, slotCapacity, elementType } = shape;
     if (elementType === 'int8') {
-      throw new RuntimeError(`A cache of int8 runs on the CPU only, not on ${device.kind}.`);
+      throw new RuntimeError(`An int8 KV cache runs on the CPU only, not on ${device.kind}.`);
     }
     const { numKvHeads, headDim } = text;
     const numTensors = 2 * text.numLayers;
@@ -57,7 +55,7 @@ export class DeviceKvCache extends KvCache {
           return memory;
         });
       const [arena, stage] = [take(numSlots), take(1)];
-      // What no step has written may be read beside what one has: it must be numbers.
+      // A step may read positions that no step has written; they must hold numbers.
       await zeroTensors(backend, elementType, taken);
       const mover = await CacheMover.open(backend, {
         numTensors,
@@ -82,7 +80,7 @@ export class DeviceKvCache extends KvCache {
     return span(this.#stage, slot, 1);
   }
 
-  /** From slot 0 to the highest, or the stage where the one slot is there. */
+  /** Spans slot 0 to the highest, or the stage when it holds the only slot. */
   async batchSpan(slots: readonly number[]): Promise<CacheSpan> {
     const staged = this.#staged;
     if (staged !== null && slots.includes(staged)) {
@@ -92,7 +90,7 @@ export class DeviceKvCache extends KvCache {
     return span(this.#arena, 0, Math.max(...slots) + 1);
   }
 
-  /** The copy is made on the stage: the slot it is for is about to be prefilled. */
+  /** Leaves the copy on the stage, because `toSlot` is prefilled next. */
   async copyPrefix({ fromSlot, toSlot, numTokens }: PrefixCopy): Promise<void> {
     this.setLength(toSlot, 0);
     const isOnStage = this.#staged === fromSlot;
@@ -102,7 +100,7 @@ export class DeviceKvCache extends KvCache {
     this.setLength(toSlot, numTokens);
   }
 
-  /** Exchanges two slots, with the stage for the one that is in the way. */
+  /** Exchanges two slots by way of the stage. */
   async swap(one: number, other: number): Promise<void> {
     await this.#clearStage();
     const [length, otherLength] = [this.lengthOf(one), this.lengthOf(other)];
@@ -144,7 +142,7 @@ interface DeviceCacheParts {
   readonly stage: CacheMemory;
 }
 
-/** The decoder's tensors over the first slots of some memory, whose tensors alternate between keys and values. */
+/** The decode graph's tensors over the first slots of `memory`, whose tensors alternate between keys and values. */
 function span(memory: CacheMemory, firstSlot: number, numSlots: number): CacheSpan {
   const feeds: Record<string, DeviceTensor> = {};
   const fetches: Record<string, DeviceTensor> = {};

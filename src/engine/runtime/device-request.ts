@@ -1,11 +1,12 @@
+/** Shared with config and cli, which must not load ONNX Runtime's bindings. */
 export const DEVICE_PREFERENCES = ['auto', 'cpu', 'webgpu', 'cuda'] as const;
 
-/** What is asked to compute. */
+/** The device to compute on. */
 export interface DeviceRequest {
   readonly preference: (typeof DEVICE_PREFERENCES)[number];
-  /** Which of CUDA's devices. */
+  /** Number of the CUDA device. */
   readonly id: number;
-  /** Most bytes each graph may take on a CUDA device; null for as many as there are. */
+  /** Most bytes each graph may take on a CUDA device; null for no limit. */
   readonly memoryLimit: number | null;
 }
 

@@ -1,18 +1,18 @@
 import { EMBED_IO } from '../../package/graph-io.ts';
 import { type Device, type DeviceBuffer, RuntimeError, type Session } from './session.ts';
 
-/** Memory of some tokens' embeddings, float32 [numTokens, hiddenSize]: this process' or the device's. */
+/** Embeddings of some tokens, float32 [numTokens, hiddenSize], in this process' memory or the device's. */
 export type EmbeddingRows = { readonly data: Float32Array } | { readonly buffer: DeviceBuffer };
 
 export interface EmbedderOptions {
   readonly session: Session;
   readonly vocabSize: number;
   readonly hiddenSize: number;
-  /** Where the decoder reads the rows; null for this process' memory. */
+  /** The device whose memory the decode graph reads; null for this process' memory. */
   readonly device: Device | null;
 }
 
-/** The embedding graph with memory of its own, so that the decoder can read the rows where they were written. */
+/** Runs the embedding graph. It owns the memory of the rows, so the decode graph reads them where they were written. */
 export class Embedder {
   readonly #session: Session;
   readonly #vocabSize: number;
@@ -30,7 +30,7 @@ export class Embedder {
   }
 
   /**
-   * Rows for the decoder alone, where it reads them.
+   * Embeds tokens in the memory that the decode graph reads.
    * @returns valid until the next call
    * @throws RuntimeError for a token id outside the vocabulary
    */
@@ -42,7 +42,7 @@ export class Embedder {
   }
 
   /**
-   * Rows that others may be written over.
+   * Embeds tokens in this process' memory, where the caller may overwrite rows.
    * @returns float32 [tokenIds.length, hiddenSize], valid until the next call
    * @throws RuntimeError for a token id outside the vocabulary
    */

@@ -14,9 +14,9 @@ export interface PackingOptions {
 }
 
 /**
- * An image's features in prompt order (LLaVA-NeXT's spatial packing): the base tile, then the grid stitched together,
- * cut down to the image without its padding, with a newline feature at the end of every row. An image of the base
- * tile alone is followed by one newline.
+ * Puts an image's features in prompt order (LLaVA-NeXT's spatial packing): the base tile, then the stitched grid without
+ * the image's padding, with a newline feature at the end of every row. One newline follows an image of the base tile
+ * alone.
  * @returns float32 [image.numTokens, hiddenSize]
  * @throws RuntimeError when the features or the number of tokens do not fit the image
  */
@@ -47,7 +47,7 @@ interface GridLayout {
   readonly patchesPerSide: number;
 }
 
-/** The pieces of one stitched row, one per tile it crosses, as ranges of features in tile order. */
+/** Yields the pieces of one stitched row, one per tile it crosses, as ranges of features in tile order. */
 function* rowRuns(
   row: number,
   left: number,
@@ -82,7 +82,7 @@ function checkTiles(image: ImageGeometry, numElements: number, tileElements: num
   }
 }
 
-/** Appends rows to memory of a known size; counts on when it is full, so that the error can name both numbers. */
+/** Appends rows to memory of a known size. It counts on when the memory is full, so that the error names both numbers. */
 class RowWriter {
   readonly #rows: Float32Array;
   readonly #hiddenSize: number;

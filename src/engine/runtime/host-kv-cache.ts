@@ -19,11 +19,11 @@ interface HostSpan extends CacheSpan {
 const ARRAYS = { float32: Float32Array, float16: Uint16Array, int8: Int8Array } as const;
 
 /**
- * A cache in this process' memory: one pair of arenas [numSlots, numKvHeads, slotCapacity, headDim] per layer.
+ * A KV cache in this process' memory: one pair of arenas [numSlots, numKvHeads, slotCapacity, headDim] per layer.
  *
  * A range of slots is a contiguous part of an arena, so a batch over it is a view and nothing is copied. The arenas are
- * zeroed memory from the system, which commits a page when it is first written: capacity costs address space, tokens
- * cost memory.
+ * zeroed memory from the operating system, which commits a page on its first write. Capacity therefore costs address
+ * space, and only tokens cost memory.
  */
 export class HostKvCache extends KvCache {
   readonly #dims: readonly [number, number, number];
@@ -45,7 +45,7 @@ export class HostKvCache extends KvCache {
     return this.#span(slot, 1);
   }
 
-  /** From the lowest to the highest: idle slots in between ride along. */
+  /** Spans the lowest to the highest slot, idle slots in between included. */
   async batchSpan(slots: readonly number[]): Promise<HostSpan> {
     const first = Math.min(...slots);
     return this.#span(first, Math.max(...slots) - first + 1);
@@ -86,7 +86,7 @@ export class HostKvCache extends KvCache {
     this.setLength(other, length);
   }
 
-  /** The arenas are this process' memory and go with the object. */
+  /** The arenas are garbage collected. */
   async dispose(): Promise<void> {}
 
   #span(firstSlot: number, numSlots: number): HostSpan {

@@ -1,10 +1,24 @@
+import { DECODER_IO } from '../../package/graph-io.ts';
 import type { TextShape } from '../../package/manifest.ts';
 import type { PrefixCopy } from '../model-runner.ts';
-import type { Tensor } from './session.ts';
+import { RuntimeError, type Session, type Tensor } from './session.ts';
 
-/** Types of element a cache can be of. float16 and int8 need a graph made for them. */
+/** Element types of the KV cache. float16 and int8 need a decode graph made for them. */
 export const CACHE_ELEMENT_TYPES = ['float32', 'float16', 'int8'] as const;
 export type CacheElementType = (typeof CACHE_ELEMENT_TYPES)[number];
+
+/**
+ * Reads the element type of the KV cache from a decode graph's inputs.
+ * @throws RuntimeError when the graph's cache is of another type
+ */
+export function cacheElementType(decoder: Session): CacheElementType {
+  const type = decoder.inputType(DECODER_IO.pastKey(0));
+  const known = CACHE_ELEMENT_TYPES.find((candidate) => candidate === type);
+  if (known !== undefined) return known;
+  throw new RuntimeError(
+    `The decode graph's KV cache is ${type}; it must be ${CACHE_ELEMENT_TYPES.join(', ')}.`,
+  );
+}
 
 export interface KvCacheShape {
   readonly text: Pick<TextShape, 'numLayers' | 'numKvHeads' | 'headDim'>;
@@ -14,22 +28,22 @@ export interface KvCacheShape {
   readonly elementType: CacheElementType;
 }
 
-/** The part of a cache that one step works on: neighbouring slots, and the decoder's tensors over their memory. */
+/** The part of the cache that one step reads and writes: neighbouring slots, as the decode graph's tensors. */
 export interface CacheSpan {
   readonly firstSlot: number;
   readonly numSlots: number;
-  /** The decoder's past_* inputs, [numSlots, numKvHeads, slotCapacity, headDim]. */
+  /** The graph's past_* inputs, [numSlots, numKvHeads, slotCapacity, headDim]. */
   readonly feeds: Readonly<Record<string, Tensor>>;
-  /** Its present_* outputs, over the same memory. */
+  /** The graph's present_* outputs, over the same memory. */
   readonly fetches: Readonly<Record<string, Tensor>>;
 }
 
 /**
- * The keys and values of all slots. Where they lie, as what type of element, and how they are moved is the cache's own
- * business; whoever runs the decoder asks for a span and binds its tensors.
+ * The keys and values of all slots. A subclass decides in which memory they lie and how they are moved. The model runner
+ * asks for a span and binds its tensors.
  *
  * A slot's length is the number of its positions that hold a sequence. It tells an idle slot that takes part in a batch
- * where it may write without harm.
+ * where to write without harm.
  */
 export abstract class KvCache {
   readonly numSlots: number;
@@ -53,25 +67,28 @@ export abstract class KvCache {
   }
 
   /**
-   * Position an idle slot writes to in somebody else's step: the one after its sequence. A full slot gives up its last
-   * position, which nothing can read again: whatever continues that sequence has to write this very position first.
+   * The position that an idle slot writes in a step of other slots: the one after its sequence. A full slot gives up its
+   * last position. No step can read it again, because a step that continues that sequence writes this position first.
    */
   idlePosition(slot: number): number {
     return Math.min(this.lengthOf(slot), this.slotCapacity - 1);
   }
 
-  /** A span of this slot alone, for a step of any number of tokens. Valid until the cache is next asked for anything. */
+  /** Returns a span of this slot alone, for a step of any number of tokens. Valid until the next call of the cache. */
   abstract sequenceSpan(slot: number): Promise<CacheSpan>;
 
-  /** A span with all these slots in it, and maybe others, for a step of one token each. Valid as long. */
+  /**
+   * Returns a span that contains all these slots and possibly others, for a step of one token per slot. Valid until the
+   * next call of the cache.
+   */
   abstract batchSpan(slots: readonly number[]): Promise<CacheSpan>;
 
-  /** Copies the keys and values of the first positions; `toSlot` then holds these and no others. */
+  /** Copies the keys and values of the first positions. `toSlot` then holds these and no others. */
   abstract copyPrefix(copy: PrefixCopy): Promise<void>;
 
-  /** Exchanges the keys and values of two slots, as far as either holds any. */
+  /** Exchanges the keys and values of two slots, up to the length of each. */
   abstract swap(one: number, other: number): Promise<void>;
 
-  /** Gives back memory that nobody else would. */
+  /** Frees memory that is not garbage collected. */
   abstract dispose(): Promise<void>;
 }

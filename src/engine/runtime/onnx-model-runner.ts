@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type {
   DecodeRow,
   DraftRow,
@@ -8,27 +9,21 @@ import type {
   TiledImage,
 } from '../model-runner.ts';
 import { Decoder } from './decoder.ts';
+import { DeviceKvCache } from './device-kv-cache.ts';
 import { Embedder, type EmbeddingRows } from './embedder.ts';
-import type { KvCache } from './kv-cache.ts';
-import {
-  type Disposable,
-  type GraphOptions,
-  openGraph,
-  openPrefill,
-  openVision,
-} from './open-graphs.ts';
-import { openKvCache } from './open-kv-cache.ts';
-import { graphsFor } from './package-graphs.ts';
+import { HostKvCache } from './host-kv-cache.ts';
+import { cacheElementType, type KvCache } from './kv-cache.ts';
+import { type GraphOptions, graphsFor, openGraph, prefillFile } from './package-graphs.ts';
 import { RuntimeError } from './session.ts';
-import { splitChunk } from './split-chunk.ts';
 import {
   checkDecodeRows,
   checkDraft,
   checkPrefillChunk,
   checkPrefixCopy,
   checkSlot,
-} from './step-check.ts';
-import type { VisionEncoder } from './vision-encoder.ts';
+  splitChunk,
+} from './step-input.ts';
+import { readNewline, VisionEncoder } from './vision-encoder.ts';
 
 export interface ModelRunnerOptions extends GraphOptions {
   readonly numSlots: number;
@@ -36,20 +31,37 @@ export interface ModelRunnerOptions extends GraphOptions {
   readonly slotCapacity: number;
 }
 
-/** A package's model, whose cache can be looked into. */
+/** A package's model with access to its KV cache. */
 export interface PackageRunner extends ModelRunner {
   readonly cache: KvCache;
 }
 
+/** The model runner's graphs and memory. */
+interface Parts {
+  readonly limits: ModelLimits;
+  readonly cache: KvCache;
+  readonly decoder: Decoder;
+  /** Runs the prefill graph; `decoder` itself when there is none. */
+  readonly prefill: Decoder;
+  readonly embedder: Embedder;
+  /** undefined for a text-only model. */
+  readonly vision: VisionEncoder | undefined;
+  /** Most tokens of a prompt in one run. */
+  readonly longestRun: number;
+}
+
+interface Disposable {
+  dispose(): Promise<void>;
+}
+
 /**
- * Loads a package's graphs and sets up the KV cache.
- * @throws RuntimeError when a graph cannot be loaded, the package has none for the KV cache asked for, or the slots do
+ * Loads a package's graphs and allocates the KV cache.
+ * @throws RuntimeError when a graph cannot be loaded, the package has none for the requested KV cache, or the slots do
  * not fit the model
  */
 export async function openModelRunner(options: ModelRunnerOptions): Promise<PackageRunner> {
-  const { manifest, backend, numSlots, slotCapacity, kvCache = 'fp32' } = options;
-  const { text } = manifest;
-  const graphs = graphsFor(manifest, { device: backend.device, kvCache });
+  const { text } = options.manifest;
+  const { numSlots, slotCapacity } = options;
   if (numSlots < 1)
     throw new RuntimeError(`The number of slots must be 1 or more, got ${numSlots}.`);
   if (slotCapacity < 1 || slotCapacity > text.maxPositions) {
@@ -59,43 +71,68 @@ export async function openModelRunner(options: ModelRunnerOptions): Promise<Pack
   }
   const opened: Disposable[] = [];
   try {
-    const session = await openGraph(options, { kind: 'decoder', file: graphs.decoder }, opened);
-    const decoder = new Decoder(session, numSlots, text);
-    const cache = await openKvCache(backend, session, { text, numSlots, slotCapacity });
-    opened.push(cache);
-    const embed = await openGraph(options, { kind: 'embed', file: graphs.embed }, opened);
-    return new OnnxModelRunner({
-      limits: {
-        vocabSize: text.vocabSize,
-        hiddenSize: text.hiddenSize,
-        numSlots,
-        slotCapacity,
-        kvCacheType: cache.elementType,
-        batchesFromFirstSlot: backend.device !== null,
-      },
-      cache,
-      decoder,
-      prompts: (await openPrefill(options, opened)) ?? decoder,
-      embedder: new Embedder({ session: embed, ...text, device: backend.device }),
-      vision: await openVision(options, graphs.vision, opened),
-      longestRun: backend.device?.longestRun ?? Infinity,
-    });
+    return new OnnxModelRunner(await openParts(options, opened));
   } catch (error) {
     await Promise.all(opened.map((part) => part.dispose()));
     throw error;
   }
 }
 
-interface Parts {
-  readonly limits: ModelLimits;
-  readonly cache: KvCache;
-  readonly decoder: Decoder;
-  /** Computes prompts; `decoder` itself where they have no other. */
-  readonly prompts: Decoder;
-  readonly embedder: Embedder;
-  readonly vision: VisionEncoder | undefined;
-  /** Most tokens of a prompt that are computed in one run. */
-  readonly longestRun: number;
+/** @param opened receives every part as it opens, for the caller to dispose of after a failure */
+async function openParts(options: ModelRunnerOptions, opened: Disposable[]): Promise<Parts> {
+  const { packageDir, manifest, backend, numSlots, slotCapacity, kvCache = 'fp32' } = options;
+  const { text, vision, imageNewline } = manifest;
+  const { device } = backend;
+  const keep = <Part extends Disposable>(part: Part): Part => {
+    opened.push(part);
+    return part;
+  };
+  const graphs = graphsFor(manifest, { device, kvCache });
+  const session = keep(await openGraph(options, { kind: 'decoder', file: graphs.decoder }));
+  const decoder = new Decoder(session, numSlots, text);
+  const shape = { text, numSlots, slotCapacity, elementType: cacheElementType(session) };
+  const cache = keep(
+    device === null ? new HostKvCache(shape) : await DeviceKvCache.open(backend, device, shape),
+  );
+  const embed = keep(await openGraph(options, { kind: 'embed', file: graphs.embed }));
+  const file = prefillFile(options);
+  const prefill =
+    file === undefined
+      ? decoder
+      : new Decoder(keep(await openGraph(options, { kind: 'prefill', file })), 1, text);
+  let encoder: VisionEncoder | undefined;
+  if (vision !== null && graphs.vision !== null) {
+    if (imageNewline === null) throw new RuntimeError('The package has no newline feature.');
+    const { hiddenSize } = text;
+    const newline = await readNewline(join(packageDir, imageNewline), hiddenSize);
+    const tower = keep(await openGraph(options, { kind: 'vision', file: graphs.vision }));
+    encoder = new VisionEncoder({ session: tower, vision, hiddenSize, newline });
+  }
+  return {
+    limits: {
+      vocabSize: text.vocabSize,
+      hiddenSize: text.hiddenSize,
+      numSlots,
+      slotCapacity,
+      kvCacheType: cache.elementType,
+      batchesFromFirstSlot: device !== null,
+    },
+    ...{ cache, decoder, prefill, vision: encoder },
+    embedder: new Embedder({ session: embed, ...text, device }),
+    longestRun: device?.longestRun ?? Infinity,
+  };
+}
+
+/** Consecutive tokens of one sequence, in one run of a graph. */
+interface SequenceRun {
+  readonly graph: Decoder;
+  readonly slot: number;
+  /** Position of the first token. */
+  readonly start: number;
+  readonly numTokens: number;
+  readonly embeddings: EmbeddingRows;
+  /** Tokens whose logits are returned, by their place in the run. */
+  readonly logitRows: readonly number[];
 }
 
 class OnnxModelRunner implements PackageRunner {
@@ -125,41 +162,26 @@ class OnnxModelRunner implements PackageRunner {
   }
 
   async prefill(chunk: PrefillChunk, signal?: AbortSignal): Promise<Float32Array | undefined> {
-    const { cache, longestRun } = this.#parts;
+    const { cache, decoder, prefill, longestRun } = this.#parts;
     const { hiddenSize } = this.limits;
     checkPrefillChunk(chunk, cache, hiddenSize);
+    const graph = chunk.wasGenerated ? decoder : prefill;
     let logits: Float32Array | undefined;
     for (const piece of splitChunk(chunk, longestRun, hiddenSize)) {
-      logits = await this.#prefillRun(piece, signal);
+      const { slot, start, tokenIds, needsLogits } = piece;
+      const numTokens = tokenIds.length;
+      const logitRows = needsLogits ? [numTokens - 1] : [];
+      this.#forgetFrom(slot, start);
+      const embeddings = await this.#embed(piece, signal);
+      const run = { graph, slot, start, numTokens, embeddings, logitRows };
+      [logits] = await this.#runSequence(run, signal);
     }
     return logits;
   }
 
-  async #prefillRun(chunk: PrefillChunk, signal?: AbortSignal): Promise<Float32Array | undefined> {
-    const { cache, decoder, prompts } = this.#parts;
-    const { slot, start, tokenIds } = chunk;
-    // Whatever becomes of this run, nothing from `start` on can be trusted until it has succeeded.
-    cache.setLength(slot, start);
-    const span = await cache.sequenceSpan(slot);
-    const embeddings = await this.#embed(chunk, signal);
-    const last = tokenIds.length - 1;
-    const logits = await (chunk.wasGenerated ? decoder : prompts).run(
-      {
-        span,
-        embeddings,
-        tokensPerSlot: tokenIds.length,
-        lastPositions: [start + last],
-        logitRows: chunk.needsLogits ? [last] : [],
-      },
-      signal,
-    );
-    cache.setLength(slot, start + tokenIds.length);
-    return logits[0];
-  }
-
   /**
-   * The batch is a contiguous range of slots, so that the cache needs no copying. Idle slots in it ride along: reading
-   * the weights is what a step costs, and a batch reads them once.
+   * The batch is a contiguous range of slots, so that the cache need not be copied. Idle slots in the range are computed
+   * as well. They cost little: a step's time goes into reading the weights, and a batch reads them once.
    */
   async decode(rows: readonly DecodeRow[]): Promise<readonly Float32Array[]> {
     if (rows.length === 0) return [];
@@ -175,8 +197,7 @@ class OnnxModelRunner implements PackageRunner {
     for (const { slot, position, tokenId } of rows) {
       tokenIds[slot - firstSlot] = tokenId;
       lastPositions[slot - firstSlot] = position;
-      // As in prefill: only a step that succeeded makes the position count.
-      cache.setLength(slot, position);
+      this.#forgetFrom(slot, position);
     }
     const embeddings = await embedder.embed(tokenIds);
     const logits = await decoder.run({
@@ -193,27 +214,15 @@ class OnnxModelRunner implements PackageRunner {
   async verify({ slot, position, tokenIds }: DraftRow): Promise<readonly Float32Array[]> {
     const { cache, decoder, embedder } = this.#parts;
     checkDraft({ slot, position, tokenIds }, cache);
-    // As in prefill.
-    cache.setLength(slot, position);
-    const embeddings = await embedder.embed(tokenIds);
-    const logits = await decoder.run({
-      span: await cache.sequenceSpan(slot),
-      embeddings,
-      tokensPerSlot: tokenIds.length,
-      lastPositions: [position + tokenIds.length - 1],
+    this.#forgetFrom(slot, position);
+    return this.#runSequence({
+      graph: decoder,
+      slot,
+      start: position,
+      numTokens: tokenIds.length,
+      embeddings: await embedder.embed(tokenIds),
       logitRows: tokenIds.map((_, row) => row),
     });
-    cache.setLength(slot, position + tokenIds.length);
-    return logits;
-  }
-
-  /** Features replace rows in this process' memory; text alone need not come here. */
-  async #embed({ tokenIds, features }: PrefillChunk, signal?: AbortSignal): Promise<EmbeddingRows> {
-    const { embedder } = this.#parts;
-    if (features.length === 0) return embedder.embed(tokenIds, signal);
-    const data = await embedder.embedHere(tokenIds, signal);
-    for (const { offset, rows } of features) data.set(rows, offset * this.limits.hiddenSize);
-    return { data };
   }
 
   async copyPrefix(copy: PrefixCopy): Promise<void> {
@@ -230,14 +239,47 @@ class OnnxModelRunner implements PackageRunner {
   }
 
   async dispose(): Promise<void> {
-    const { cache, decoder, prompts, embedder, vision } = this.#parts;
+    const { cache, decoder, prefill, embedder, vision } = this.#parts;
     await Promise.all([
       decoder.dispose(),
-      prompts.dispose(),
+      prefill.dispose(),
       embedder.dispose(),
       vision?.dispose(),
     ]);
     await cache.dispose();
+  }
+
+  /** A failed or aborted run leaves anything behind: the positions that it writes count only when it has succeeded. */
+  #forgetFrom(slot: number, position: number): void {
+    this.#parts.cache.setLength(slot, position);
+  }
+
+  /** Runs tokens of one sequence. The slot then holds its tokens up to the last of these. */
+  async #runSequence(run: SequenceRun, signal?: AbortSignal): Promise<readonly Float32Array[]> {
+    const { graph, slot, start, numTokens, embeddings, logitRows } = run;
+    const { cache } = this.#parts;
+    const end = start + numTokens;
+    const logits = await graph.run(
+      {
+        span: await cache.sequenceSpan(slot),
+        embeddings,
+        tokensPerSlot: numTokens,
+        lastPositions: [end - 1],
+        logitRows,
+      },
+      signal,
+    );
+    cache.setLength(slot, end);
+    return logits;
+  }
+
+  /** Embeds a chunk. With images, the rows come to this process' memory, where features replace some of them. */
+  async #embed({ tokenIds, features }: PrefillChunk, signal?: AbortSignal): Promise<EmbeddingRows> {
+    const { embedder } = this.#parts;
+    if (features.length === 0) return embedder.embed(tokenIds, signal);
+    const data = await embedder.embedHere(tokenIds, signal);
+    for (const { offset, rows } of features) data.set(rows, offset * this.limits.hiddenSize);
+    return { data };
   }
 
   #vision(): VisionEncoder {

@@ -9,13 +9,13 @@ import { RuntimeError, type Session } from './session.ts';
 export interface VisionEncoderOptions {
   readonly session: Session;
   readonly vision: VisionShape;
-  /** Width of a feature: the decoder's hidden size. */
+  /** Width of a feature: the text model's hidden size. */
   readonly hiddenSize: number;
   /** float32 [hiddenSize] */
   readonly newline: Float32Array;
 }
 
-/** The vision graph (tower and projector) and the packing of its features. */
+/** Runs the vision graph (tower and projector) over AnyRes tiles and packs the features. */
 export class VisionEncoder {
   readonly #options: VisionEncoderOptions;
 
@@ -23,7 +23,10 @@ export class VisionEncoder {
     this.#options = options;
   }
 
-  /** @returns float32 [count, featuresPerTile, hiddenSize] of tiles `first` to `first + count - 1` */
+  /**
+   * @returns float32 [count, featuresPerTile, hiddenSize] of tiles `first` to `first + count - 1`
+   * @throws RuntimeError when the tiles are not those of the image, or the image has fewer
+   */
   async encodeTiles(
     image: TiledImage,
     first: number,
@@ -78,7 +81,7 @@ export class VisionEncoder {
 
 /**
  * Reads the newline feature, float32 little-endian [hiddenSize].
- * @throws RuntimeError naming the file and both sizes when it has another length
+ * @throws RuntimeError naming the file and both sizes when its length differs
  */
 export async function readNewline(path: string, hiddenSize: number): Promise<Float32Array> {
   const file = await readFile(path);

@@ -18,7 +18,7 @@ export interface EngineRateOptions {
 }
 
 /**
- * Greedy requests through the engine, sampling and events included, without prefix cache and guessing.
+ * Greedy requests through the engine, sampling and events included, without prefix cache and speculative decoding.
  * @returns tokens a second while all of them run
  */
 export async function engineRate(

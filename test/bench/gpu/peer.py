@@ -4,7 +4,7 @@ Prints a line of JSON for every figure, as the other phases do. Run by run.ts; b
 
     python3 test/bench/gpu/peer.py '{"task": "copy", "device": "cuda", "mebibytes": 4096, "rounds": 10}'
 
-Needs torch and, for `generate` and `pictures`, transformers. Weights are made on the device; nothing is downloaded.
+Needs torch and, for `generate` and `images`, transformers. Weights are made on the device; nothing is downloaded.
 """
 
 import json
@@ -101,8 +101,8 @@ def generate(job):
             emit("prefill@all", column, job["prompt_length"] / seconds, "tokens/s", seconds=seconds)
 
 
-def pictures(job):
-    """The vision tower and the projector on the tiles of one picture."""
+def images(job):
+    """The vision tower and the projector on the tiles of one image."""
     from transformers import SiglipVisionConfig, SiglipVisionModel
 
     device, dtype = job["device"], getattr(torch, job["dtype"])
@@ -117,7 +117,7 @@ def pictures(job):
         seconds = median_seconds(
             device, job["rounds"], lambda: projector(tower(pixel_values=tiles).last_hidden_state)
         )
-    emit("pictures", job["column"], 1 / seconds, "a second", tiles=job["tiles"])
+    emit("images", job["column"], 1 / seconds, "a second", tiles=job["tiles"])
 
 
 def versions():
@@ -126,7 +126,7 @@ def versions():
     return {"torch": torch.__version__, "transformers": transformers.__version__}
 
 
-TASKS = {"copy": copy, "generate": generate, "pictures": pictures}
+TASKS = {"copy": copy, "generate": generate, "images": images}
 
 if __name__ == "__main__":
     job = json.loads(sys.argv[1])

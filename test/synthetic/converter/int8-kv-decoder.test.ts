@@ -152,7 +152,7 @@ describe('making a decoder with an int8 KV cache', () => {
     const place = { packageDir, manifest, backend, numThreads: 1 };
     await assert.rejects(
       openModelRunner({ ...place, numSlots: 1, slotCapacity: 8, kvCache: 'int8' }),
-      /no decoder graph for an int8 KV cache/,
+      /no decode graph for an int8 KV cache/,
     );
   });
 });

@@ -40,7 +40,7 @@ async function setUp(test: TestContext, options: RandomCheckpointOptions = {}) {
   return { dir, checkpoint, outDir, manifest };
 }
 
-/** The weights as the decoder for prompts of an fp32 package computes with them. */
+/** The weights as the prefill graph of an fp32 package computes with them. */
 function stored({ weights }: RandomCheckpoint): Weights {
   return new Map(
     [...weights].map(([name, tensor]) => {
@@ -52,7 +52,7 @@ function stored({ weights }: RandomCheckpoint): Weights {
   );
 }
 
-describe('a decoder for prompts', () => {
+describe('a prefill graph', () => {
   it("computes a plain forward's logits but for the rounding of activations", async (test) => {
     const { checkpoint, outDir } = await setUp(test, { text: { tied: false, numLayers: 3 } });
     const expected = referenceLogits(stored(checkpoint), checkpoint.text, TOKENS);

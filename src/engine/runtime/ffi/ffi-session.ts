@@ -1,13 +1,16 @@
 import { DATA_TYPES } from '../../../onnx/model-proto.ts';
-import { abortError, throwIfAborted } from '../abort.ts';
 import {
+  abortError,
+  checkInputType,
+  checkTensors,
+  ELEMENT_TYPES,
   type ElementType,
   RuntimeError,
   type Session,
   type SessionOptions,
   type Tensor,
+  throwIfAborted,
 } from '../session.ts';
-import { checkInputType, checkTensors, ELEMENT_TYPES } from '../tensor-check.ts';
 import { EXACT_U8S8_SETTING } from '../u8s8-saturation.ts';
 import type { OrtApi, Pointer } from './ort-api.ts';
 import { LOG_LEVEL_ERROR, OPTIMIZE_ALL } from './ort-functions.ts';
@@ -16,7 +19,7 @@ import { type MemoryInfos, TensorBindings } from './tensor-bindings.ts';
 
 type Tensors = Readonly<Record<string, Tensor>>;
 
-/** What sessions share: the API, its environment, descriptions of memory, and where they compute. */
+/** What all sessions of a provider share: the API, its environment, and the memory of their tensors. */
 export interface OrtRuntime {
   readonly api: OrtApi;
   readonly environment: Pointer;
@@ -24,14 +27,14 @@ export interface OrtRuntime {
   readonly allocator: Pointer;
   /** null for the CPU. */
   readonly provider: Provider | null;
-  /** Whether this CPU's U8S8 GEMM saturates, so that sessions need the setting against it. */
+  /** Whether sessions need EXACT_U8S8_SETTING on this CPU. */
   readonly saturatesU8S8: boolean;
 }
 
 const SPIN_MICROSECONDS = 1000;
 
 /**
- * Loads a graph off the event loop's thread.
+ * Loads a graph without blocking the event loop.
  * @param model path of an .onnx file, or its bytes
  * @throws RuntimeError with the runtime's message
  */
@@ -69,8 +72,9 @@ export async function openFfiSession(
 }
 
 /**
- * Threads that wait by spinning make a decode step about a fifth shorter; with one thread there is none to wait,
- * and a device leaves them little to do. How long they spin on after a run is bounded, since another session may need the core: by default it is up to 0.3 s.
+ * Settings of the session's thread pool. Threads that spin while they wait make a decode step about a fifth shorter.
+ * With one thread there is none that waits, and on a device the threads have little to do. ONNX Runtime lets threads
+ * spin for up to 0.3 s after a run; the limit here is shorter, because another session may need the core.
  */
 function threadEntries(
   { numThreads, restsBetweenRuns }: SessionOptions,
@@ -106,7 +110,7 @@ export class FfiSession implements Session {
     this.#inputTypes = this.inputNames.map((_, index) => readInputType(api, session, index));
     this.outputNames = readNames(runtime, session, 'Output');
     this.#runOptions = api.out('CreateRunOptions');
-    // An aborted run is no failure worth a line on standard error.
+    // ONNX Runtime logs an aborted run as an error; the caller knows of it already.
     api.call('RunOptionsSetRunLogSeverityLevel', this.#runOptions, LOG_LEVEL_ERROR + 1);
     this.#binding = api.out('CreateIoBinding', session);
     this.#inputs = new TensorBindings(api, this.#binding, memory, 'input');
@@ -146,12 +150,12 @@ export class FfiSession implements Session {
     }
   }
 
-  /** An allocator of the memory described. It is the session's, and lives as long. */
+  /** Creates an allocator of the memory described. It lives as long as the session. */
   allocator(memory: Pointer): Pointer {
     return this.#api.out('CreateAllocator', this.#session, memory);
   }
 
-  /** Ends a run in progress first: native memory must not go away under it. */
+  /** Ends a run in progress first, because it uses the native memory that is freed here. */
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -184,7 +188,7 @@ function readNames(runtime: OrtRuntime, session: Pointer, kind: 'Input' | 'Outpu
   );
 }
 
-/** @returns undefined for what is no tensor, or one of another type */
+/** @returns undefined when the input is not a tensor, or not of an ElementType */
 function readInputType(api: OrtApi, session: Pointer, index: number): ElementType | undefined {
   const info = api.out('SessionGetInputTypeInfo', session, index);
   try {

@@ -117,7 +117,7 @@ for (const name of ['ffi', 'node'] as const) {
     });
     after(() => add.dispose());
 
-    test('is the version of the installed onnxruntime-node', () => {
+    test('reports the version of the installed onnxruntime-node', () => {
       const entry = createRequire(import.meta.url).resolve('onnxruntime-node');
       assert.equal(backend.name, name);
       assert.match(backend.version, /^\d+\.\d+\.\d+$/);
@@ -130,7 +130,7 @@ for (const name of ['ffi', 'node'] as const) {
       assert.deepEqual(add.outputNames, ['z', 'w']);
     });
 
-    test('tells the element types of inputs', () => {
+    test('reports the element types of inputs', () => {
       assert.equal(add.inputType('x'), 'float32');
       assert.throws(() => add.inputType('z'), /no input "z"/);
     });
@@ -161,7 +161,7 @@ for (const name of ['ffi', 'node'] as const) {
       }
     });
 
-    test('gives the outputs that are asked for, in any combination', async () => {
+    test('computes the requested outputs, in any combination', async () => {
       const [x, y] = [vector([3, 5]), vector([2, 4])];
       const fresh = (): TensorView => vector([0, 0]);
       const [sum, product, both] = [fresh(), fresh(), { z: fresh(), w: fresh() }];
@@ -179,7 +179,7 @@ for (const name of ['ffi', 'node'] as const) {
       await add.run({ x: empty, y: empty }, { z: vector([]) });
     });
 
-    test('refuses what does not fit by name and number', async () => {
+    test('rejects tensors that do not fit, by name and number', async () => {
       const x = vector([1, 2]);
       const z = vector([0, 0]);
       const cases: [Promise<void>, RegExp][] = [
@@ -198,7 +198,7 @@ for (const name of ['ffi', 'node'] as const) {
       }
     });
 
-    test("passes on the runtime's own words and runs again", async () => {
+    test("passes on ONNX Runtime's message and runs again", async () => {
       const [two, three] = [vector([1, 2]), vector([1, 2, 3])];
       const error = await rejection(add.run({ x: two, y: three }, { z: vector([0, 0, 0]) }));
       assert.ok(error instanceof RuntimeError);
@@ -222,7 +222,7 @@ for (const name of ['ffi', 'node'] as const) {
       }
     });
 
-    test('refuses a run on a disposed session, and disposes twice', async () => {
+    test('rejects a run on a disposed session, which can be disposed twice', async () => {
       const session = await backend.createSession(addPath, { numThreads: 1 });
       await session.dispose();
       await session.dispose();
@@ -240,7 +240,7 @@ for (const name of ['ffi', 'node'] as const) {
       assert.deepEqual([...z.data], [SENTINEL]);
     });
 
-    test('makes and disposes sessions without keeping memory', async () => {
+    test('opens and disposes sessions without keeping memory', async () => {
       const cycle = async (): Promise<void> => {
         const session = await backend.createSession(deepPath, { numThreads: 1 });
         const z = rows(1, 0);
@@ -322,7 +322,7 @@ describe('the ffi backend, off the main thread', () => {
     assert.ok(turns > 10, `the loop turned ${turns} times`);
   });
 
-  test('stops in the middle of a run, and the session runs again', async () => {
+  test('stops a run in the middle, and the session runs again', async () => {
     const fresh = rows(1, 0);
     await deep.run({ x: rows(1, 1) }, { z: fresh });
     for (let round = 0; round < 3; round += 1) {
@@ -342,14 +342,14 @@ describe('the ffi backend, off the main thread', () => {
     }
   });
 
-  test('refuses a second run while one is going on', async () => {
+  test('rejects a second run during the first', async () => {
     const first = deep.run({ x: rows(32, 1) }, { z: rows(32, 0) });
     const second = await rejection(deep.run({ x: rows(1, 1) }, { z: rows(1, 0) }));
     assert.match(second.message, /must not overlap/);
     await first;
   });
 
-  test('two sessions run at the same time', async () => {
+  test('runs two sessions at the same time', async () => {
     const other = await backend.createSession(deepPath, { numThreads: 1 });
     const [left, right] = [rows(8, 0), rows(8, 0)];
     await Promise.all([
@@ -360,7 +360,7 @@ describe('the ffi backend, off the main thread', () => {
     await other.dispose();
   });
 
-  test('disposing ends the run in progress before the memory goes', async () => {
+  test('ends the run in progress before it frees the memory', async () => {
     const session = await backend.createSession(deepPath, { numThreads: 1 });
     const z = rows(4096, SENTINEL);
     const run = rejection(session.run({ x: rows(4096, 1) }, { z }));
@@ -370,7 +370,7 @@ describe('the ffi backend, off the main thread', () => {
     assert.ok(z.data.every((value) => value === SENTINEL));
   });
 
-  test('the library stays loaded when garbage is collected', async () => {
+  test('keeps the library loaded when garbage is collected', async () => {
     for (let round = 0; round < 5; round += 1) {
       collectGarbage();
       await setImmediate();
@@ -380,7 +380,7 @@ describe('the ffi backend, off the main thread', () => {
     assert.notEqual(z.data[0], SENTINEL);
   });
 
-  test('small tensors stay in place when garbage is collected during a run', async () => {
+  test('keeps small tensors in place when garbage is collected during a run', async () => {
     const x = new Float32Array(2);
     x.set([1, 2]);
     const add = await backend.createSession(addPath, { numThreads: 1, keepBindings: true });
@@ -395,14 +395,14 @@ describe('the ffi backend, off the main thread', () => {
   });
 });
 
-describe('choosing a backend', () => {
-  test('auto takes the ffi backend where it works, and gives no reason', async () => {
+describe('openBackend', () => {
+  test('takes the ffi backend for auto where it works, without a reason', async () => {
     const { backend, fallbackReason } = await openBackend('auto');
     assert.equal(backend.name, 'ffi');
     assert.equal(fallbackReason, undefined);
   });
 
-  test('a provider that is missing is an error that says what to install', {
+  test('says what to install when a provider is missing', {
     skip: HAS_CUDA,
   }, async () => {
     const request = { id: 0, memoryLimit: null };
@@ -418,7 +418,7 @@ describe('choosing a backend', () => {
     assert.equal(backend.device, null);
   });
 
-  test('without a Vulkan driver WebGPU says so, and auto takes the CPU and tells why', {
+  test('says that WebGPU has no Vulkan driver, and takes the CPU for auto with the reason', {
     skip: HAS_CUDA || !IS_LINUX,
   }, () => {
     const script = `
@@ -446,7 +446,7 @@ describe('choosing a backend', () => {
     );
   });
 
-  test('auto falls back to the stock binding and says why; ffi alone is refused', () => {
+  test('falls back from auto to the node backend and says why, and rejects ffi', () => {
     // koffi cannot take the setting once a library is loaded elsewhere in the process: a way to make it fail for real.
     const script = `
       import koffi from 'koffi';

@@ -32,7 +32,7 @@ describe('the KV cache', () => {
   after(() => tiny.remove());
 
   for (const name of ['ffi', 'node'] as const) {
-    test(`is written in place by the ${name} backend, and only where the step says`, async () => {
+    test(`is written in place by the ${name} backend, only at the positions of the step`, async () => {
       const { backend } = await openBackend(name);
       const { text } = tiny.manifest;
       const cache = new HostKvCache({ text, ...SHAPE, elementType: 'float32' });
@@ -71,7 +71,7 @@ describe('the KV cache', () => {
   }
 
   for (const elementType of CACHE_ELEMENT_TYPES) {
-    test(`gives feeds and fetches of ${elementType} over the same memory, one view per span`, async () => {
+    test(`spans the same ${elementType} memory as feeds and fetches, one view each`, async () => {
       const { text } = tiny.manifest;
       const cache = new HostKvCache({ text, ...SHAPE, elementType });
       const slotElements = text.numKvHeads * CAPACITY * text.headDim;
@@ -95,7 +95,7 @@ describe('the KV cache', () => {
       assert.equal(buffers.size, 2 * text.numLayers);
     });
 
-    test(`copies and exchanges slots of ${elementType}, only the tokens they hold`, async () => {
+    test(`copies and exchanges only the tokens that slots of ${elementType} hold`, async () => {
       const { text } = tiny.manifest;
       const cache = new HostKvCache({ text, ...SHAPE, elementType });
       await fill(cache, 1, 9, 11);
@@ -126,7 +126,7 @@ describe('the KV cache', () => {
     });
   }
 
-  test('takes memory for the tokens it holds, not for its capacity', async () => {
+  test('takes memory for its tokens, not for its capacity', async () => {
     const shape = { ...TINY_SHAPE, numKvHeads: 4, headDim: 64, maxPositions: 2 ** 15 };
     const large = makeTinyModel(shape);
     const largePackage = await writeTinyPackage(large, { withVision: false });
@@ -157,8 +157,8 @@ describe('the KV cache', () => {
   });
 });
 
-describe('a prefill that is aborted half-way', () => {
-  test('stops, and the slot goes on from the chunk before it', async () => {
+describe('an aborted prefill', () => {
+  test('stops, and the slot continues after the chunk before it', async () => {
     const shape = { ...TINY_SHAPE, hiddenSize: 128, numLayers: 8, maxPositions: 4096 };
     const model = makeTinyModel(shape, 4);
     const tiny = await writeTinyPackage(model, { withVision: false });

@@ -117,20 +117,20 @@ for (const name of TEST_BACKENDS) {
     });
     after(() => runner.dispose());
 
-    test('a whole prompt gives the logits of the plain reference', async () => {
+    test("gives the reference's logits for a whole prompt", async () => {
       const tokenIds = prompt(23);
       assertLogits(await prefill(runner, tokenIds, { slot: 0 }), expectedLogits(tokenIds));
     });
 
     for (const cuts of [[1], [22], [5, 6, 17], [8, 16]]) {
-      test(`a prompt cut at ${cuts.join(', ')} gives the same logits`, async () => {
+      test(`gives the same logits for a prompt cut at ${cuts.join(', ')}`, async () => {
         const tokenIds = prompt(23);
         const logits = await prefill(runner, tokenIds, { slot: 3, cuts });
         assertLogits(logits, expectedLogits(tokenIds));
       });
     }
 
-    test('sequences of different lengths decode together, each from its own prompt', async () => {
+    test('decodes sequences of different lengths together, each from its own prompt', async () => {
       const sequences = new Map<number, number[]>();
       for (const [slot, length] of [
         [4, 30],
@@ -157,7 +157,7 @@ for (const name of TEST_BACKENDS) {
       }
     });
 
-    test('greedy continuations are those of the reference', async () => {
+    test("generates the reference's greedy continuations", async () => {
       const sequences = [prompt(9), prompt(14)].map((tokenIds) => [...tokenIds]);
       const expected = sequences.map((sequence) => [...sequence]);
       for (const sequence of expected) {
@@ -180,7 +180,7 @@ for (const name of TEST_BACKENDS) {
       assert.deepEqual(sequences, expected);
     });
 
-    test('a step of others between two chunks leaves a prompt in progress alone', async () => {
+    test('does not change a prompt in progress by a step of other slots between its chunks', async () => {
       const [low, middle, high] = [prompt(6), prompt(20), prompt(7)];
       await prefill(runner, low, { slot: 0 });
       await prefill(runner, high, { slot: 2 });
@@ -196,7 +196,7 @@ for (const name of TEST_BACKENDS) {
       assertLogits(logits, expectedLogits(middle));
     });
 
-    test('a full slot survives steps of its neighbours as a prefix', async () => {
+    test('keeps the prefix of a full slot during steps of its neighbours', async () => {
       const full = prompt(SLOT_CAPACITY);
       await prefill(runner, full, { slot: 1 });
       await prefill(runner, prompt(4), { slot: 0 });
@@ -210,7 +210,7 @@ for (const name of TEST_BACKENDS) {
       assertLogits(logits, expectedLogits(full));
     });
 
-    test('a new prompt reuses the part of a finished sequence they share', async () => {
+    test('reuses the shared prefix of a finished sequence', async () => {
       const old = prompt(25);
       await prefill(runner, old, { slot: 2 });
       await runner.decode([{ slot: 2, position: 25, tokenId: 3 }]);
@@ -219,7 +219,7 @@ for (const name of TEST_BACKENDS) {
       assertLogits(logits, expectedLogits(next));
     });
 
-    test('a copied prefix serves another slot, while its own sequence and the neighbours go on', async () => {
+    test('continues a copied prefix in another slot, beside its own sequence and the neighbours', async () => {
       const [long, neighbour] = [prompt(21), prompt(5)];
       await prefill(runner, long, { slot: 1 });
       await prefill(runner, neighbour, { slot: 3 });
@@ -238,7 +238,7 @@ for (const name of TEST_BACKENDS) {
       }
     });
 
-    test('a copy leaves a slot with the copied positions and no others', async () => {
+    test('leaves a slot with the copied positions only after a copy', async () => {
       await prefill(runner, prompt(9), { slot: 0 });
       await prefill(runner, prompt(30), { slot: 2 });
       await runner.copyPrefix({ fromSlot: 0, toSlot: 2, numTokens: 4 });
@@ -248,7 +248,7 @@ for (const name of TEST_BACKENDS) {
       );
     });
 
-    test('an exchange of two slots moves both sequences, whichever is longer', async () => {
+    test('moves both sequences when two slots are exchanged, whichever is longer', async () => {
       const [short, long, neighbour] = [prompt(4), prompt(31), prompt(12)];
       await prefill(runner, short, { slot: 1 });
       await prefill(runner, neighbour, { slot: 2 });
@@ -264,7 +264,7 @@ for (const name of TEST_BACKENDS) {
       await assert.rejects(runner.swapSlots(0, 5), /no slot 5/);
     });
 
-    test('copies that cannot be made are refused with the numbers', async () => {
+    test('rejects impossible copies, with the numbers', async () => {
       await prefill(runner, prompt(6), { slot: 0 });
       for (const [copy, message] of [
         [{ fromSlot: 0, toSlot: 5, numTokens: 2 }, /no slot 5; the slots are 0 to 4/],
@@ -282,7 +282,7 @@ for (const name of TEST_BACKENDS) {
       }
     });
 
-    test('an image is encoded, packed and takes its rows in the prompt, cut anywhere', async () => {
+    test("puts an image's features in their rows of the prompt, however it is cut", async () => {
       const image = makeImage(2, 2, [30, 41]);
       const features = await encodeAll(runner, image);
       const packed = runner.packFeatures(image, features);
@@ -318,7 +318,7 @@ for (const name of TEST_BACKENDS) {
       }
     });
 
-    test('tiles encode to the reference features, one at a time or several at once', async () => {
+    test('encodes tiles to the reference features, one at a time or several at once', async () => {
       const image = makeImage(1, 2, [10, 20]);
       const { tileSize } = TINY_SHAPE;
       const tileBytes = tileSize * tileSize * 3;
@@ -333,7 +333,7 @@ for (const name of TEST_BACKENDS) {
       assertLogits(await runner.encodeTiles(image, 1, 1), expected[1]!);
     });
 
-    test('an abort before the run leaves the earlier positions usable', async () => {
+    test('keeps the earlier positions usable after an abort before the run', async () => {
       const tokenIds = prompt(12);
       await prefill(runner, tokenIds, { slot: 4 });
       const chunkOf = { slot: 4, start: 6, tokenIds: tokenIds.subarray(6), features: [] };
@@ -350,7 +350,7 @@ for (const name of TEST_BACKENDS) {
       );
     });
 
-    test('what does not fit is refused with the numbers', async () => {
+    test('rejects steps that do not fit, with the numbers', async () => {
       await prefill(runner, prompt(5), { slot: 0 });
       const base = { slot: 0, start: 0, tokenIds: prompt(2), features: [], needsLogits: true };
       const cases: [Promise<unknown>, RegExp][] = [
@@ -397,7 +397,7 @@ for (const name of TEST_BACKENDS) {
       );
     });
 
-    test('an image whose token count is wrong is refused with both numbers', async () => {
+    test('rejects an image with a wrong token count, with both numbers', async () => {
       const image = makeImage(2, 1, [20, 10]);
       const features = await encodeAll(runner, image);
       const wrong = { ...image, numTokens: image.numTokens + 2 };
@@ -445,7 +445,7 @@ describe('any two backends', () => {
     await textOnly.remove();
   });
 
-  test('refuse a package whose graphs are not those of its manifest', async () => {
+  test('reject a package whose graphs are not those of its manifest', async () => {
     const backend = await openTestBackend();
     const { manifest, packageDir } = tiny;
     const open = (changed: Manifest): Promise<ModelRunner> =>
@@ -480,7 +480,7 @@ describe('any two backends', () => {
     );
   });
 
-  test('refuse slots that the model cannot fill, naming the limit', async () => {
+  test('reject slots that the model cannot fill, naming the limit', async () => {
     const backend = await openTestBackend();
     const options = {
       packageDir: tiny.packageDir,

@@ -51,15 +51,15 @@ async function prefill(
   return logits;
 }
 
-describe('a package with a decoder for prompts', () => {
-  it('computes prompts with it, near to what the other decoder gives', async (test) => {
+describe('a package with a prefill graph', () => {
+  it("computes prompts with it, close to the decode graph's logits", async (test) => {
     const { with: fast, without, tokenIds } = await setUp(test);
     const [int8, fp32] = [await prefill(fast, tokenIds), await prefill(without, tokenIds)];
     const error = relativeError(int8, [...fp32]);
     assert.ok(error > 1e-4 && error < 0.03, `relative error ${error}`);
   });
 
-  it('gives the same logits in whatever chunks a prompt is cut', async (test) => {
+  it('gives the same logits whatever chunks a prompt is cut into', async (test) => {
     const { with: runner, tokenIds } = await setUp(test);
     const whole = await prefill(runner, tokenIds);
     for (const cuts of [[1], [7, 20], [16, 32, 48]]) {
@@ -69,7 +69,7 @@ describe('a package with a decoder for prompts', () => {
     }
   });
 
-  it('decodes over its cache as over that of the other', async (test) => {
+  it("decodes over the prefill graph's KV cache", async (test) => {
     const { with: fast, without, tokenIds } = await setUp(test);
     for (const runner of [fast, without]) await prefill(runner, tokenIds);
     for (const position of [60, 61, 62]) {
@@ -80,7 +80,7 @@ describe('a package with a decoder for prompts', () => {
     }
   });
 
-  it('goes on with what was generated as decode steps computed it', async (test) => {
+  it('recomputes generated tokens with the decode graph, to the bit', async (test) => {
     const { with: fast, without, tokenIds } = await setUp(test);
     const again = await prefill(fast, tokenIds, { wasGenerated: true });
     assert.deepEqual(again, await prefill(without, tokenIds));

@@ -8,7 +8,7 @@ import { Random } from '../../../helpers/random.ts';
 const HIDDEN = 2;
 const NEWLINE = Float32Array.of(-1, -2);
 
-interface Picture {
+interface Geometry {
   readonly gridRows: number;
   readonly gridColumns: number;
   readonly patchesPerSide: number;
@@ -17,15 +17,15 @@ interface Picture {
 }
 
 /**
- * The definition, slowly: write the tiles into one picture of features, one feature at a time, cut rows or columns off
+ * The definition, slowly: write the tiles into one grid of features, one feature at a time, cut rows or columns off
  * as transformers' unpad_image does, then read it row by row.
  */
 function packSlowly(
-  picture: Picture,
+  geometry: Geometry,
   feature: (tile: number, index: number) => number[],
 ): number[] {
-  const { gridRows, gridColumns, patchesPerSide: side } = picture;
-  const { originalHeight: height, originalWidth: width } = picture;
+  const { gridRows, gridColumns, patchesPerSide: side } = geometry;
+  const { originalHeight: height, originalWidth: width } = geometry;
   const packed: number[] = [];
   for (let index = 0; index < side * side; index += 1) packed.push(...feature(0, index));
   if (gridRows === 0) return [...packed, ...NEWLINE];
@@ -49,9 +49,9 @@ function packSlowly(
   return packed;
 }
 
-function makeTiles(picture: Picture) {
-  const numTiles = 1 + picture.gridRows * picture.gridColumns;
-  const perTile = picture.patchesPerSide ** 2;
+function makeTiles(geometry: Geometry) {
+  const numTiles = 1 + geometry.gridRows * geometry.gridColumns;
+  const perTile = geometry.patchesPerSide ** 2;
   const features = new Float32Array(numTiles * perTile * HIDDEN);
   const feature = (tile: number, index: number): number[] => {
     const at = (tile * perTile + index) * HIDDEN;
@@ -60,37 +60,37 @@ function makeTiles(picture: Picture) {
   features.forEach((_, index) => {
     features[index] = index + 1;
   });
-  const image = { ...picture, numTiles, numTokens: countImageTokens(picture) };
+  const image = { ...geometry, numTiles, numTokens: countImageTokens(geometry) };
   return { image, features, feature };
 }
 
-describe('feature packing', () => {
-  test('equals the slow definition for 300 pictures of all shapes', () => {
+describe('packImageFeatures', () => {
+  test('equals the slow definition for 300 images of all shapes', () => {
     const random = new Random(3);
     for (let index = 0; index < 300; index += 1) {
-      const picture: Picture = {
+      const geometry: Geometry = {
         gridRows: 1 + random.below(4),
         gridColumns: 1 + random.below(4),
         patchesPerSide: 1 + random.below(6),
         originalHeight: 1 + random.below(900),
         originalWidth: 1 + random.below(900),
       };
-      const { image, features, feature } = makeTiles(picture);
-      const { patchesPerSide } = picture;
+      const { image, features, feature } = makeTiles(geometry);
+      const { patchesPerSide } = geometry;
       const packed = packImageFeatures({ image, features, patchesPerSide, newline: NEWLINE });
-      assert.deepEqual([...packed], packSlowly(picture, feature), JSON.stringify(picture));
+      assert.deepEqual([...packed], packSlowly(geometry, feature), JSON.stringify(geometry));
     }
   });
 
-  test('a picture of one row of tiles reads across the tiles before it goes down', () => {
-    const picture = {
+  test('reads each row of features across the tiles of an image', () => {
+    const geometry = {
       gridRows: 1,
       gridColumns: 2,
       patchesPerSide: 2,
       originalHeight: 10,
       originalWidth: 20,
     };
-    const { image } = makeTiles(picture);
+    const { image } = makeTiles(geometry);
     const features = Float32Array.from([0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23]);
     const packed = packImageFeatures({
       image,
@@ -101,15 +101,15 @@ describe('feature packing', () => {
     assert.deepEqual([...packed], [0, 1, 2, 3, 10, 11, 20, 21, 99, 12, 13, 22, 23, 99]);
   });
 
-  test('a picture of the base tile alone is followed by one newline', () => {
-    const picture = {
+  test('puts one newline after an image of the base tile alone', () => {
+    const geometry = {
       gridRows: 0,
       gridColumns: 0,
       patchesPerSide: 2,
       originalHeight: 5,
       originalWidth: 5,
     };
-    const { image, features } = makeTiles(picture);
+    const { image, features } = makeTiles(geometry);
     const packed = packImageFeatures({ image, features, patchesPerSide: 2, newline: NEWLINE });
     assert.deepEqual([...packed], [1, 2, 3, 4, 5, 6, 7, 8, -1, -2]);
   });
@@ -122,7 +122,7 @@ describe('feature packing', () => {
     originalWidth: 8,
   };
 
-  test('a count that differs from the prompt is refused with both numbers', () => {
+  test('rejects a feature count that differs from the prompt, with both numbers', () => {
     const { image, features } = makeTiles(square);
     for (const numTokens of [image.numTokens - 1, image.numTokens + 1]) {
       const wrong = { ...image, numTokens };
@@ -136,12 +136,12 @@ describe('feature packing', () => {
     }
   });
 
-  test('tiles or features that do not fit the grid are refused with both numbers', () => {
+  test('rejects tiles or features that do not fit the grid, with both numbers', () => {
     const { image, features } = makeTiles(square);
     const options = { image, features, patchesPerSide: 2, newline: NEWLINE };
     assert.throws(
       () => packImageFeatures({ ...options, image: { ...image, numTiles: 4 } }),
-      /are 5 tiles, but the picture has 4/,
+      /are 5 tiles, but the image has 4/,
     );
     assert.throws(
       () => packImageFeatures({ ...options, features: features.subarray(1) }),

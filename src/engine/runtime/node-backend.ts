@@ -1,8 +1,10 @@
 import type { InferenceSession } from 'onnxruntime-node';
-import { throwIfAborted } from '../abort.ts';
 import {
   type Backend,
+  checkInputType,
+  checkTensors,
   type ElementType,
+  isElementType,
   isOnDevice,
   modelName,
   RuntimeError,
@@ -10,16 +12,16 @@ import {
   type SessionOptions,
   type Tensor,
   type TensorView,
-} from '../session.ts';
-import { checkInputType, checkTensors, isElementType } from '../tensor-check.ts';
-import { EXACT_U8S8_SETTING, u8s8Saturates } from '../u8s8-saturation.ts';
+  throwIfAborted,
+} from './session.ts';
+import { EXACT_U8S8_SETTING, u8s8Saturates } from './u8s8-saturation.ts';
 
 type Ort = typeof import('onnxruntime-node');
 type Tensors = Readonly<Record<string, Tensor>>;
 
 const LOG_LEVEL_ERROR = 3;
 const LOG_LEVEL_FATAL = 4;
-/** A failed run is reported by its error; the runtime need not write it to standard error as well. */
+/** A failed run throws its error. The runtime need not write it to standard error as well. */
 const RUN_OPTIONS = { logSeverityLevel: LOG_LEVEL_FATAL } as const;
 
 let shared: Promise<Backend> | undefined;
@@ -48,6 +50,7 @@ async function open(): Promise<Backend> {
   };
 }
 
+/** @param config session settings by name */
 async function openSession(
   ort: Ort,
   model: string | Uint8Array,
@@ -136,7 +139,7 @@ class NodeSession implements Session {
 function copyOutputs(outputs: InferenceSession.ReturnType, fetches: Tensors): void {
   for (const [name, target] of Object.entries(fetches)) {
     const output = outputs[name];
-    if (output === undefined) throw new RuntimeError(`The run gave no output "${name}".`);
+    if (output === undefined) throw new RuntimeError(`The run returned no output "${name}".`);
     if (output.type !== target.type || output.dims.join() !== target.dims.join()) {
       throw new RuntimeError(
         `Output "${name}" is ${output.type} [${output.dims.join(', ')}], ` +

@@ -1,17 +1,45 @@
+/**
+ * The two graphs that a KV cache in a device's memory needs: one fills tensors with zeros, one copies the beginning of a
+ * slot. That memory has no addresses to count with, so every change of it is a graph.
+ */
 import { encodeModel, plainNode } from '../../onnx/model-proto.ts';
 import type { CacheElementType } from './kv-cache.ts';
-import type { Backend, DeviceTensor, Session, TensorView } from './session.ts';
+import {
+  type Backend,
+  bytesOf,
+  type DeviceTensor,
+  type Session,
+  type TensorView,
+} from './session.ts';
 
-/** Dims of one slot of the cache, and how many tensors the cache has. */
+export type DeviceElementType = Exclude<CacheElementType, 'int8'>;
+
+/** Fills tensors of one type on a device with zeros. Allocated memory holds what its last user left there. */
+export async function zeroTensors(
+  backend: Backend,
+  type: DeviceElementType,
+  tensors: readonly DeviceTensor[],
+): Promise<void> {
+  const session = await backend.createSession(fillModel(type), { numThreads: 1 });
+  try {
+    for (const tensor of tensors) {
+      await session.run({ dims: int64s(tensor.dims) }, { zeros: tensor });
+    }
+  } finally {
+    await session.dispose();
+  }
+}
+
+/** Dims of one slot of the cache, and the number of the cache's tensors. */
 export interface MoverShape {
   readonly numTensors: number;
   readonly numKvHeads: number;
   readonly slotCapacity: number;
   readonly headDim: number;
-  readonly elementType: Exclude<CacheElementType, 'int8'>;
+  readonly elementType: DeviceElementType;
 }
 
-/** Some of a cache's memory: every tensor is [slots, numKvHeads, slotCapacity, headDim]. */
+/** A part of the cache's memory: tensors of [slots, numKvHeads, slotCapacity, headDim] each. */
 export type CacheMemory = readonly DeviceTensor[];
 
 export interface CacheMove {
@@ -19,15 +47,14 @@ export interface CacheMove {
   readonly fromSlot: number;
   readonly to: CacheMemory;
   readonly toSlot: number;
-  /** The positions moved are the first of the slot. */
+  /** Moves this many positions, from the first on. */
   readonly numTokens: number;
 }
 
 /**
- * Copies the beginning of a slot to another slot inside a device's memory, for all layers in one run. Memory there has
- * no addresses to count with, so the copy is a graph: the source's rows are cut out (Slice) and scattered over the slot
- * they are for (ScatterElements along the slots, axis 0, its default; every index the same). The scattered tensor's output is bound over its
- * input, which both providers take as leave to write in place: what is not moved is not touched.
+ * Copies the beginning of a slot to another slot within a device's memory, for all layers in one run. The graph slices
+ * the source's rows out and scatters them over the target slot: ScatterElements along axis 0, every index the same. Its
+ * output is bound over its input. Both providers then write in place, so what is not moved stays untouched.
  *
  * ScatterND would need less index memory, but WebGPU's writes from a single thread where index tuples share a number.
  */
@@ -73,6 +100,20 @@ export class CacheMover {
 
 function int64s(values: readonly number[]): TensorView {
   return { type: 'int64', dims: [values.length], data: BigInt64Array.from(values, BigInt) };
+}
+
+function fillModel(type: DeviceElementType): Uint8Array {
+  const raw = new Uint8Array(bytesOf({ type, dims: [] }));
+  return encodeModel(
+    {
+      name: 'fill',
+      nodes: [plainNode('Expand', ['zero', 'dims'], 'zeros')],
+      initializers: [{ name: 'zero', type, dims: [], data: { raw } }],
+      inputs: [{ name: 'dims', type: 'int64', dims: ['rank'] }],
+      outputs: [{ name: 'zeros', type, dims: ['a', 'b', 'c', 'd'] }],
+    },
+    'thinkgate',
+  );
 }
 
 function moverModel(shape: MoverShape): Uint8Array {

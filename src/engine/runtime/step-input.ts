@@ -1,6 +1,8 @@
+/** The checks of a step's input against the KV cache, and the cutting of prompt chunks into runs. */
 import {
   type DecodeRow,
   type DraftRow,
+  type FeatureSpan,
   MAX_VERIFIED,
   type PrefillChunk,
   type PrefixCopy,
@@ -36,7 +38,7 @@ export function checkPrefillChunk(chunk: PrefillChunk, cache: KvCache, hiddenSiz
   }
 }
 
-/** @throws RuntimeError when a row names a slot or position that is not there, or a slot twice */
+/** @throws RuntimeError when a row's slot or position does not exist, or two rows name one slot */
 export function checkDecodeRows(rows: readonly DecodeRow[], cache: KvCache): void {
   const seen = new Set<number>();
   for (const { slot, position } of rows) {
@@ -52,7 +54,7 @@ export function checkDecodeRows(rows: readonly DecodeRow[], cache: KvCache): voi
   }
 }
 
-/** @throws RuntimeError when a draft does not fit its slot, or has more tokens than can be verified */
+/** @throws RuntimeError when a draft does not fit its slot, or has more than MAX_VERIFIED tokens */
 export function checkDraft({ slot, position, tokenIds }: DraftRow, cache: KvCache): void {
   checkSlot(slot, cache);
   checkPosition(slot, position, cache);
@@ -67,7 +69,7 @@ export function checkDraft({ slot, position, tokenIds }: DraftRow, cache: KvCach
   }
 }
 
-/** @throws RuntimeError when a copy names a slot that is not there, the same slot twice, or more than the first holds */
+/** @throws RuntimeError when a slot does not exist, both are the same, or the first holds fewer tokens */
 export function checkPrefixCopy(copy: PrefixCopy, cache: KvCache): void {
   const { fromSlot, toSlot, numTokens } = copy;
   checkSlot(fromSlot, cache);
@@ -88,7 +90,7 @@ export function checkSlot(slot: number, cache: KvCache): void {
   }
 }
 
-/** A step may overwrite what a slot holds, but not leave a gap in it. */
+/** A step may overwrite a slot's tokens, but not leave a gap after them. */
 function checkPosition(slot: number, position: number, cache: KvCache): void {
   const length = cache.lengthOf(slot);
   if (!Number.isInteger(position) || position < 0 || position > length) {
@@ -96,4 +98,41 @@ function checkPosition(slot: number, position: number, cache: KvCache): void {
       `Slot ${slot} holds ${length} tokens; the next cannot be at position ${position}.`,
     );
   }
+}
+
+/**
+ * Cuts a chunk into pieces of at most `longest` tokens, each a chunk of its own (Device.longestRun).
+ * @param hiddenSize elements of a feature row
+ */
+export function splitChunk(
+  chunk: PrefillChunk,
+  longest: number,
+  hiddenSize: number,
+): readonly PrefillChunk[] {
+  const { start, tokenIds, features, needsLogits } = chunk;
+  const { length } = tokenIds;
+  if (length <= longest) return [chunk];
+  return Array.from({ length: Math.ceil(length / longest) }, (_, index) => {
+    const first = index * longest;
+    const end = Math.min(first + longest, length);
+    return {
+      ...chunk,
+      start: start + first,
+      tokenIds: tokenIds.subarray(first, end),
+      features: features.flatMap((span) => partOf(span, { first, end, hiddenSize })),
+      needsLogits: needsLogits && end === length,
+    };
+  });
+}
+
+/** Returns the rows of a span that lie in a piece of its chunk, or nothing. */
+function partOf(
+  { offset, rows }: FeatureSpan,
+  { first, end, hiddenSize }: { first: number; end: number; hiddenSize: number },
+): FeatureSpan[] {
+  const from = Math.max(offset, first);
+  const to = Math.min(offset + rows.length / hiddenSize, end);
+  if (from >= to) return [];
+  const part = rows.subarray((from - offset) * hiddenSize, (to - offset) * hiddenSize);
+  return [{ offset: from - first, rows: part }];
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { splitChunk } from '../../../../src/engine/runtime/split-chunk.ts';
+import { splitChunk } from '../../../../src/engine/runtime/step-input.ts';
 
 const chunk = {
   slot: 2,
@@ -13,8 +13,8 @@ const chunk = {
   needsLogits: true,
 };
 
-describe('a chunk that is too long for one run', () => {
-  it('is cut into pieces that follow each other, with the features that fall into each', () => {
+describe('splitChunk', () => {
+  it('cuts a long chunk into consecutive pieces, with the features of each', () => {
     assert.deepEqual(splitChunk(chunk, 4, 2), [
       {
         slot: 2,
@@ -40,7 +40,7 @@ describe('a chunk that is too long for one run', () => {
     ]);
   });
 
-  it('stays whole where it fits, and gives no logits that nobody wants', () => {
+  it('keeps a chunk that fits whole, and asks for no logits that were not wanted', () => {
     assert.deepEqual(splitChunk(chunk, 10, 2), [chunk]);
     assert.deepEqual(splitChunk(chunk, Infinity, 2), [chunk]);
     const pieces = splitChunk({ ...chunk, needsLogits: false }, 3, 2);
