@@ -11,10 +11,10 @@ export const TOOL_CALL_FORMATS = ['hermes'] as const;
 export const BLOCK_SIZES = [32, 64, 128] as const;
 export type BlockSize = (typeof BLOCK_SIZES)[number];
 export const DEFAULT_BLOCK_SIZE = 32;
-/** Ways in which a decoder for prompts can be made. */
+/** Kinds of prefill graph: `int8` has int8 linears. */
 export const PREFILL_FORMS = ['int8'] as const;
 export type PrefillForm = (typeof PREFILL_FORMS)[number];
-/** As what keys and values may be kept while a model is served. */
+/** Element types of the KV cache that a server can use. */
 export const KV_CACHE_KINDS = ['fp32', 'int8'] as const;
 export const PRECISIONS = ['fp32', 'fp16', 'int8', 'int4'] as const;
 

@@ -1,10 +1,10 @@
 /**
- * What an int8 KV cache gains and costs in time:
+ * Measures the time that an int8 KV cache saves or costs:
  *
  *   node dist/test/bench/kv-cache.js PACKAGE [--threads 2] [--contexts 256,1000,4000] [--chunk 256] [--rounds 15]
  *
- * PACKAGE was prepared by `thinkgate quantize-kv`. At each context both caches take a decode step and a prompt's chunk
- * by turns; ratios are the rounds' own, float32 ÷ int8.
+ * PACKAGE was prepared by `thinkgate quantize-kv`. At each context length both caches run a decode step and a prompt
+ * chunk in turn. The ratios, float32 ÷ int8, are taken round by round.
  */
 import { parseArgs } from 'node:util';
 import { openBackend } from '../../src/engine/runtime/backend.ts';
@@ -32,7 +32,7 @@ async function open(kvCache: 'fp32' | 'int8'): Promise<PackageRunner> {
   const slotCapacity = Math.max(...contexts) + chunk;
   const place = { packageDir, manifest, backend, numThreads: Number(values.threads) };
   const runner = await openModelRunner({ ...place, numSlots: 1, slotCapacity, kvCache });
-  // Pages that were never written are all the same one, and read faster than any cache.
+  // The operating system maps all unwritten pages to one, which reads faster than a real cache: write them first.
   const { feeds } = await runner.cache.sequenceSpan(0);
   for (const tensor of Object.values(feeds)) if ('data' in tensor) tensor.data.fill(1 as never);
   return runner;

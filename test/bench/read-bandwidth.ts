@@ -5,8 +5,8 @@ const BYTES = 512 * 2 ** 20;
 const PASSES = 6;
 
 /**
- * How fast the machine reads memory, in bytes a second: every thread looks for a byte that is not there (libc's
- * vectorised memchr) in memory of its own, far larger than any cache. The best of some passes.
+ * Measures how fast the machine reads memory, in bytes a second. Every thread searches memory of its own, far larger
+ * than any processor cache, for a byte that is not there (libc's vectorised memchr). The best of several passes counts.
  */
 export async function readBandwidth(numThreads = availableParallelism()): Promise<number> {
   const workers = Array.from({ length: numThreads }, () => new Worker(new URL(import.meta.url)));

@@ -1,8 +1,8 @@
 /**
- * Runs the suites of runtime and engine, and the shipped model, on WebGPU: `npm run test:webgpu`. The driver is the one
- * that VK_ICD_FILENAMES names, else SwiftShader, Vulkan in software, which Debian's chromium brings along.
+ * Runs the suites of runtime and engine, and the shipped model, on WebGPU: `npm run test:webgpu`. VK_ICD_FILENAMES names
+ * the Vulkan driver. The default is SwiftShader, a software driver that Debian's chromium-common contains.
  *
- * `--short` leaves out what takes longest: the comparisons with PyTorch.
+ * `--short` omits the slowest suites, the comparisons with PyTorch.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -27,9 +27,9 @@ if (existsSync(driver)) {
       ...process.env,
       THINKGATE_TEST_DEVICE: 'webgpu',
       VK_ICD_FILENAMES: driver,
-      // Chromium has Vulkan's loader beside the driver.
+      // Chromium's folder contains the Vulkan loader too.
       LD_LIBRARY_PATH: `${process.env['LD_LIBRARY_PATH'] ?? ''}:${dirname(driver)}`,
-      // Dawn looks for a window system, and complains where there is nowhere to look.
+      // Dawn looks for a window system and logs an error without this variable.
       XDG_RUNTIME_DIR: process.env['XDG_RUNTIME_DIR'] ?? tmpdir(),
     },
   });

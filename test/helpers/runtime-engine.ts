@@ -19,7 +19,7 @@ export interface RuntimeEngineOptions {
   /** Monotonic milliseconds; the process' own clock unless given. */
   readonly now?: () => number;
   readonly reuse?: Partial<ReuseOptions>;
-  /** Called after every step that had something to tell. */
+  /** Called after every step with events. */
   readonly onStep?: () => void;
 }
 
@@ -28,7 +28,7 @@ export interface Outcome {
   readonly finish: FinishEvent;
 }
 
-/** What the model was made to do. */
+/** Counts of the model's work. */
 export interface Work {
   numTiles: number;
   numPrefilled: number;
@@ -40,7 +40,7 @@ export class RuntimeEngine {
   readonly engine: Engine;
   readonly runner: ModelRunner;
   readonly work: Work = { numTiles: 0, numPrefilled: 0, numCopies: 0 };
-  /** Of all prompts there were. */
+  /** Abort signals of all prefills. */
   readonly signals = new Set<AbortSignal>();
   readonly #running = new Map<string, { tokenIds: number[]; resolve: (end: Outcome) => void }>();
 
@@ -86,7 +86,7 @@ export class RuntimeEngine {
     });
   }
 
-  /** Ids of the requests that have not finished. */
+  /** Ids of unfinished requests. */
   get running(): readonly string[] {
     return [...this.#running.keys()];
   }
@@ -124,7 +124,7 @@ export class RuntimeEngine {
   }
 }
 
-/** A greedy request for an answer without thinking, so that nothing but the model chooses the tokens. */
+/** A greedy request for an answer without thinking: the model alone chooses the tokens. */
 export function answerRequest(
   promptTokenIds: ArrayLike<number>,
   parts: Parameters<typeof requestOf>[1] = {},

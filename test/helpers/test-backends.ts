@@ -5,15 +5,15 @@ import type { Backend } from '../../src/engine/runtime/session.ts';
 const DEVICES = ['webgpu', 'cuda'] as const;
 export type TestBackend = 'ffi' | 'node' | (typeof DEVICES)[number];
 
-/** What the suites of runtime and engine run on: both backends on the CPU, or a device that this variable names. */
+/** The backends that the suites of runtime and engine run on: both on the CPU, or the device THINKGATE_TEST_DEVICE. */
 export const TEST_BACKENDS: readonly TestBackend[] = readTestBackends(
   process.env['THINKGATE_TEST_DEVICE'],
 );
 
-/** The one for suites that need only one. */
+/** The backend of suites that need one only. */
 export const TEST_BACKEND = TEST_BACKENDS[0] ?? 'ffi';
 
-/** How often to do what is done by the hundred: less on a device, which may be software. */
+/** Reduces a count of repetitions on a device, which may be software. */
 export function times(count: number): number {
   return isDevice(TEST_BACKEND) ? count / 20 : count;
 }

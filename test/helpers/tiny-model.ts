@@ -17,9 +17,9 @@ import {
 import { Random } from './random.ts';
 
 /**
- * A model small enough to be computed by hand (tiny-reference.ts): an embedding table, attention layers with rotary
- * positions and a residual but no norm and no MLP, a linear patch projection as the vision tower. Every logit depends
- * on every token before it and on their order, so a mix-up of rows, slots or lengths shows.
+ * A model that a few loops can compute (tiny-reference.ts): an embedding table, attention layers with rotary positions
+ * and a residual but no norm and no MLP, and a linear patch projection as the vision tower. Every logit depends on every
+ * token before it and on their order, so a confusion of rows, slots or lengths changes the logits.
  */
 export interface TinyModel {
   readonly shape: TinyShape;

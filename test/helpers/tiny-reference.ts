@@ -1,8 +1,8 @@
 import type { TinyModel } from './tiny-model.ts';
 
 /**
- * The tiny model in plain double-precision loops, written from the definition of attention and sharing nothing with the
- * runtime: one sequence at a time, from scratch for every prompt.
+ * Computes the tiny model in plain double-precision loops, one sequence at a time and every prompt from scratch. It is
+ * written from the definition of attention and shares no code with the runtime.
  */
 
 /** Embedding rows of token ids, float [numTokens][hiddenSize]. */
@@ -13,10 +13,10 @@ export function embedTokens(model: TinyModel, tokenIds: ArrayLike<number>): numb
   ]);
 }
 
-/** What a cache keeps of a token's keys or values of all heads. */
+/** Maps a token's keys or values of all heads to what the KV cache stores. */
 export type Stored = (values: number[], layer: number, kind: 'key' | 'value') => number[];
 
-/** Logits after the last row. @param stored what attention reads of every token, its own included */
+/** Returns the logits after the last row. @param stored the stored form of every token that attention reads */
 export function referenceLogits(
   model: TinyModel,
   rows: readonly (readonly number[])[],

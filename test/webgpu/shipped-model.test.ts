@@ -14,7 +14,7 @@ import { TEST_BACKEND } from '../helpers/test-backends.ts';
 
 const GREEDY = { temperature: 0, max_tokens: 40, logprobs: true };
 
-it('the shipped model gives the tokens it gives on the CPU: alone, together, after an abort and with a reused prefix', async () => {
+it("the shipped model generates the CPU's tokens: alone, together, after an abort and with a reused prefix", async () => {
   const questions = await readHeldout();
   const images = questions.filter(({ image }) => image !== null);
   const texts = questions.filter(({ image }) => image === null);
@@ -28,7 +28,7 @@ it('the shipped model gives the tokens it gives on the CPU: alone, together, aft
   for (const [index, reply] of actual.entries()) assert.deepEqual(reply, expected[index]);
 });
 
-/** @returns what was answered, in the order it was asked */
+/** @returns the replies, in the order of the questions */
 async function play(device: string, questions: readonly HeldoutQuestion[]): Promise<object[]> {
   const server = await startShipped({ device, context: '512' });
   try {
@@ -54,7 +54,7 @@ async function reply(server: RunningServer, question: HeldoutQuestion): Promise<
   return ask(server, await requestBody(question, GREEDY));
 }
 
-/** Leaves as soon as the reply begins. */
+/** Closes the connection as soon as the reply begins. */
 async function abort(server: RunningServer, question: HeldoutQuestion): Promise<void> {
   const controller = new AbortController();
   const body = await requestBody(question, { ...GREEDY, stream: true });

@@ -6,23 +6,23 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const GB = 1e9;
 
-/** What a run at full size takes. */
+/** Resources of a run at full size. */
 const NEEDED = {
-  /** Checkpoint 9.7, fp16 9.8, int4 3.8, small ones 1. */
+  /** GB: checkpoint 9.7, fp16 9.8, int4 3.8, small models 1. */
   diskBytes: 26 * GB,
-  /** The CPU, which results are compared with, widens float16 weights to float32. */
+  /** The CPU, whose results are the reference, widens float16 weights to float32. */
   memoryBytes: 32 * GB,
-  /** Weights, the cache of 32 sequences, and room to work. */
+  /** Weights, the KV cache of 32 sequences, and workspace. */
   deviceBytes: 32 * GB,
 } as const;
 
 export interface Machine {
   readonly lines: readonly string[];
-  /** What makes a run at full size hopeless. */
+  /** Resources that are too small for a run at full size. */
   readonly faults: readonly string[];
 }
 
-/** @param hasModels whether the models are there already and need no more room */
+/** @param hasModels whether the models exist already and need no more disk */
 export async function inspectMachine(
   work: string,
   { python, hasModels }: { python: string; hasModels: boolean },
@@ -60,7 +60,7 @@ interface Gpu {
   readonly line: string;
 }
 
-/** @returns undefined where there is no NVIDIA driver; other makers' devices are found by WebGPU alone */
+/** @returns undefined without an NVIDIA driver; WebGPU finds other devices itself */
 async function nvidiaGpu(): Promise<Gpu | undefined> {
   const query = '--query-gpu=name,driver_version,memory.free';
   try {

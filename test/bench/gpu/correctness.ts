@@ -1,4 +1,4 @@
-/** A package on a device against the same package on the CPU; a process of its own. */
+/** Compares a package on a device with the same package on the CPU. Runs as a process of its own. */
 import type { ModelRunner } from '../../../src/engine/model-runner.ts';
 import { argmax } from '../../../src/engine/sampling/logprobs.ts';
 import type { Manifest } from '../../../src/package/manifest.ts';
@@ -9,7 +9,7 @@ import { emit, jobArgument } from './sample.ts';
 
 export interface CorrectnessJob {
   readonly column: string;
-  /** Added to the rows' names: which model it is. */
+  /** Name of the model, added to the rows' names. */
   readonly model: string;
   readonly device: DeviceName;
   readonly packageDir: string;
@@ -17,15 +17,15 @@ export interface CorrectnessJob {
   readonly steps: number;
 }
 
-/** Of different length, so that the batch is ragged; WebGPU has another attention from 32 tokens on. */
+/** The lengths differ, so that the batch is ragged. WebGPU uses another attention kernel from 32 tokens on. */
 const PROMPT_LENGTHS = [5, 17, 100, 9];
 
 interface Trace {
-  /** Of every prompt and then of every step, sequence by sequence, float32 [vocabSize] each. */
+  /** Logits of every prompt and then of every step, sequence by sequence, float32 [vocabSize] each. */
   readonly logits: readonly Float32Array[];
-  /** The tokens fed in each step. */
+  /** The input tokens of each step. */
   readonly fed: readonly (readonly number[])[];
-  /** Features of one tile; none where the model takes no images. */
+  /** Features of one tile; empty when the model takes no images. */
   readonly features: Float32Array;
 }
 
@@ -56,7 +56,7 @@ if (expected.features.length > 0) {
   emit({ what: `features off, ${model}`, column, value, unit: 'of the largest feature' });
 }
 
-/** Runs the prompts and then steps of all of them at once: greedily, or over the tokens given. */
+/** Runs the prompts, then decode steps of all of them together: greedily, or over the tokens in `given`. */
 async function trace(device: DeviceName, given?: readonly (readonly number[])[]): Promise<Trace> {
   const numSlots = PROMPT_LENGTHS.length;
   const slotCapacity = Math.max(...PROMPT_LENGTHS) + job.steps;
@@ -92,7 +92,7 @@ async function featuresOf(runner: ModelRunner, manifest: Manifest): Promise<Floa
   return (await runner.encodeTiles(noiseImage(manifest, 2), 0, 1)).slice();
 }
 
-/** The largest difference over the largest magnitude. NaN anywhere makes it NaN. */
+/** Returns the largest difference over the largest magnitude; NaN when any value is NaN. */
 function relativeDistance(expected: Float32Array, found: Float32Array | undefined): number {
   let difference = 0;
   let magnitude = 0;

@@ -13,13 +13,13 @@ const LETTER = Uint8Array.of(97);
 export interface EngineRateOptions {
   readonly manifest: Manifest;
   readonly batch: number;
-  /** Steps that are counted: those in which all sequences run. */
+  /** Number of steps that count: the steps in which all sequences run. */
   readonly steps: number;
 }
 
 /**
- * Greedy requests through the engine, sampling and events included, without prefix cache and speculative decoding.
- * @returns tokens a second while all of them run
+ * Runs greedy requests through the engine, sampling and events included, without prefix cache and speculative decoding.
+ * @returns tokens a second while all sequences run
  */
 export async function engineRate(
   runner: ModelRunner,
@@ -42,7 +42,7 @@ export async function engineRate(
   });
   for (let which = 0; which < batch; which++) {
     const prompt = promptTokens(manifest, PROMPT_TOKENS, 1000 * batch + which);
-    // Prompts are taken up one a step, so that the first to run is as many tokens ahead of the last.
+    // The engine prefills one prompt a step, so the first sequence is `batch` tokens ahead of the last.
     const maxTokens = steps + 2 * batch;
     engine.submit(answerRequest(prompt, { id: `${batch}-${which}`, maxTokens }));
   }
@@ -50,7 +50,7 @@ export async function engineRate(
   return count.rate;
 }
 
-/** Counts tokens from the step after all sequences have begun to the one before the first ends. */
+/** Counts tokens from the step after the last sequence has begun to the step before the first ends. */
 class WindowCount {
   readonly over: Promise<void>;
   readonly #batch: number;
@@ -72,7 +72,7 @@ class WindowCount {
     return (1000 * this.#tokens) / (this.#until - this.#from);
   }
 
-  /** @param events those of one step */
+  /** @param events the events of one step */
   take(events: readonly { readonly id: string; readonly event: GenerationEvent }[]): void {
     const now = performance.now();
     const tokens = events.filter(({ event }) => event.type === 'token');

@@ -3,12 +3,12 @@ import { createInterface } from 'node:readline';
 import type { Ending, Phase } from './run-phases.ts';
 import { parseSample, type Sample } from './sample.ts';
 
-/** Last lines of what a process said that are told when it fails. */
+/** Number of last lines on standard error that stand in a failure's reason. */
 const LAST_LINES = 3;
 
 const running = new Set<ChildProcess>();
 
-/** Runs a phase's process. Its samples count from the moment they are printed, however the process ends. */
+/** Runs a phase's process. Every sample it prints counts, however the process ends. */
 export async function runPhaseProcess(
   { command }: Phase,
   limitS: number,
@@ -18,12 +18,12 @@ export async function runPhaseProcess(
   const started = performance.now();
   const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   running.add(child);
-  const said: string[] = [];
+  const stderr: string[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => {
     const sample = parseSample(line);
     if (sample) onSample(sample);
   });
-  createInterface({ input: child.stderr }).on('line', (line) => said.push(line));
+  createInterface({ input: child.stderr }).on('line', (line) => stderr.push(line));
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;
@@ -38,7 +38,7 @@ export async function runPhaseProcess(
   const seconds = (performance.now() - started) / 1000;
   if (end === 0) return { end: 'done', seconds };
   if (isLate) return { end: 'failed', reason: `stopped after ${limitS.toFixed(0)} s` };
-  const last = lastWords(said);
+  const last = errorLine(stderr);
   return { end: 'failed', reason: `ended with ${end}${last === '' ? '' : `: ${last}`}` };
 }
 
@@ -46,8 +46,8 @@ export function stopRunningPhases(): void {
   for (const child of running) child.kill('SIGKILL');
 }
 
-/** The line that names the error where there is one, else the last ones. */
-function lastWords(said: readonly string[]): string {
-  const named = said.findLast((line) => /^\s*(\w*Error|\w*Exception)\b.*:/.test(line));
-  return (named ?? said.slice(-LAST_LINES).join(' ')).trim().slice(0, 400);
+/** Returns the line that names the error, else the last lines. */
+function errorLine(stderr: readonly string[]): string {
+  const named = stderr.findLast((line) => /^\s*(\w*Error|\w*Exception)\b.*:/.test(line));
+  return (named ?? stderr.slice(-LAST_LINES).join(' ')).trim().slice(0, 400);
 }

@@ -23,7 +23,7 @@ export interface BenchSettings {
   readonly torchDevice: 'cuda' | 'cpu';
 }
 
-/** Sizes that a quick run has smaller. */
+/** Sizes that are smaller in a quick run. */
 interface Scale {
   readonly contextTokens: number;
   readonly steps: number;
@@ -48,12 +48,12 @@ const QUICK: Scale = {
   mebibytes: 16,
   tiles: 5,
 };
-/** A copy takes milliseconds: a median of several costs nothing and holds on a busy machine. */
+/** A quick copy takes milliseconds, so several rounds cost little, and their median holds on a busy machine. */
 const QUICK_COPY_ROUNDS = 5;
 /** The small model is compared in all of them; the last is the one whose tokens must be the CPU's. */
 const SMALL_PRECISIONS: readonly Precision[] = ['int4', 'fp16', 'fp32'];
 
-/** All phases, in the order that makes the most of a short lease: what is quick and tells most comes first. */
+/** Returns all phases. The quick and telling ones come first, for machines that are available for a short time only. */
 export function benchPhases(settings: BenchSettings): Phase[] {
   const phases = [
     ...preparation(settings),
@@ -84,7 +84,7 @@ function packageDir({ work }: BenchSettings, size: Size, precision: Precision): 
 
 function preparation(settings: BenchSettings): Phase[] {
   const prepare = (size: Size, precision?: Precision): Phase => {
-    // A quick run's full model is small as well.
+    // In a quick run the full model is small too.
     const job: PrepareJob = {
       checkpointDir: checkpointDir(settings, size),
       size: settings.quick ? 'small' : size,
@@ -172,7 +172,7 @@ function speed(settings: BenchSettings, device: DeviceName, precision: Precision
   };
 }
 
-/** PyTorch: bandwidth first, then what one gets by default, then the static cache, whose compilation takes its time. */
+/** PyTorch: bandwidth, then transformers with its default settings, then with the static cache, which compiles slowly. */
 function peers(settings: BenchSettings): Phase[] {
   const { rounds, batches, quick, torchDevice: device } = settings;
   const scale = scaleOf(settings);
@@ -189,7 +189,7 @@ function peers(settings: BenchSettings): Phase[] {
     task: 'generate',
     ...model,
     context_tokens: scale.contextTokens,
-    // A reply to a prompt costs as much as all its tokens: three are enough.
+    // A round costs as much as all tokens of a reply: three rounds are enough.
     rounds: Math.min(rounds, 3),
   };
   const [dynamic, fixed] = [`transformers ${dtype}`, `transformers ${dtype}, static cache`];

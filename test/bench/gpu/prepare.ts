@@ -1,4 +1,4 @@
-/** Writes a random checkpoint, or a package of it; a process of its own. */
+/** Writes a random checkpoint, or converts it to a package. Runs as a process of its own. */
 import { existsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { convertCheckpoint } from '../../../src/converter/convert-checkpoint.ts';
@@ -9,7 +9,7 @@ import { jobArgument } from './sample.ts';
 export interface PrepareJob {
   readonly checkpointDir: string;
   readonly size: 'full' | 'small';
-  /** A package to convert it to; without one the checkpoint is written. */
+  /** Converts the checkpoint to this package; without it the checkpoint is written. */
   readonly packageDir?: string;
   readonly precision?: Precision;
 }

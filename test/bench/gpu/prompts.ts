@@ -1,17 +1,17 @@
 import type { TiledImage } from '../../../src/engine/model-runner.ts';
 import type { Manifest } from '../../../src/package/manifest.ts';
 
-/** Token ids that are the same in every run and on every device; `which` tells prompts apart. */
+/** Returns token ids that are the same in every run and on every device. Prompts with another `which` differ. */
 export function promptTokens(manifest: Manifest, length: number, which = 0): Int32Array {
   return Int32Array.from({ length }, (_, index) => tokenAt(manifest, index, which));
 }
 
-/** Ids of ordinary words: control tokens come after them in Qwen's vocabulary. */
+/** Returns the id of an ordinary token. Control tokens come after these in Qwen's vocabulary. */
 export function tokenAt({ text }: Manifest, position: number, which = 0): number {
   return 100 + ((position * 7919 + which * 104_729) % Math.min(20_000, text.vocabSize - 100));
 }
 
-/** An image of `numTiles` tiles of noise. */
+/** Returns an image of `numTiles` tiles of noise. */
 export function noiseImage({ vision }: Manifest, numTiles: number): TiledImage {
   const side = vision?.tileSize ?? 0;
   const tiles = Uint8Array.from(

@@ -2,7 +2,7 @@ import { fixed, percent, textTable } from '../../../src/reports/text-table.ts';
 import type { Ending } from './run-phases.ts';
 import type { Sample } from './sample.ts';
 
-/** The peer of the comparison at the largest batch: what one gets without asking for more. */
+/** The column that others are compared with at the largest batch: transformers with its default settings. */
 const PEER = /^transformers [^,]*$/;
 const LARGEST = 32;
 
@@ -11,11 +11,11 @@ interface Row {
   readonly cell: (column: string) => string | undefined;
 }
 
-/** Samples by row and column; the last of each counts. */
+/** The samples by row and column. The last sample of a cell counts. */
 class Figures {
   readonly #values = new Map<string, number>();
   readonly columns: readonly string[];
-  /** Bytes a second, read and written: the most that anything reached. */
+  /** Highest copy bandwidth of any column, in bytes a second, read and written. */
   readonly copyRate: number;
   readonly copies: readonly Sample[];
 
@@ -31,7 +31,7 @@ class Figures {
     return this.#values.get(`${column} ${what}`);
   }
 
-  /** @returns tokens a second that copying the bytes of a step of one sequence would take; undefined if not known */
+  /** @returns tokens a second if a step of one sequence only read its bytes; undefined when not measured */
   floor(column: string): number | undefined {
     const weights = this.value(column, 'weights');
     const kv = this.value(column, 'kv');
@@ -44,7 +44,7 @@ class Figures {
   }
 }
 
-/** The table of what was found, the aims beside it, and what is missing and why. */
+/** Formats the table of results with its aims, and lists what was not measured and why. */
 export function formatResults(
   samples: readonly Sample[],
   ends: ReadonlyMap<string, Ending>,
@@ -67,7 +67,7 @@ export function formatResults(
   ].join('\n');
 }
 
-/** One line per reason, so that what one missing driver takes with it is told once. */
+/** Lists phases by reason: one missing driver stops many phases and takes one line. */
 function missingPhases(ends: ReadonlyMap<string, Ending>): string[] {
   const byReason = new Map<string, string[]>();
   for (const [id, ending] of ends) {

@@ -8,13 +8,13 @@ type Line =
   | { readonly phase: string; readonly sample: Sample }
   | ({ readonly phase: string } & Ending);
 
-/** What was found so far, one line of JSON each, so that a run goes on where another was interrupted. */
+/** The results so far, one line of JSON each. A run continues where an earlier one was interrupted. */
 export class Results {
   readonly #file: string;
   readonly #samples = new Map<string, Sample[]>();
   readonly #ends = new Map<string, Ending>();
 
-  /** @throws Error when the file is of a run with other settings */
+  /** @throws Error when the file holds results of other settings */
   constructor(file: string, settings: unknown) {
     this.#file = file;
     if (!existsSync(file)) this.#write({ settings });
@@ -62,7 +62,7 @@ export class Results {
       throw new Error(`${this.#file} is of a run with other settings; --fresh begins anew.`);
     }
     if ('started' in line) {
-      // What an earlier try of the phase found gives way to what this one finds.
+      // A new attempt replaces the samples of an earlier one.
       this.#samples.set(line.phase, []);
       this.#ends.delete(line.phase);
     } else if ('sample' in line) this.#samples.get(line.phase)?.push(line.sample);

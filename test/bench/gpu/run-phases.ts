@@ -1,35 +1,35 @@
 /** A step of the benchmark: a process that prints samples. */
 export interface Phase {
   readonly id: string;
-  /** Those of the device run one after the other, those of the host beside them as soon as they can. */
+  /** Phases of the device run one after the other; phases of the host run beside them. */
   readonly queue: 'host' | 'device';
-  /** Phases that must have been done. */
+  /** Phases that must be done first. */
   readonly needs: readonly string[];
   readonly command: readonly string[];
   readonly budgetS: number;
 }
 
-/** `seconds` are those it took. */
+/** How a phase ended; `seconds` is its duration. */
 export type Ending =
   | { readonly end: 'done'; readonly seconds: number }
   | { readonly end: 'failed' | 'skipped'; readonly reason: string };
 
 export interface PhaseRun {
-  /** Phases done in an earlier run. */
+  /** Phases that an earlier run has done. */
   readonly done: ReadonlySet<string>;
-  /** False runs all one after the other, for machines with few cores. */
+  /** False runs all phases one after the other, for machines with few cores. */
   readonly beside: boolean;
-  /** Seconds left of the whole budget. */
+  /** Returns the seconds left of the whole budget. */
   readonly secondsLeft: () => number;
-  /** Runs the process within so many seconds. */
+  /** Runs the phase's process for at most `limitS` seconds. */
   readonly run: (phase: Phase, limitS: number) => Promise<Ending>;
   readonly onEnd: (phase: Phase, ending: Ending) => void;
 }
 
-/** Less is not worth starting a phase for. */
+/** A phase does not start with less time than this. */
 const LEAST_SECONDS = 5;
 
-/** Runs all phases, each after those it needs. One that fails takes those with it that need it, and no others. */
+/** Runs all phases, each after the phases it needs. A failed phase skips the phases that need it, and no others. */
 export async function runPhases(phases: readonly Phase[], options: PhaseRun): Promise<void> {
   const ends = new Map<string, PromiseWithEnd>();
   for (const { id } of phases) ends.set(id, promiseWithEnd());
@@ -66,7 +66,7 @@ async function endOf(
 ): Promise<Ending> {
   if (done.has(phase.id)) return { end: 'done', seconds: 0 };
   for (const id of phase.needs) {
-    // One that was not asked for may have been done before.
+    // A phase that was not requested may have been done by an earlier run.
     const need = ends.get(id);
     const isDone = need === undefined ? done.has(id) : (await need.promise).end === 'done';
     if (!isDone) return { end: 'skipped', reason: `needs ${id}` };

@@ -1,21 +1,21 @@
 /**
- * The benchmark of a GPU, all of it in one go, with one table at the end:
+ * Benchmarks a GPU and prints one table:
  *
  *   npm run bench:gpu -- --work /tmp/gpu-bench
  *
- * writes a random checkpoint of R-4B's shapes, converts it to fp16 and int4, and measures each on each device: decoding
- * at several batch sizes, prompts, images, and how far its results are from the CPU's; beside them PyTorch with
- * transformers on the same shapes, and the device's copy bandwidth, whose floor the decoding is held against.
+ * The command writes a random checkpoint of R-4B's shapes, converts it to fp16 and int4, and measures each package on
+ * each device: decoding at several batch sizes, prompts, images, and the distance of its results from the CPU's. It
+ * compares them with PyTorch and transformers on the same shapes, and with the device's copy bandwidth.
  *
- * Needs 26 GB of disk, 32 GB of memory, 32 GB on the device; python3 with torch and transformers for the comparison.
- * About 20 minutes. It may be interrupted at any time: the table shows what there is, and the same command goes on.
+ * It needs 26 GB of disk, 32 GB of memory and 32 GB on the device, python3 with torch and transformers for the
+ * comparison, and about 20 minutes. An interrupted run prints the table so far; the same command continues it.
  *
  *   --devices webgpu,cuda        --precisions int4,fp16     --batches 1,8,32    --rounds 5     --threads N
- *   --only speed:webgpu          phases whose names begin so, and what they need; --list names them
- *   --budget 540                 seconds in all; phases that do not fit are left for the next time
+ *   --only speed:webgpu          runs the phases whose names begin so, and the phases they need; --list names them
+ *   --budget 540                 seconds in all; phases that do not fit are left for the next run
  *   --python python3             --torch-device cuda
- *   --again speed,copy           measures those anew; --fresh everything, also models are written anew
- *   --quick                      tiny shapes, to see that it runs: on a CPU (--devices cpu --torch-device cpu)
+ *   --again speed,copy           measures these phases again; --fresh repeats everything, models included
+ *   --quick                      tiny shapes, to see that the bench works on a CPU (--devices cpu --torch-device cpu)
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -32,7 +32,7 @@ import { formatResults } from './report.ts';
 import { Results } from './results.ts';
 import { type Ending, type Phase, runPhases } from './run-phases.ts';
 
-/** With fewer cores, preparing models beside measurements would disturb them. */
+/** With fewer cores, preparing models would disturb the measurements beside it. */
 const CORES_TO_WORK_BESIDE = 8;
 
 const { values } = parseArgs({
@@ -83,7 +83,7 @@ function begins(flag: string | undefined): (id: string) => boolean {
   return (id) => starts.some((start) => id.startsWith(start));
 }
 
-/** The phases asked for, with those they need. */
+/** Returns the requested phases and the phases they need. */
 function chosen(phases: readonly Phase[]): Phase[] {
   if (values.only === undefined) return [...phases];
   const isAskedFor = begins(values.only);
@@ -163,7 +163,7 @@ async function measure(phases: readonly Phase[]): Promise<void> {
 }
 
 function tell(results: Results, { id }: Phase, ending: Ending): void {
-  // One that was done before keeps the line it has.
+  // A phase of an earlier run keeps its line.
   if (ending.end === 'done' && results.done.has(id)) return;
   results.end(id, ending);
   const more = ending.end === 'done' ? `${ending.seconds.toFixed(1)} s` : ending.reason;

@@ -1,4 +1,4 @@
-/** What a phase measured. Phases are processes of their own that print these as lines of JSON. */
+/** One measurement. A phase is a process that prints samples as lines of JSON. */
 export interface Sample {
   /** Row of the table, such as `decode@8`. */
   readonly what: string;
@@ -6,7 +6,7 @@ export interface Sample {
   readonly column: string;
   readonly value: number;
   readonly unit: string;
-  /** Whatever else one wants to know later; only in the lines. */
+  /** Further facts; they stand in the results file only. */
   readonly detail?: Readonly<Record<string, unknown>>;
 }
 
@@ -14,7 +14,7 @@ export function emit(sample: Sample): void {
   process.stdout.write(`${JSON.stringify(sample)}\n`);
 }
 
-/** @returns undefined for a line that is something else */
+/** @returns undefined for a line that is not a sample */
 export function parseSample(line: string): Sample | undefined {
   if (!line.startsWith('{')) return undefined;
   try {
@@ -27,7 +27,7 @@ export function parseSample(line: string): Sample | undefined {
   }
 }
 
-/** The one argument of a phase's process. */
+/** Returns the one argument of a phase's process. */
 export function jobArgument<Job>(): Job {
   return JSON.parse(process.argv[2] ?? '{}') as Job;
 }

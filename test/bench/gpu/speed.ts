@@ -1,4 +1,4 @@
-/** Speed of one package on one device: decoding, prompts, images; a process of its own. */
+/** Measures one package on one device: decoding, prompts, images. Runs as a process of its own. */
 import { join } from 'node:path';
 import { argmax } from '../../../src/engine/sampling/logprobs.ts';
 import { median } from '../paired.ts';
@@ -11,7 +11,7 @@ import { weightBytes } from './weight-bytes.ts';
 export interface SpeedJob extends RunnerJob {
   readonly column: string;
   readonly batches: readonly number[];
-  /** Tokens every sequence begins with. */
+  /** Length of every sequence before the first step. */
   readonly contextTokens: number;
   readonly steps: number;
   readonly promptLength: number;
@@ -20,7 +20,7 @@ export interface SpeedJob extends RunnerJob {
 }
 
 const WARM_UP_STEPS = 4;
-/** Of an image of 640x480: the whole, and a grid of two by two. */
+/** AnyRes tiles of a 640x480 image: the base and a grid of two by two. */
 const TILES = 5;
 
 const job = jobArgument<SpeedJob>();
@@ -48,7 +48,7 @@ async function describeWeights(): Promise<void> {
   emit({ what: 'kv', column, value: perPosition * position, unit: 'bytes a sequence and step' });
 }
 
-/** Steps that look at no logits, then steps that take the likeliest token of each row, as greedy serving must. */
+/** Times steps that ignore the logits, then steps that choose the likeliest token of each row, as greedy serving does. */
 async function timeDecoding(batch: number): Promise<void> {
   await fillSlots(batch);
   let position = job.contextTokens;
@@ -86,7 +86,7 @@ function report(what: string, batch: number, times: readonly number[]): void {
   });
 }
 
-/** One prompt, copied to the other slots. */
+/** Prefills one prompt and copies it to the other slots. */
 async function fillSlots(batch: number): Promise<void> {
   const tokenIds = promptTokens(manifest, job.contextTokens);
   await runner.prefill({ slot: 0, start: 0, tokenIds, features: [], needsLogits: false });

@@ -1,25 +1,26 @@
 import { encodeModel, type ValueInfo } from '../../../onnx/model-proto.ts';
 import type { DeviceBuffer, Session, TensorView } from '../session.ts';
 
-/** Tokens from which on WebGPU's attention takes its kernel for prompts. */
+/** WebGPU's attention uses its prefill kernel from this many tokens on. */
 const PROMPT_TOKENS = 32;
 const HEAD_DIM = 16;
 const TOLERANCE = 1e-3;
 
-/** Bytes that the probe's keys take, and as many its values. */
+/** Bytes of the probe's keys; its values take as many. */
 export const PROBE_CACHE_BYTES = PROMPT_TOKENS * HEAD_DIM * Float32Array.BYTES_PER_ELEMENT;
 
 export interface ProbeOptions {
   readonly createSession: (model: Uint8Array) => Promise<Session>;
-  /** Of PROBE_CACHE_BYTES each. */
+  /** PROBE_CACHE_BYTES long, like `values`. */
   readonly keys: DeviceBuffer;
   readonly values: DeviceBuffer;
 }
 
 /**
- * Finds out how many tokens of one sequence a device's attention computes correctly in one run. WebGPU's kernel for
- * prompts counts on groups of at least 8 lanes that can exchange values; a device with fewer, as software Vulkan may be,
- * gets wrong numbers from it and no error. Shorter runs take another kernel.
+ * Finds out how many tokens of one sequence a device's attention computes correctly in one run. WebGPU's prefill kernel
+ * needs subgroups of at least 8 lanes. On a device with fewer (software Vulkan, for example) it computes wrong numbers
+ * without an error. Shorter runs use another kernel.
+ * @returns Infinity when the prefill kernel is right, else the longest run that avoids it
  */
 export async function longestRun({ createSession, keys, values }: ProbeOptions): Promise<number> {
   const session = await createSession(attentionModel());
@@ -49,7 +50,7 @@ export async function longestRun({ createSession, keys, values }: ProbeOptions):
   return isRight ? Infinity : PROMPT_TOKENS - 1;
 }
 
-/** Causal attention of one head, as the graph computes it. */
+/** Computes the graph's causal attention of one head. */
 function attention(query: Float32Array, key: Float32Array, value: Float32Array): Float32Array {
   const output = new Float32Array(query.length);
   const row = (from: Float32Array, at: number) => from.subarray(at * HEAD_DIM, (at + 1) * HEAD_DIM);
@@ -68,7 +69,7 @@ function attention(query: Float32Array, key: Float32Array, value: Float32Array):
   return output;
 }
 
-/** Numbers between -1 and 1 that differ from row to row. */
+/** Returns numbers between -1 and 1 that differ from row to row. */
 function wave(seed: number): Float32Array {
   return Float32Array.from({ length: PROMPT_TOKENS * HEAD_DIM }, (_, index) =>
     Math.sin(seed + index * (0.7 + seed / 10)),

@@ -9,13 +9,13 @@ import type { Provider } from './providers.ts';
 import { selfTest } from './self-test.ts';
 
 let shared: Promise<OrtRuntime> | undefined;
-/** By the provider's settings. */
+/** By the settings of the execution provider. */
 const backends = new Map<string, Promise<Backend>>();
 
 /**
- * ONNX Runtime's C API over FFI. There is one per process and provider: the library keeps one environment for all, and
- * it stays until the process ends.
- * @param provider where sessions are to compute; null for the CPU
+ * Opens ONNX Runtime's C API over FFI. There is one backend per process and execution provider. They share the
+ * library's environment, which lives until the process ends.
+ * @param provider the execution provider of all sessions; null for the CPU
  * @throws RuntimeError when the library or the provider cannot be loaded or fails its self-test
  */
 export function openFfiBackend(provider: Provider | null): Promise<Backend> {

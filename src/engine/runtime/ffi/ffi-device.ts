@@ -8,14 +8,14 @@ import { MEMORY_NAMES, type Provider } from './providers.ts';
 import { deviceSelfTest, hasFloat16, openAddition, SELF_TEST_BYTES } from './self-test.ts';
 import { listVulkanDevices } from './vulkan-devices.ts';
 
-/** A runtime whose sessions compute on a device, and the device. */
+/** A device, and the runtime whose sessions compute on it. */
 export interface DeviceRuntime {
   readonly runtime: OrtRuntime;
   readonly device: Device;
 }
 
 /**
- * Sets up a provider: loads it, computes a sum with it, in place in its own memory, and finds out what it can do.
+ * Loads an execution provider, tests it with a sum in place in its own memory, and finds out what it can compute.
  * @param base the process' runtime on the CPU
  * @throws RuntimeError that says what is missing
  */
@@ -29,7 +29,7 @@ export async function openFfiDevice(base: OrtRuntime, provider: Provider): Promi
     provider,
   };
   exitAtOnce();
-  // The device's memory is taken through this session, so it is never disposed of.
+  // The device's memory is allocated through this session, so the session is never disposed.
   const session = await openAddition(runtime, 'float32');
   const allocator = session.allocator(memory);
   const allocate = (numBytes: number): DeviceBuffer =>
@@ -63,8 +63,8 @@ async function probeAttention(
 let exitsAtOnce = false;
 
 /**
- * Lets the process end without the libraries' own clean-up: the threads of a device's driver may still run when the
- * data they use is destroyed, and a process that has done its work would end in a segmentation fault.
+ * Makes the process end without the libraries' own clean-up. The clean-up frees data that the threads of a device's
+ * driver may still use, so a process that has done its work would end with a segmentation fault.
  */
 function exitAtOnce(): void {
   if (exitsAtOnce || process.platform === 'win32') return;
@@ -92,7 +92,7 @@ class FfiDeviceBuffer implements DeviceBuffer {
     this.numBytes = numBytes;
     this.#api = api;
     this.#allocator = allocator;
-    this.handle = takeMemory(api, allocator, numBytes);
+    this.handle = allocate(api, allocator, numBytes);
   }
 
   release(): void {
@@ -102,7 +102,7 @@ class FfiDeviceBuffer implements DeviceBuffer {
   }
 }
 
-function takeMemory(api: OrtApi, allocator: Pointer, numBytes: number): Pointer {
+function allocate(api: OrtApi, allocator: Pointer, numBytes: number): Pointer {
   try {
     return api.out('AllocatorAlloc', allocator, numBytes);
   } catch (error) {

@@ -49,20 +49,20 @@ const KOFFI_RESULTS: Record<NativeKind, string> = {
 };
 const POINTER_BYTES = 8;
 /**
- * koffi calls native code on a stack of its own; 128 KiB, its default for calls off the main thread, is far less than
- * the 8 MiB that ONNX Runtime's graph passes and kernels may count on.
+ * koffi calls native code on a stack of its own. Its default for calls off the main thread is 128 KiB; ONNX Runtime's
+ * graph passes and kernels may need as much as the usual 8 MiB of a thread.
  */
 const ASYNC_STACK_BYTES = 8 * 1024 * 1024;
 
 /**
- * Libraries in use, for the life of the process. koffi unloads a library when its handle is collected as garbage, and
- * functions read from a table of addresses do not hold on to the handle.
+ * Libraries in use, for the life of the process. koffi unloads a library when its handle is garbage collected, and
+ * functions that are read from a table of addresses do not keep the handle alive.
  */
 const libraries = new Map<string, LibraryHandle>();
 
 /**
- * ONNX Runtime's C API: one typed door to every function of the table, with error statuses turned into RuntimeErrors.
- * Whoever passes memory keeps it alive and in place for as long as the runtime may use it.
+ * Calls ONNX Runtime's C API: the functions of ORT_FUNCTIONS with typed arguments. An error status becomes a
+ * RuntimeError. The caller keeps the memory that it passes alive and in place as long as ONNX Runtime may use it.
  */
 export class OrtApi {
   /** Version string of the library. */
@@ -70,7 +70,7 @@ export class OrtApi {
   readonly #functions: Record<OrtFunction, NativeFunction>;
   readonly #out = new BigUint64Array(new ArrayBuffer(POINTER_BYTES));
 
-  /** @throws when the library cannot be loaded or does not serve the table's version. */
+  /** @throws when the library cannot be loaded or does not serve ORT_API_VERSION */
   constructor(libraryPath: string) {
     if ((koffi.config().async_stack_size ?? 0) < ASYNC_STACK_BYTES) {
       koffi.config({ async_stack_size: ASYNC_STACK_BYTES });
@@ -96,20 +96,20 @@ export class OrtApi {
     this.#functions = readFunctions(table);
   }
 
-  /** Calls a function that only reports success. */
+  /** Calls a function that returns a status only. */
   call<Name extends OrtFunctionOf<'status'>>(name: Name, ...args: Arguments<Name>): void {
     this.#check(this.#functions[name](...args));
   }
 
-  /** Calls a function that creates or reads one value. */
+  /** Calls a function that creates or reads one value, and returns the value. */
   out<Name extends OrtFunctionOf<'out'>>(name: Name, ...args: Arguments<Name>): Pointer {
-    // Some values are smaller than the place for them.
+    // Some functions write fewer than 8 bytes.
     this.#out[0] = 0n;
     this.#check(this.#functions[name](...args, this.#out));
     return this.#out[0]!;
   }
 
-  /** Like `call`, off the event loop's thread. */
+  /** Like `call`, without blocking the event loop. */
   async callAsync<Name extends OrtFunctionOf<'status'>>(
     name: Name,
     ...args: Arguments<Name>
@@ -117,7 +117,7 @@ export class OrtApi {
     this.#check(await this.#runAsync(name, args));
   }
 
-  /** Like `out`, off the event loop's thread. */
+  /** Like `out`, without blocking the event loop. */
   async outAsync<Name extends OrtFunctionOf<'out'>>(
     name: Name,
     ...args: Arguments<Name>
@@ -127,7 +127,7 @@ export class OrtApi {
     return out[0]!;
   }
 
-  /** Calls a function without a result: the Release* and Clear* families. */
+  /** Calls a function without a result, such as Release* and Clear*. */
   do<Name extends OrtFunctionOf<'void'>>(name: Name, ...args: Arguments<Name>): void {
     this.#functions[name](...args);
   }
@@ -141,7 +141,7 @@ export class OrtApi {
 
   #runAsync(name: OrtFunction, args: readonly NativeArgument[]): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      // The closure keeps `args`, and with them the memory whose addresses were taken, until the call is over.
+      // The closure keeps `args`, and so the memory whose addresses were passed, until the call is over.
       this.#functions[name].async(...args, (error, result) => {
         if (error) reject(error);
         else resolve(result);

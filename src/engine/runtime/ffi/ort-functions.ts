@@ -1,18 +1,18 @@
 /**
- * The functions of ONNX Runtime's C API that the binding calls, by their place in `struct OrtApi`.
+ * The functions of ONNX Runtime's C API that the binding calls, by their index in `struct OrtApi`.
  *
- * The struct is append-only, so a place never changes once released. The indices were counted in
- * include/onnxruntime/core/session/onnxruntime_c_api.h at ORT_API_VERSION 13 (onnxruntime 1.13), the version the
- * library is asked for; a newer library still serves it.
+ * The struct is append-only, so a released index never changes. The indices were counted in
+ * include/onnxruntime/core/session/onnxruntime_c_api.h at ORT_API_VERSION 13 (onnxruntime 1.13). The binding asks the
+ * library for this version; newer libraries serve it too.
  */
 export const ORT_API_VERSION = 13;
 
-/** C types of arguments. A `pointer` is an address, memory to take the address of, or null; `texts` is a list of strings. */
+/** C types of arguments. A `pointer` is an address, memory whose address is passed, or null; `texts` is a list of strings. */
 export type NativeType = 'pointer' | 'text' | 'texts' | 'path' | 'int' | 'size';
 
 /**
- * What a function gives back: `status` reports success or an error; `out` does too, and writes one pointer or size_t
- * through a last argument that is not listed; `text` returns a string; `void` returns nothing.
+ * What a function returns. `status` is success or an error. `out` is a status too, and the function writes one pointer
+ * or size_t through a last argument that `takes` omits. `text` is a string, and `void` is nothing.
  */
 export type NativeKind = 'status' | 'out' | 'text' | 'void';
 

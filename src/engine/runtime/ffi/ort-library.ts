@@ -11,7 +11,7 @@ const LIBRARY_NAMES: Partial<Record<NodeJS.Platform, RegExp>> = {
 
 /**
  * Path of the ONNX Runtime library that the installed onnxruntime-node package ships for this platform.
- * @throws RuntimeError when the package has none for it.
+ * @throws RuntimeError when the package has none
  */
 export function findOrtLibrary(): string {
   const { platform, arch } = process;
@@ -25,7 +25,7 @@ export function findOrtLibrary(): string {
   return join(folder, name);
 }
 
-/** Where ONNX Runtime looks for its CUDA provider, which the package is too small to hold. */
+/** Path where ONNX Runtime looks for its CUDA provider, which onnxruntime-node does not ship. */
 export function cudaProviderPath(): string {
   const name =
     process.platform === 'win32'
@@ -35,7 +35,7 @@ export function cudaProviderPath(): string {
 }
 
 function libraryFolder(): string {
-  // The package's entry is <root>/dist/index.js; its package.json is no exported path.
+  // The package's entry is <root>/dist/index.js; the package does not export its package.json.
   const root = dirname(dirname(createRequire(import.meta.url).resolve('onnxruntime-node')));
   return join(root, 'bin', 'napi-v6', process.platform, process.arch);
 }

@@ -1,22 +1,26 @@
 import { RuntimeError } from '../session.ts';
 import type { OrtApi, Pointer } from './ort-api.ts';
 
-/** A provider that computes on a device, and how it is set up. */
+/** An execution provider for a device, and its settings. */
 export interface Provider {
   readonly kind: 'webgpu' | 'cuda';
-  /** Number of the device among the provider's. */
+  /** Number of the device. */
   readonly id: number;
-  /** Most bytes one session may take on the device; null for all there are. CUDA only. */
+  /** Most bytes that one session may allocate on the device; null for no limit. CUDA only. */
   readonly memoryLimit: number | null;
 }
 
-/** Names of the providers' own memory in ONNX Runtime. */
+/** Names that ONNX Runtime gives the providers' memory. */
 export const MEMORY_NAMES = { webgpu: 'WebGPU_Buf', cuda: 'Cuda' } as const;
 
-/** @throws RuntimeError when the provider is not there or does not take the settings */
+/**
+ * Makes sessions compute on a device.
+ * @throws RuntimeError when the provider is not installed or rejects the settings
+ */
 export function appendProvider(api: OrtApi, sessionOptions: Pointer, provider: Provider): void {
   if (provider.kind === 'webgpu') {
-    // Its only device is the one the system prefers: its numbers stand for devices that the caller has opened himself.
+    // The provider computes on the device that the system prefers. Its device numbers are those of devices that the
+    // caller has opened.
     if (provider.id !== 0 || provider.memoryLimit !== null) {
       throw new RuntimeError('WebGPU takes neither the number of a device nor a memory limit.');
     }
@@ -37,9 +41,9 @@ export function appendProvider(api: OrtApi, sessionOptions: Pointer, provider: P
 function cudaSettings({ id, memoryLimit }: Provider): Record<string, string> {
   return {
     device_id: String(id),
-    // The cache is taken once, in pieces of its own size: nothing is to be rounded up to powers of two.
+    // The KV cache is allocated once. Its tensors need no rounding up to powers of two.
     arena_extend_strategy: 'kSameAsRequested',
-    // Exhaustive search, the default, tries every algorithm for every new batch of tiles.
+    // The default, an exhaustive search, tries every algorithm for every new batch of tiles.
     cudnn_conv_algo_search: 'HEURISTIC',
     ...(memoryLimit === null ? {} : { gpu_mem_limit: String(memoryLimit) }),
   };

@@ -2,12 +2,12 @@ import { encodeModel, plainNode, type ValueInfo } from '../../../onnx/model-prot
 import { type DeviceBuffer, RuntimeError, type Tensor, type TensorView } from '../session.ts';
 import { type FfiSession, type OrtRuntime, openFfiSession } from './ffi-session.ts';
 
-/** Bytes of memory the device's self-test needs. */
+/** Bytes of device memory that deviceSelfTest needs. */
 export const SELF_TEST_BYTES = 4 * Float32Array.BYTES_PER_ELEMENT;
 
 /**
- * Proves that the binding and the library understand each other before anything depends on it: a graph `z = x + y` is
- * loaded from memory and run twice with `z` written over `x`.
+ * Tests the binding against the library before anything depends on it: loads a graph `z = x + y` from memory and runs it
+ * twice with `z` written over `x`.
  * @throws RuntimeError that says what went wrong
  */
 export async function selfTest(runtime: OrtRuntime): Promise<void> {
@@ -25,7 +25,7 @@ export async function selfTest(runtime: OrtRuntime): Promise<void> {
 }
 
 /**
- * The same on a device: `x` goes there, `z` is written over it in the device's memory, and what is there comes back.
+ * Tests a device: copies `x` to it, writes `z` over `x` in the device's memory, and copies the sum back.
  * @throws RuntimeError that says what went wrong
  */
 export async function deviceSelfTest(session: FfiSession, buffer: DeviceBuffer): Promise<void> {
@@ -39,7 +39,7 @@ export async function deviceSelfTest(session: FfiSession, buffer: DeviceBuffer):
   expectSum("device's", sum, '31,62,93,124');
 }
 
-/** Whether the runtime's device computes in float16. */
+/** Tells whether the runtime's device computes in float16. */
 export async function hasFloat16(runtime: OrtRuntime): Promise<boolean> {
   const x: TensorView = { type: 'float16', dims: [4], data: new Uint16Array(4) };
   try {
@@ -47,12 +47,12 @@ export async function hasFloat16(runtime: OrtRuntime): Promise<boolean> {
     await session.run({ x, y: x }, { z: x }).finally(() => session.dispose());
     return true;
   } catch {
-    // It says so by refusing the kernel, in words of each provider's own.
+    // A provider without float16 rejects the kernel, each with its own message.
     return false;
   }
 }
 
-/** The graph z[4] = x[4] + y[4]. */
+/** Opens the graph z[4] = x[4] + y[4]. */
 export function openAddition(
   runtime: OrtRuntime,
   type: 'float32' | 'float16',

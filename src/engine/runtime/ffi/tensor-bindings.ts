@@ -4,19 +4,19 @@ import type { OrtApi, Pointer } from './ort-api.ts';
 
 type Direction = 'input' | 'output';
 
-/** Descriptions of the memory that tensors may lie in. */
+/** The kinds of memory that tensors may lie in. */
 export interface MemoryInfos {
   readonly cpu: Pointer;
-  /** null where sessions compute on the CPU. */
+  /** null when sessions compute on the CPU. */
   readonly device: Pointer | null;
 }
 
 /**
- * One direction of an ONNX Runtime IoBinding: which memory stands behind which name.
+ * The inputs or the outputs of an ONNX Runtime IoBinding: the memory behind each name.
  *
- * Ownership: the native binding owns the native values (ours are released as soon as they are bound), and `#bound`
- * keeps the JavaScript memory behind each of them alive. There is one entry per name, so nothing can pile up.
- * Taking `tensor.data.buffer` also moves small typed arrays from V8's movable heap to fixed memory.
+ * Ownership: the native binding owns the native values (this class releases its own as soon as they are bound), and
+ * `#bound` keeps the JavaScript memory behind them alive. There is one entry per name, so the map cannot grow. Reading
+ * `tensor.data.buffer` also moves a small typed array from V8's movable heap to fixed memory.
  */
 export class TensorBindings {
   readonly #api: OrtApi;
@@ -33,8 +33,8 @@ export class TensorBindings {
   }
 
   /**
-   * Makes `tensors` the bound set. Names that keep their memory, type and dims are left as they are, but for a device's
-   * inputs from this process' memory: binding is what copies them there.
+   * Binds exactly `tensors`. A name whose memory, type and dims have not changed stays bound. A device's input in this
+   * process' memory is always bound again, because binding copies it to the device.
    */
   set(tensors: Readonly<Record<string, Tensor>>): void {
     for (const name of this.#bound.keys()) {
@@ -81,7 +81,7 @@ export class TensorBindings {
 }
 
 interface BoundTensor {
-  /** What keeps the memory alive. */
+  /** Keeps the memory alive. */
   readonly owner: object;
   readonly byteOffset: number;
   readonly byteLength: number;

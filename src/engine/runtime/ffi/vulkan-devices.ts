@@ -2,11 +2,11 @@ import koffi, { type LibraryHandle } from 'koffi';
 
 export interface VulkanDevice {
   readonly name: string;
-  /** Whether the CPU computes in its place. */
+  /** Whether the device is software that runs on the CPU. */
   readonly isSoftware: boolean;
 }
 
-/** Values and sizes of Vulkan 1.0's headers, for 64 bits. */
+/** Values and sizes in Vulkan 1.0's headers, on 64-bit systems. */
 const SUCCESS = 0;
 const STRUCTURE_TYPE_INSTANCE_CREATE_INFO = 1;
 const INSTANCE_CREATE_INFO_BYTES = 64;
@@ -16,12 +16,12 @@ const DEVICE_NAME_OFFSET = 20;
 const DEVICE_NAME_BYTES = 256;
 const DEVICE_TYPE_CPU = 4;
 
-/** The devices of Linux's Vulkan drivers; none where there is no loader or no driver. */
+/** Lists the devices of Linux's Vulkan drivers. The list is empty without the Vulkan loader or a driver. */
 export function listVulkanDevices(): readonly VulkanDevice[] {
   try {
     return enumerate(koffi.load('libvulkan.so.1'));
   } catch {
-    // Without the loader there is no Vulkan.
+    // The Vulkan loader is not installed.
     return [];
   }
 }

@@ -62,7 +62,7 @@ function addModel(): Uint8Array {
   );
 }
 
-/** A long chain of products, so that there is a middle of a run: seconds for many rows, at once for one. */
+/** A long chain of products, to have a run that can be aborted: seconds for many rows, an instant for one. */
 function deepModel(): Uint8Array {
   const weights = new Random(5).floats(WIDTH * WIDTH, 1.7 / Math.sqrt(WIDTH));
   const name = (layer: number): string =>
@@ -254,7 +254,7 @@ for (const name of ['ffi', 'node'] as const) {
       for (let index = 0; index < 90; index += 1) await cycle();
       collectGarbage();
       const grown = process.memoryUsage().rss - settled;
-      // One session holds the 256 KiB of weights twice and 300 nodes: 90 leaked ones would be far over the limit.
+      // One session holds the 256 KiB of weights twice and 300 nodes: 90 leaked sessions exceed the limit by far.
       assert.ok(
         grown < 16 * MEBIBYTE,
         `${Math.round(grown / MEBIBYTE)} MiB more after 90 sessions`,
@@ -273,7 +273,7 @@ for (const name of ['ffi', 'node'] as const) {
       for (let index = 0; index < 1000; index += 1) await run();
       collectGarbage();
       const grown = process.memoryUsage().rss - settled;
-      // What is leaked would be all 250 MiB; the collector may be some tens behind on a busy machine.
+      // A leak would keep all 250 MiB. The garbage collector may be tens of MiB behind on a busy machine.
       assert.ok(grown < 128 * MEBIBYTE, `${Math.round(grown / MEBIBYTE)} MiB more after 250 MiB`);
     });
 
@@ -447,7 +447,7 @@ describe('openBackend', () => {
   });
 
   test('falls back from auto to the node backend and says why, and rejects ffi', () => {
-    // koffi cannot take the setting once a library is loaded elsewhere in the process: a way to make it fail for real.
+    // koffi rejects the setting after a library was loaded elsewhere in the process: a real failure of the FFI backend.
     const script = `
       import koffi from 'koffi';
       koffi.load(null);

@@ -11,11 +11,11 @@ import { writeRandomCheckpoint } from '../../../helpers/random-checkpoint.ts';
 import { scratchDir } from '../../../helpers/scratch-dir.ts';
 import { openTestBackend, TEST_BACKENDS } from '../../../helpers/test-backends.ts';
 
-/** The first against the other. */
+/** The first is compared with the second. */
 const BACKENDS = TEST_BACKENDS.includes('ffi')
   ? TEST_BACKENDS
   : (['ffi', ...TEST_BACKENDS] as const);
-/** A device's quantised linears round no activations; the CPU's do. */
+/** The CPU's quantised linears round activations; a device's do not. */
 const AGREEMENT = TEST_BACKENDS.includes('ffi')
   ? { fp32: 1e-5, fp16: 1e-5, int8: 1e-5, int4: 1e-5 }
   : { fp32: 1e-5, fp16: 1e-2, int8: 5e-2, int4: 5e-2 };
@@ -50,8 +50,8 @@ for (const precision of PRECISIONS) {
     const [ffi, other] = runs;
     for (const [index, row] of ffi!.entries())
       assertClose(row, other![index]!, AGREEMENT[precision]);
-    // The three slots got the same prompt in different pieces. Quantised linears round activations too, and a value
-    // that lies between two steps may fall either way.
+    // The three slots got the same prompt in different pieces. Quantised linears round activations too, so a value
+    // between two steps may round either way.
     const tolerance = precision === 'fp32' || precision === 'fp16' ? 1e-4 : 1e-2;
     assertClose(ffi![1]!, ffi![0]!, tolerance);
     assertClose(ffi![2]!, ffi![0]!, tolerance);
@@ -59,7 +59,7 @@ for (const precision of PRECISIONS) {
   });
 }
 
-/** An image and text into three slots, cut differently, then steps of all three. @returns all logits in order */
+/** Prefills an image and text in three slots, cut differently, then decodes all three. @returns all logits in order */
 async function play(runner: ModelRunner, manifest: Manifest): Promise<Float32Array[]> {
   const random = new Random(21);
   const { hiddenSize, vocabSize } = manifest.text;
@@ -96,7 +96,7 @@ async function play(runner: ModelRunner, manifest: Manifest): Promise<Float32Arr
     const rows = [2, 0, 1].map((slot) => {
       return { slot, position: tokenIds.length + step, tokenId: random.below(vocabSize) };
     });
-    // Every other step leaves a slot out.
+    // Every other step omits a slot.
     const result = await runner.decode(step % 2 === 0 ? rows : rows.slice(0, 2));
     if (step % 2 === 1) {
       const [, , skipped] = rows;

@@ -203,7 +203,7 @@ describe('an aborted prefill', () => {
   });
 });
 
-/** For every slot, the positions at which any key or value of any layer is not zero. */
+/** Returns, for every slot, the positions at which any key or value of any layer is not zero. */
 async function writtenPositions(cache: HostKvCache): Promise<number[][]> {
   const slots = [];
   for (let slot = 0; slot < cache.numSlots; slot += 1) {
@@ -234,12 +234,12 @@ async function fill(
   cache.setLength(slot, numTokens);
 }
 
-/** What `fill` writes into a slot's row: small numbers that every type of element can hold. */
+/** The values that `fill` writes into a slot's row: small numbers that every element type can hold. */
 function rowValues(seed: number, row: number): number[] {
   return Array.from({ length: TINY_SHAPE.headDim }, (_, at) => 1 + ((seed + 7 * row + at) % 100));
 }
 
-/** Every [headDim] row of a slot in all layers, copied; the position is the index modulo the capacity. */
+/** Copies every [headDim] row of a slot in all layers. A row's position is its index modulo the capacity. */
 async function snapshot(cache: HostKvCache, slot: number): Promise<number[][]> {
   const { headDim } = TINY_SHAPE;
   const { feeds } = await cache.sequenceSpan(slot);

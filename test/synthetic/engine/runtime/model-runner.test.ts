@@ -142,7 +142,7 @@ for (const name of TEST_BACKENDS) {
         await prefill(runner, tokenIds, { slot, cuts: length > 10 ? [9] : [] });
         sequences.set(slot, [...tokenIds]);
       }
-      // Rows in no particular order, and not every sequence in every step.
+      // The rows are in any order, and some steps omit a sequence.
       for (const slots of [[4, 0, 2], [2, 4], [1, 0, 4, 2], [0], [2, 1, 0], [4, 1]]) {
         const rows = slots.map((slot) => {
           const tokenId = random.below(TINY_SHAPE.vocabSize);
@@ -223,7 +223,7 @@ for (const name of TEST_BACKENDS) {
       const [long, neighbour] = [prompt(21), prompt(5)];
       await prefill(runner, long, { slot: 1 });
       await prefill(runner, neighbour, { slot: 3 });
-      // What was in the slot before must not show.
+      // The slot's earlier contents must have no effect.
       await prefill(runner, prompt(40), { slot: 4 });
       await runner.copyPrefix({ fromSlot: 1, toSlot: 4, numTokens: 13 });
       const next = Int32Array.from([...long.subarray(0, 13), ...prompt(9)]);
@@ -421,7 +421,7 @@ describe('any two backends', () => {
       const worst = Math.max(
         ...row.map((value, column) => Math.abs(value - logits[index]![column]!)),
       );
-      // Both of the CPU's call the same kernels.
+      // Both CPU backends call the same kernels.
       assert.ok(worst <= (other === 'node' ? 1e-6 : 1e-5), `run ${index} differs by ${worst}`);
     }
   });
@@ -498,7 +498,7 @@ describe('any two backends', () => {
   });
 });
 
-/** The same prompts and steps on any backend. @returns every row of logits */
+/** Runs the same prompts and steps on a backend. @returns every row of logits */
 async function replay(name: TestBackend): Promise<Float32Array[]> {
   const runner = await openTiny(name);
   const tokens = new Random(99);

@@ -64,7 +64,7 @@ describe('a package with a prefill graph', () => {
     const whole = await prefill(runner, tokenIds);
     for (const cuts of [[1], [7, 20], [16, 32, 48]]) {
       const cut = await prefill(runner, tokenIds, { cuts });
-      // Attention may sum in another order, and a value between two steps then falls the other way.
+      // Attention may sum in another order, so a value between two steps may round the other way.
       assert.ok(relativeError(cut, [...whole]) < 5e-3, cuts.join());
     }
   });

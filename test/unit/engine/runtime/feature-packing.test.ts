@@ -17,8 +17,8 @@ interface Geometry {
 }
 
 /**
- * The definition, slowly: write the tiles into one grid of features, one feature at a time, cut rows or columns off
- * as transformers' unpad_image does, then read it row by row.
+ * The slow definition: writes the tiles into one grid of features, one feature at a time, cuts rows or columns off as
+ * transformers' unpad_image does, and reads the rest row by row.
  */
 function packSlowly(
   geometry: Geometry,
