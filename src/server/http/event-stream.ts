@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { thinkingHeaders, toFinishReason } from '../api/openai-chat/completion-parts.ts';
-import type { ChoiceEvent } from '../reply/run-generations.ts';
+import { thinkingHeaders } from '../api/thinking-report.ts';
+import type { ReplyEvent } from '../reply/reply-events.ts';
 import type { Exchange, StartedGeneration } from '../request/start-generation.ts';
 import type { RequestObservation } from '../telemetry/request-observation.ts';
 import { type ApiError, CATALOGUE, toApiError } from './errors.ts';
@@ -14,7 +14,7 @@ export interface EventWriter {
   /** The text that breaks a silence. */
   readonly ping: string;
   /** @throws ApiError when the event says that the generation failed or was stopped */
-  write(event: ChoiceEvent): string;
+  write(event: ReplyEvent): string;
   /** The text after the last event. */
   end(): string;
   /** The text in place of all events that are still to come. */
@@ -51,12 +51,9 @@ export async function sendEventStream(
 ): Promise<Readable> {
   const first = events.next();
   const result = await settledWithin(first, settings.pingIntervalMs);
-  const head = result?.done === false ? result.value.event : null;
-  if (head?.type === 'finish') {
-    await events.return();
-    toFinishReason(head, false);
-  }
-  reply.headers(thinkingHeaders(head?.type === 'decision' ? head : null, completion)).headers({
+  const head = result?.done === false ? result.value : null;
+  const decision = head?.type === 'decision' ? head.decision : null;
+  reply.headers(thinkingHeaders(decision, completion)).headers({
     'cache-control': 'no-cache',
     'x-accel-buffering': 'no',
     'content-type': 'text/event-stream; charset=utf-8',
@@ -110,8 +107,8 @@ function closeWhenStuck(
 
 export interface EventStreamInput {
   /** The first result of `events`, which may be settled or not. */
-  readonly first: Promise<IteratorResult<ChoiceEvent, void>>;
-  readonly events: AsyncGenerator<ChoiceEvent, void, undefined>;
+  readonly first: Promise<IteratorResult<ReplyEvent, void>>;
+  readonly events: AsyncGenerator<ReplyEvent, void, undefined>;
   readonly writer: EventWriter;
   /** Whether a ping interval passed before the body begins. */
   readonly beginsWithPing: boolean;

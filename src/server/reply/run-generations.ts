@@ -2,17 +2,11 @@ import type { GenerationEvent, GenerationRequest } from '../../engine/generation
 import type { Quotas } from '../http/access/quotas.ts';
 import type { RouteContext } from '../http/route-context.ts';
 import type { RequestObservation } from '../telemetry/request-observation.ts';
-
-/** An event of one of a reply's choices. */
-export interface ChoiceEvent {
-  /** Position of the choice in the reply. */
-  readonly index: number;
-  readonly event: GenerationEvent;
-}
+import type { ReplyContext } from './reply-context.ts';
+import { type ReplyEvent, ReplyReader } from './reply-events.ts';
 
 export interface GenerationRun {
-  /** Id of the reply. */
-  readonly id: string;
+  readonly reply: ReplyContext;
   /** One engine request for each choice, in the order of the choices. */
   readonly requests: readonly GenerationRequest[];
   /** Aborts when the client disconnects. */
@@ -23,15 +17,19 @@ export interface GenerationRun {
 }
 
 /**
- * Runs the generations of one reply side by side and merges their events in the order in which they arrive. Each event
- * is counted in the metrics and in the caller's thinking quota. The engine starts when the first event is read. The work
+ * Runs the generations of one reply side by side and reads their events in the order in which they arrive. Each event
+ * counts in the metrics and in the caller's thinking quota. The engine starts when the first event is read. The work
  * stops when one generation fails, when the reader stops reading and when `signal` aborts.
  */
 export async function* runGenerations(
-  { id, requests, signal, observation, quotas }: GenerationRun,
+  { reply, requests, signal, observation, quotas }: GenerationRun,
   { model, running }: Pick<RouteContext, 'model' | 'running'>,
-): AsyncGenerator<ChoiceEvent, void, undefined> {
-  const observers = requests.map(() => observation.observeGeneration());
+): AsyncGenerator<ReplyEvent, void, undefined> {
+  const { id } = reply.identity;
+  const choices = requests.map((_, choice) => ({
+    observer: observation.observeGeneration(),
+    reader: new ReplyReader(choice, reply),
+  }));
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);
   for (const request of requests) running.add(id, request.id);
@@ -47,9 +45,11 @@ export async function* runGenerations(
         continue;
       }
       const event = result.value;
-      observers[index]?.see(event);
+      const choice = choices[index];
+      if (choice === undefined) continue;
+      choice.observer.see(event);
       if (event.type === 'token' && event.section === 'reasoning') quotas?.spendThinking(1);
-      yield { index, event };
+      yield choice.reader.read(event);
     }
   } finally {
     running.delete(id);

@@ -2,11 +2,13 @@ import type { TextPiece } from '../../engine/thinking/section-parser.ts';
 import type { Protocol } from '../../package/protocol.ts';
 import type { ChatCompletionRequest } from '../api/openai-chat/request-schema.ts';
 import { conflict } from '../http/errors.ts';
-import type { ReplyPart } from './reply-parts.ts';
-import type { AnswerReader } from './tool-calls/answer-reader.ts';
+import type { AnswerPart, AnswerReader } from './tool-calls/answer-reader.ts';
 
-/** What becomes of the thinking in the reply: fields of its own, part of the content, or nothing. */
-export type ReasoningDisplay = 'separate' | 'inline' | 'hidden';
+/**
+ * How the reply shows the thinking: in fields of its own, as part of the content, or not at all. `verbatim` shows all
+ * generated text as content, with every tag, for prompts that have no thinking mode.
+ */
+export type ReasoningDisplay = 'separate' | 'inline' | 'hidden' | 'verbatim';
 
 /** @throws ApiError naming two fields that contradict */
 export function resolveDisplay(body: ChatCompletionRequest): ReasoningDisplay {
@@ -23,16 +25,19 @@ export function resolveDisplay(body: ChatCompletionRequest): ReasoningDisplay {
   throw conflict('separate_reasoning', field, 'what is left out cannot be part of the content.');
 }
 
+/** A piece of what the client is shown, in the order in which it is written. */
+export type ReplyPart = AnswerPart | { readonly type: 'reasoning'; readonly text: string };
+
 export interface TextDisplayOptions {
   readonly display: ReasoningDisplay;
   readonly tags: Protocol['tags'];
-  /** Tells calls from text; null where no tools are on offer. Thinking is never looked at. */
+  /** Separates tool calls from the text of the answer; null when there are no tools. */
   readonly answer: AnswerReader | null;
 }
 
 /**
- * Turns sections into what a caller is shown. Inline thinking stands between the protocol's tags on lines of their own
- * at the start of the content, whatever white space the model put there; a direct answer has no tags.
+ * Turns sections of generated text into the parts that the client is shown. Inline thinking stands at the start of the
+ * content, between the protocol's tags, each on a line of its own; a direct answer has no tags.
  */
 export class TextDisplay {
   readonly #display: ReasoningDisplay;
@@ -50,12 +55,13 @@ export class TextDisplay {
     return pieces.flatMap((piece) => (piece.text === '' ? [] : this.#showOne(piece)));
   }
 
-  /** What is still to be written when nothing more comes. */
+  /** Ends the reply. @returns the parts that were held back, and the close tag of inline thinking */
   end(): ReplyPart[] {
     return [...(this.#answer?.end() ?? []), ...this.#close()];
   }
 
   #showOne({ section, text }: TextPiece): ReplyPart[] {
+    if (this.#display === 'verbatim') return [{ type: 'content', text }];
     if (section === 'answer') {
       return [...this.#close(), ...(this.#answer?.push(text) ?? [{ type: 'content', text }])];
     }
@@ -66,7 +72,7 @@ export class TextDisplay {
     return [{ type: 'content', text: shown }];
   }
 
-  /** The close tag, where an open tag stands. */
+  /** The close tag, if an open tag was written. */
   #close(): ReplyPart[] {
     if (!this.#isOpen) return [];
     this.#isOpen = false;

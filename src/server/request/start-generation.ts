@@ -5,7 +5,7 @@ import { disconnectSignal } from '../http/disconnect-signal.ts';
 import { modeOfName } from '../http/model-names.ts';
 import type { RouteContext } from '../http/route-context.ts';
 import { type ReplyContext, type ReplyIdentity, replyContext } from '../reply/reply-context.ts';
-import type { ChoiceEvent } from '../reply/run-generations.ts';
+import type { ReplyEvent } from '../reply/reply-events.ts';
 import { runGenerations } from '../reply/run-generations.ts';
 import type { RequestObservation } from '../telemetry/request-observation.ts';
 import { choiceRequests, resolveChoices } from './choice-requests.ts';
@@ -31,7 +31,7 @@ export interface Exchange {
 
 export interface StartedGeneration {
   /** Seen by the observation on their way. To stop reading them stops the work. */
-  readonly events: AsyncGenerator<ChoiceEvent, void, undefined>;
+  readonly events: AsyncGenerator<ReplyEvent, void, undefined>;
   readonly completion: ReplyContext;
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal;
@@ -92,17 +92,14 @@ export async function startGeneration(
     exchange,
     context,
   );
-  const { id, quotas, signal } = generation;
+  const { quotas, signal } = generation;
   const { observation } = exchange;
   const stream = call.body.stream === true;
   observation.prepared({ ...prepared, model: model.id, stream, numChoices, prepareMs });
   const requests = choiceRequests(prepared.request, numChoices);
-  const run = { id, requests, signal, observation, quotas: quotas ?? null };
-  return {
-    events: runGenerations(run, { model, running }),
-    completion: replyContext({ identity, prepared, numChoices }, model),
-    signal,
-  };
+  const completion = replyContext({ identity, prepared, numChoices }, model);
+  const run = { reply: completion, requests, signal, observation, quotas: quotas ?? null };
+  return { events: runGenerations(run, { model, running }), completion, signal };
 }
 
 /** @throws EngineUnavailableError before anything dear is done for a request that has to come again */

@@ -7,8 +7,8 @@ import type {
 import type { Decision } from '../../engine/thinking/decision.ts';
 import type { Protocol } from '../../package/protocol.ts';
 import { bytesOfToken } from '../../package/token-table.ts';
-import { endedWithoutResult, toFinishReason } from '../api/openai-chat/completion-parts.ts';
 import type { ChatCompletionRequest } from '../api/openai-chat/request-schema.ts';
+import { endedWithoutResult, finishReasonOf } from '../reply/reply-events.ts';
 import type { Answer, Variant } from '../reply/strategies/strategy.ts';
 import type { RequestObservation } from '../telemetry/request-observation.ts';
 import {
@@ -107,7 +107,7 @@ export class StrategyCalls {
       completionTokens: finish.usage.completionTokens,
       thinkingEnd: finish.thinkingEnd,
       stopString: finish.stopString,
-      isComplete: toFinishReason(finish, false) === 'stop',
+      isComplete: finishReasonOf(finish, false) === 'stop',
       confidence: this.#confidence(events),
     };
   }

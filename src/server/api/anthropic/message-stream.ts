@@ -1,10 +1,10 @@
+import type { Decision } from '../../../engine/thinking/decision.ts';
 import type { ApiError } from '../../http/errors.ts';
 import { type EventWriter, toEvent } from '../../http/event-stream.ts';
 import type { ReplyContext } from '../../reply/reply-context.ts';
-import type { ChoiceEvent } from '../../reply/run-generations.ts';
-import { endedWithoutResult, toUsage } from '../openai-chat/completion-parts.ts';
-import type { ChunkChoice, ThinkingDecision, Usage } from '../openai-chat/response-schema.ts';
-import { ChoiceChunks } from '../openai-chat/stream-completion.ts';
+import { endedWithoutResult, type ReplyEvent, type ReplyFinish } from '../../reply/reply-events.ts';
+import type { ReplyPart } from '../../reply/text-display.ts';
+import { toThinkingDecision, toThinkingReport } from '../thinking-report.ts';
 import { toAnthropicError } from './error-body.ts';
 import {
   messageHead,
@@ -16,34 +16,28 @@ import {
 } from './reply-parts.ts';
 import type { AnthropicEvent, ReplyBlock } from './reply-schema.ts';
 
-type Delta = ChunkChoice['delta'];
 type BlockDelta = Extract<AnthropicEvent, { type: 'content_block_delta' }>['delta'];
 
 /**
- * The events of a message: one block after the other, each started, filled and stopped, and in the end why the message
- * ended, with its usage. A failure is an `error` event, after which nothing comes.
+ * Renders a reply as the events of a message: it starts, fills and stops one block after the other, and ends with the
+ * stop reason and the usage. A failure is an `error` event, and the last one.
  */
 export class MessageStream implements EventWriter {
   readonly ping = toNamedEvent({ type: 'ping' });
   readonly #context: ReplyContext;
   readonly #display: ThinkingDisplay;
-  readonly #choice: ChoiceChunks;
   #open: ReplyBlock['type'] | null = null;
-  #openCall = -1;
   #index = -1;
-  #finish: ChunkChoice | null = null;
+  #isStarted = false;
   #isComplete = false;
 
   constructor(context: ReplyContext, display: ThinkingDisplay) {
     this.#context = context;
     this.#display = display;
-    this.#choice = new ChoiceChunks(0, context);
   }
 
-  write({ event }: ChoiceEvent): string {
-    const events = this.#choice.write(event).flatMap((choice) => this.#events(choice));
-    if (event.type === 'finish') events.push(...this.#end(toUsage([event.usage])));
-    return events.map(toNamedEvent).join('');
+  write(event: ReplyEvent): string {
+    return this.#eventsOf(event).map(toNamedEvent).join('');
   }
 
   end(): string {
@@ -55,32 +49,47 @@ export class MessageStream implements EventWriter {
     return toNamedEvent(toAnthropicError(failure));
   }
 
-  #events(choice: ChunkChoice): AnthropicEvent[] {
-    const { delta, thinking } = choice;
-    const isFirst = delta.role !== undefined;
-    if (choice.finish_reason !== null) this.#finish = choice;
-    return [...(isFirst && thinking ? [this.#start(thinking)] : []), ...this.#delta(delta)];
+  #eventsOf(event: ReplyEvent): AnthropicEvent[] {
+    switch (event.type) {
+      case 'decision':
+        return this.#start(event.decision);
+      case 'delta':
+        return [...this.#start(null), ...this.#parts(event.parts)];
+      case 'finish':
+        return [...this.#start(null), ...this.#parts(event.parts), ...this.#end(event)];
+    }
   }
 
-  /** Clients show at once what the prompt takes; what was found in the cache is known in the end. */
-  #start(decision: ThinkingDecision): AnthropicEvent {
+  /** Clients show at once what the prompt costs. How much of it came from the cache is known only at the end. */
+  #start(decision: Decision | null): AnthropicEvent[] {
+    if (this.#isStarted) return [];
+    this.#isStarted = true;
+    const { identity, request } = this.#context;
     const usage = toMessageUsage({
-      prompt_tokens: this.#context.request.promptTokenIds.length,
-      completion_tokens: 0,
-      prompt_tokens_details: { cached_tokens: 0 },
-      completion_tokens_details: { reasoning_tokens: 0 },
+      promptTokens: request.promptTokenIds.length,
+      cachedTokens: 0,
+      completionTokens: 0,
+      reasoningTokens: 0,
     });
-    const message = { ...messageHead(this.#context.identity, decision), usage };
-    return { type: 'message_start', message };
+    const head = messageHead(identity, toThinkingDecision(decision, this.#context));
+    return [{ type: 'message_start', message: { ...head, usage } }];
   }
 
-  #delta(delta: Delta): AnthropicEvent[] {
-    const { reasoning_content: thinking, content, tool_calls: calls = [] } = delta;
-    return [
-      ...(thinking ? this.#thinking(thinking) : []),
-      ...(content ? this.#text(content) : []),
-      ...calls.flatMap((call) => this.#call(call)),
-    ];
+  #parts(parts: readonly ReplyPart[]): AnthropicEvent[] {
+    return parts.flatMap((part) => this.#part(part));
+  }
+
+  #part(part: ReplyPart): AnthropicEvent[] {
+    switch (part.type) {
+      case 'reasoning':
+        return this.#thinking(part.text);
+      case 'content':
+        return this.#text(part.text);
+      case 'tool_call':
+        return this.#begin(toolUse(part, {}));
+      case 'tool_arguments':
+        return [this.#filled({ type: 'input_json_delta', partial_json: part.text })];
+    }
   }
 
   #thinking(thinking: string): AnthropicEvent[] {
@@ -97,17 +106,6 @@ export class MessageStream implements EventWriter {
     const begun =
       this.#open === 'text' ? [] : this.#begin({ type: 'text', text: '', citations: null });
     return [...begun, this.#filled({ type: 'text_delta', text })];
-  }
-
-  #call({ index, id, function: call }: NonNullable<Delta['tool_calls']>[number]): AnthropicEvent[] {
-    const events: AnthropicEvent[] = [];
-    if (this.#open !== 'tool_use' || this.#openCall !== index) {
-      events.push(...this.#begin(toolUse({ id: id ?? '', name: call.name ?? '' }, {})));
-      this.#openCall = index;
-    }
-    const { arguments: json } = call;
-    if (json !== '') events.push(this.#filled({ type: 'input_json_delta', partial_json: json }));
-    return events;
   }
 
   #begin(block: ReplyBlock): AnthropicEvent[] {
@@ -131,23 +129,20 @@ export class MessageStream implements EventWriter {
     return [...signed, { type: 'content_block_stop', index: this.#index }];
   }
 
-  #end(usage: Usage): AnthropicEvent[] {
-    const finish = this.#finish;
-    if (finish === null || finish.finish_reason === null) return [];
+  #end(finish: ReplyFinish): AnthropicEvent[] {
     this.#isComplete = true;
-    const { finish_reason, stop_reason = null, thinking } = finish;
     return [
       ...this.#stop(),
       {
         type: 'message_delta',
         delta: {
-          stop_reason: toStopReason({ finish_reason, stop_reason }),
-          stop_sequence: stop_reason,
+          stop_reason: toStopReason(finish),
+          stop_sequence: finish.stopString,
           stop_details: null,
           container: null,
         },
-        usage: toMessageUsage(usage),
-        ...(thinking && { decision: thinking }),
+        usage: toMessageUsage(finish.usage),
+        decision: toThinkingReport(finish, this.#context),
       },
       { type: 'message_stop' },
     ];

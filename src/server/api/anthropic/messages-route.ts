@@ -5,11 +5,12 @@ import { z } from 'zod';
 import { eventStreamSchema, sendEventStream } from '../../http/event-stream.ts';
 import { observationOf, observeRequests } from '../../http/observed-request.ts';
 import type { RouteContext } from '../../http/route-context.ts';
+import { endedWithoutResult } from '../../reply/reply-events.ts';
+import { collectReply } from '../../reply/whole-reply.ts';
 import type { Exchange } from '../../request/start-generation.ts';
 import { countTranslated, startTranslated } from '../../request/translated-request.ts';
-import { collectCompletion } from '../openai-chat/collect-completion.ts';
-import { thinkingHeaders } from '../openai-chat/completion-parts.ts';
 import { type ModeWord, thinkingHeadersSchema } from '../openai-chat/thinking-fields.ts';
+import { thinkingHeaders } from '../thinking-report.ts';
 import { asksAboutThinking, toChatRequest } from './chat-request.ts';
 import { MessageStream } from './message-stream.ts';
 import {
@@ -111,10 +112,11 @@ async function createMessage(
     const writer = new MessageStream(completion, display);
     return sendEventStream(started, { ...exchange, writer }, context);
   }
-  const collected = await collectCompletion(events, completion);
+  const [whole] = await collectReply(events, completion);
+  if (whole === undefined) throw endedWithoutResult();
   exchange.observation.end(200);
-  exchange.reply.headers(thinkingHeaders(collected.decision, completion));
-  return toMessage(collected.completion, display);
+  exchange.reply.headers(thinkingHeaders(whole.finish.thinking.decision, completion));
+  return toMessage(whole, completion, display);
 }
 
 /** Clients that never spoke of thinking may not know its blocks, and often read the first block as the answer. */

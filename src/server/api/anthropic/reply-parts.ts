@@ -1,32 +1,36 @@
+import type { TokenUsage } from '../../../engine/generation.ts';
+import type { ReplyContext, ReplyIdentity } from '../../reply/reply-context.ts';
+import type { ReplyFinish } from '../../reply/reply-events.ts';
 import { objectOf } from '../../reply/tool-calls/whole-call.ts';
-import type { ChatCompletion, ThinkingDecision, Usage } from '../openai-chat/response-schema.ts';
+import type { WholeReply } from '../../reply/whole-reply.ts';
+import { type ThinkingDecision, toThinkingReport } from '../thinking-report.ts';
 import type { AnthropicReply, MessageUsage, ReplyBlock, StopReason } from './reply-schema.ts';
 
-/** Stands where Anthropic has a signature: clients pass it back, and some drop blocks without one. */
+/** Takes the place of Anthropic's signature: clients send it back, and some drop blocks without one. */
 export const SIGNATURE = 'unsigned';
 
 /** How much of the thinking is shown: its text, blocks without text, or nothing. */
 export type ThinkingDisplay = 'whole' | 'omitted' | 'hidden';
 
-type Choice = ChatCompletion['choices'][number];
-
-/** A whole chat completion as a message. */
-export function toMessage(completion: ChatCompletion, display: ThinkingDisplay): AnthropicReply {
-  const { id, model, choices, usage } = completion;
-  const [choice] = choices;
-  if (choice === undefined) throw new Error('A completion has at least one choice.');
+/** Renders a whole reply as a message. */
+export function toMessage(
+  reply: WholeReply,
+  context: ReplyContext,
+  display: ThinkingDisplay,
+): AnthropicReply {
+  const { finish } = reply;
   return {
-    ...messageHead({ id, model }, choice.thinking),
-    content: toBlocks(choice.message, display),
-    stop_reason: toStopReason(choice),
-    stop_sequence: choice.stop_reason,
-    usage: toMessageUsage(usage),
+    ...messageHead(context.identity, toThinkingReport(finish, context)),
+    content: toBlocks(reply, display),
+    stop_reason: toStopReason(finish),
+    stop_sequence: finish.stopString,
+    usage: toMessageUsage(finish.usage),
   };
 }
 
-/** What is known of a message before there is anything in it. */
+/** The fields of a message that has no content yet. */
 export function messageHead(
-  { id, model }: Pick<ChatCompletion, 'id' | 'model'>,
+  { id, model }: Pick<ReplyIdentity, 'id' | 'model'>,
   decision: ThinkingDecision,
 ): Omit<AnthropicReply, 'usage'> {
   return {
@@ -45,34 +49,28 @@ export function messageHead(
 }
 
 export function toStopReason({
-  finish_reason: reason,
-  stop_reason: stop,
-}: {
-  readonly finish_reason: Choice['finish_reason'];
-  readonly stop_reason: string | null;
-}): StopReason {
+  reason,
+  stopString,
+}: Pick<ReplyFinish, 'reason' | 'stopString'>): StopReason {
   if (reason === 'tool_calls') return 'tool_use';
   if (reason === 'length') return 'max_tokens';
-  return stop === null ? 'end_turn' : 'stop_sequence';
+  return stopString === null ? 'end_turn' : 'stop_sequence';
 }
 
-interface CountedUsage {
-  readonly prompt_tokens: number;
-  readonly completion_tokens: number;
-  readonly prompt_tokens_details: Pick<Usage['prompt_tokens_details'], 'cached_tokens'>;
-  readonly completion_tokens_details: Usage['completion_tokens_details'];
-}
-
-/** Anthropic counts what was found in the cache apart. */
-export function toMessageUsage(usage: CountedUsage): MessageUsage {
-  const cached = usage.prompt_tokens_details.cached_tokens;
+/** Anthropic counts prompt tokens from the cache separately. */
+export function toMessageUsage({
+  promptTokens,
+  cachedTokens,
+  completionTokens,
+  reasoningTokens,
+}: Omit<TokenUsage, 'imageTokens' | 'preambleTokens'>): MessageUsage {
   return {
-    input_tokens: usage.prompt_tokens - cached,
-    output_tokens: usage.completion_tokens,
-    cache_read_input_tokens: cached,
+    input_tokens: promptTokens - cachedTokens,
+    output_tokens: completionTokens,
+    cache_read_input_tokens: cachedTokens,
     cache_creation_input_tokens: 0,
     cache_creation: null,
-    output_tokens_details: { thinking_tokens: usage.completion_tokens_details.reasoning_tokens },
+    output_tokens_details: { thinking_tokens: reasoningTokens },
     server_tool_use: null,
     service_tier: 'standard',
     inference_geo: null,
@@ -80,19 +78,19 @@ export function toMessageUsage(usage: CountedUsage): MessageUsage {
   };
 }
 
-function toBlocks(message: Choice['message'], display: ThinkingDisplay): ReplyBlock[] {
-  const { reasoning_content: thinking, content, tool_calls: calls } = message;
+function toBlocks(
+  { reasoning, content, toolCalls }: WholeReply,
+  display: ThinkingDisplay,
+): ReplyBlock[] {
   const blocks: ReplyBlock[] = [];
-  if (thinking !== null && display !== 'hidden') {
-    const shown = display === 'whole' ? thinking : '';
+  if (reasoning !== '' && display !== 'hidden') {
+    const shown = display === 'whole' ? reasoning : '';
     blocks.push({ type: 'thinking', thinking: shown, signature: SIGNATURE });
   }
-  if (content !== null && content !== '') {
-    blocks.push({ type: 'text', text: content, citations: null });
-  }
-  for (const { id, function: call } of calls ?? []) {
+  if (content !== '') blocks.push({ type: 'text', text: content, citations: null });
+  for (const { id, name, arguments: text } of toolCalls) {
     // A call that was cut off within its input has none.
-    blocks.push(toolUse({ id, name: call.name }, objectOf(call.arguments) ?? {}));
+    blocks.push(toolUse({ id, name }, objectOf(text) ?? {}));
   }
   return blocks;
 }

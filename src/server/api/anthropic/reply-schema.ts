@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { thinkingDecisionSchema, thinkingReportSchema } from '../openai-chat/response-schema.ts';
+import { thinkingDecisionSchema, thinkingReportSchema } from '../thinking-report.ts';
 
 const textBlock = z.object({
   type: z.literal('text'),

@@ -5,13 +5,13 @@ import { observationOf, observeRequests } from '../../http/observed-request.ts';
 import type { RouteContext } from '../../http/route-context.ts';
 import type { Exchange } from '../../request/start-generation.ts';
 import { errorSchema } from '../openai-chat/response-schema.ts';
-import { CompletionStream, collectCompletions } from './completion-writer.ts';
 import {
   type Completion,
   type CompletionRequest,
   completionRequestSchema,
   completionSchema,
 } from './completions-schema.ts';
+import { CompletionStream, collectCompletion } from './render-completion.ts';
 import { startCompletion } from './start-completion.ts';
 
 const schema = {
@@ -59,7 +59,7 @@ async function createCompletion(
     const writer = new CompletionStream(started, { echo, includeUsage });
     return sendEventStream(started, { ...exchange, writer }, context);
   }
-  const completion = await collectCompletions(started, echo);
+  const completion = await collectCompletion(started, echo);
   exchange.observation.end(200);
   exchange.reply.header('x-completion-id', completion.id);
   return completion;

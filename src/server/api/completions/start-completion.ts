@@ -4,6 +4,7 @@ import type { GenerationRequest } from '../../../engine/generation.ts';
 import { disconnectSignal } from '../../http/disconnect-signal.ts';
 import { ApiError } from '../../http/errors.ts';
 import type { RouteContext } from '../../http/route-context.ts';
+import type { ReplyContext } from '../../reply/reply-context.ts';
 import { runGenerations } from '../../reply/run-generations.ts';
 import { choiceRequests, resolveChoices } from '../../request/choice-requests.ts';
 import { resolveSampling, resolveStopTokens } from '../../request/sampling-params.ts';
@@ -65,23 +66,18 @@ export function startCompletion(
     prepareMs: performance.now() - startedAt,
   });
   const choices = requests.flatMap((each) => choiceRequests(each, perPrompt));
-  const run = { id, requests: choices, signal, observation, quotas: null };
-  return {
-    events: runGenerations(run, context),
-    completion: {
-      identity: { id, created: Math.floor(Date.now() / 1000), model: model.id },
-      request,
-      numChoices,
-      requested: 'fast',
-      display: 'inline',
-      tags: model.manifest.thinking.tags,
-      tools: null,
-      tokens: model,
-    },
-    signal,
-    prompts,
-    perPrompt,
+  const completion: ReplyContext = {
+    identity: { id, created: Math.floor(Date.now() / 1000), model: model.id },
+    request,
+    numChoices,
+    requested: 'fast',
+    display: 'verbatim',
+    tags: model.manifest.thinking.tags,
+    tools: null,
+    tokens: model,
   };
+  const run = { reply: completion, requests: choices, signal, observation, quotas: null };
+  return { events: runGenerations(run, context), completion, signal, prompts, perPrompt };
 }
 
 interface Asked {

@@ -1,7 +1,9 @@
 import type { RouteContext } from '../../http/route-context.ts';
 import { type ReplyContext, replyContext } from '../../reply/reply-context.ts';
+import { usageOfCalls } from '../../reply/reply-events.ts';
 import { runStrategy, type Strategy } from '../../reply/strategies/run-strategy.ts';
 import { costOf, type Outcome } from '../../reply/strategies/strategy.ts';
+import { replyOf } from '../../reply/whole-reply.ts';
 import {
   type BegunGeneration,
   beginGeneration,
@@ -10,8 +12,8 @@ import {
 } from '../../request/start-generation.ts';
 import { type CallAnswer, StrategyCalls } from '../../request/strategy-calls.ts';
 import { assertStrategyFields, assertStrategyPossible } from '../../request/strategy-rules.ts';
-import { ChoiceCollector } from './collect-completion.ts';
-import { addUsage, thinkingHeaders } from './completion-parts.ts';
+import { thinkingHeaders } from '../thinking-report.ts';
+import { toChoice, toUsage } from './render-completion.ts';
 import type { ChatCompletion } from './response-schema.ts';
 import { type StrategyReport, toStrategy, type WireStrategy } from './strategy-fields.ts';
 
@@ -48,8 +50,8 @@ export async function answerByStrategy(
   return {
     ...begun.identity,
     object: 'chat.completion',
-    choices: [toChoice(strategy, outcome, contextOf(begun, outcome.chosen, context))],
-    usage: addUsage(usages),
+    choices: [toStrategyChoice(strategy, outcome, contextOf(begun, outcome.chosen, context))],
+    usage: toUsage(usageOfCalls(usages)),
   };
 }
 
@@ -96,16 +98,13 @@ function toHeaders(
 }
 
 /** The chosen call's reply. A thought that was made in several calls is shown, and told of, as the one it is. */
-function toChoice(
+function toStrategyChoice(
   strategy: Pick<Strategy, 'type'>,
   outcome: Outcome<CallAnswer>,
   context: ReplyContext,
 ): Choice {
   const { chosen, thought } = outcome;
-  const collector = new ChoiceCollector(context);
-  if (thought !== undefined) collector.begin(thought.before);
-  for (const event of chosen.events) collector.add(event);
-  const choice = collector.finish();
+  const choice = toChoice(replyOf(chosen.events, context, thought?.before ?? ''), context);
   const strategyReport = toReport(strategy, outcome);
   if (thought === undefined) return { index: 0, ...choice, strategy: strategyReport };
   const thinking: Choice['thinking'] = {

@@ -3,17 +3,18 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { eventStreamSchema, sendEventStream } from '../../http/event-stream.ts';
 import { observationOf, observeRequests } from '../../http/observed-request.ts';
 import type { RouteContext } from '../../http/route-context.ts';
+import { collectReply } from '../../reply/whole-reply.ts';
 import {
   type Exchange,
   type GenerationCall,
   startGeneration,
 } from '../../request/start-generation.ts';
+import { thinkingHeaders } from '../thinking-report.ts';
 import { answerByStrategy } from './answer-by-strategy.ts';
-import { collectCompletion } from './collect-completion.ts';
-import { thinkingHeaders } from './completion-parts.ts';
+import { ChunkStream } from './chunk-stream.ts';
+import { toCompletion } from './render-completion.ts';
 import { chatCompletionRequestSchema } from './request-schema.ts';
 import { type ChatCompletion, chatCompletionSchema, errorSchema } from './response-schema.ts';
-import { ChunkStream } from './stream-completion.ts';
 import { thinkingHeadersSchema } from './thinking-fields.ts';
 
 const schema = {
@@ -67,8 +68,9 @@ async function createChatCompletion(
     const writer = new ChunkStream(completion, includeUsage);
     return sendEventStream(started, { ...exchange, writer }, context);
   }
-  const collected = await collectCompletion(events, completion);
+  const choices = await collectReply(events, completion);
   exchange.observation.end(200);
-  exchange.reply.headers(thinkingHeaders(collected.decision, completion));
-  return collected.completion;
+  const decision = choices[0]?.finish.thinking.decision ?? null;
+  exchange.reply.headers(thinkingHeaders(decision, completion));
+  return toCompletion(choices, completion);
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { thinkingDecisionSchema, thinkingReportSchema } from '../thinking-report.ts';
 import { strategyReportSchema } from './strategy-fields.ts';
 
 const tokenLogprob = z.object({
@@ -18,56 +19,6 @@ export const choiceLogprobsSchema = z
     reasoning_content: z.array(logprobEntry).describe('Tokens of the thinking, tags included.'),
   })
   .meta({ id: 'ChoiceLogprobs' });
-
-const decision = z.object({
-  requested: z.enum(['auto', 'think', 'fast']),
-  mode: z.enum(['think', 'fast']).nullable(),
-  source: z
-    .enum(['model', 'request', 'policy', 'prompt', 'budget', 'load', 'holdout'])
-    .nullable()
-    .describe(
-      'Who decided: the model itself, the request, the server, the prompt, the budget, the load, the hold-out.',
-    ),
-  p_think: z
-    .number()
-    .nullable()
-    .describe('Probability of thinking by the raw logits; null where nothing was measured.'),
-  p_think_steered: z.number().nullable().describe('The same after biases and threshold.'),
-  residual: z.number().nullable().describe('Probability of neither thinking nor answering.'),
-  holdout: z
-    .boolean()
-    .describe(
-      'The choice was left to the model, but the request was drawn to think for comparison.',
-    ),
-});
-
-/** Rides on the first chunk of a stream, complete on the last. */
-export const thinkingDecisionSchema = decision.meta({ id: 'ThinkingDecision' });
-
-export const thinkingReportSchema = decision
-  .extend({
-    ended_by: z
-      .enum([
-        'natural',
-        'budget',
-        'loop',
-        'client',
-        'deadline',
-        'max_tokens',
-        'stop',
-        'abort',
-        'error',
-      ])
-      .nullable()
-      .describe('null where there was no thinking.'),
-    budget: z.object({ asked: z.int().nullable(), effective: z.int().nullable() }),
-    reasoning_tokens: z.int(),
-    preamble_tokens: z
-      .int()
-      .describe('Tokens in which some families weigh the question; neither thinking nor answer.'),
-    answer_tokens: z.int(),
-  })
-  .meta({ id: 'ThinkingReport' });
 
 export const usageSchema = z
   .object({
@@ -179,6 +130,4 @@ export type ChatCompletionChunk = z.output<typeof chatCompletionChunkSchema>;
 export type ChunkChoice = ChatCompletionChunk['choices'][number];
 export type ChoiceLogprobs = z.output<typeof choiceLogprobsSchema>;
 export type LogprobEntry = z.output<typeof logprobEntry>;
-export type ThinkingReport = z.output<typeof thinkingReportSchema>;
-export type ThinkingDecision = z.output<typeof thinkingDecisionSchema>;
 export type Usage = z.output<typeof usageSchema>;

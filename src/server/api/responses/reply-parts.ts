@@ -1,10 +1,9 @@
+import type { TokenEvent } from '../../../engine/generation.ts';
+import { logprobsOf, type TokenChance } from '../../reply/logprobs.ts';
 import type { ReplyContext } from '../../reply/reply-context.ts';
-import type {
-  ChatCompletion,
-  ChoiceLogprobs,
-  LogprobEntry,
-  Usage,
-} from '../openai-chat/response-schema.ts';
+import type { ReplyFinish } from '../../reply/reply-events.ts';
+import type { WholeReply } from '../../reply/whole-reply.ts';
+import { toThinkingReport } from '../thinking-report.ts';
 import type {
   ItemStatus,
   OutputItem,
@@ -19,7 +18,7 @@ export interface ResponseContext {
   readonly completion: ReplyContext;
 }
 
-/** A response in which there is nothing yet. */
+/** A response without items. */
 export function emptyResponse({ asked, completion }: ResponseContext): ResponseObject {
   const { identity, request } = completion;
   return {
@@ -56,77 +55,62 @@ export function emptyResponse({ asked, completion }: ResponseContext): ResponseO
   };
 }
 
-/** How a response ends. */
-export interface ResponseEnd {
-  readonly output: OutputItem[];
-  readonly finishReason: ChatCompletion['choices'][number]['finish_reason'];
-  readonly usage: Usage;
-  readonly thinking: ResponseObject['thinking'];
-}
-
+/** A response that ended, with its items. */
 export function endedResponse(
   context: ResponseContext,
-  { output, finishReason, usage, thinking }: ResponseEnd,
+  output: OutputItem[],
+  finish: ReplyFinish,
 ): ResponseObject {
-  const isComplete = finishReason !== 'length';
+  const isComplete = finish.reason !== 'length';
+  const { promptTokens, cachedTokens, completionTokens, reasoningTokens } = finish.usage;
   return {
     ...emptyResponse(context),
     status: isComplete ? 'completed' : 'incomplete',
     completed_at: isComplete ? Math.floor(Date.now() / 1000) : null,
     incomplete_details: isComplete ? null : { reason: 'max_output_tokens' },
     output,
-    thinking,
+    thinking: toThinkingReport(finish, context.completion),
     usage: {
-      input_tokens: usage.prompt_tokens,
-      input_tokens_details: {
-        cached_tokens: usage.prompt_tokens_details.cached_tokens,
-        cache_write_tokens: 0,
-      },
-      output_tokens: usage.completion_tokens,
-      output_tokens_details: {
-        reasoning_tokens: usage.completion_tokens_details.reasoning_tokens,
-      },
-      total_tokens: usage.total_tokens,
+      input_tokens: promptTokens,
+      input_tokens_details: { cached_tokens: cachedTokens, cache_write_tokens: 0 },
+      output_tokens: completionTokens,
+      output_tokens_details: { reasoning_tokens: reasoningTokens },
+      total_tokens: promptTokens + completionTokens,
     },
   };
 }
 
-/** A whole chat completion as a response. */
-export function toResponse(
-  { choices, usage }: ChatCompletion,
-  context: ResponseContext,
-): ResponseObject {
-  const [choice] = choices;
-  if (choice === undefined) throw new Error('A completion has at least one choice.');
-  const { message, finish_reason: finishReason, thinking, logprobs } = choice;
+/** Renders a whole reply as a response. */
+export function toResponse(reply: WholeReply, context: ResponseContext): ResponseObject {
+  const { reasoning, content, toolCalls, tokens, finish } = reply;
   const ids = new ItemIds(context);
-  // What was cut off is the item that came last.
+  // When the reply was cut off, its last item is incomplete.
   const status = (isLast: boolean): ItemStatus =>
-    finishReason === 'length' && isLast ? 'incomplete' : 'completed';
-  const { reasoning_content: thought, content, tool_calls: calls = [] } = message;
+    finish.reason === 'length' && isLast ? 'incomplete' : 'completed';
   const output: OutputItem[] = [];
-  if (thought !== null) {
-    const isLast = !content && calls.length === 0;
-    output.push(reasoningItem(ids.next('rs'), thought, { status: status(isLast), context }));
+  if (reasoning !== '') {
+    const isLast = content === '' && toolCalls.length === 0;
+    output.push(reasoningItem(ids.next('rs'), reasoning, { status: status(isLast), context }));
   }
-  if (content) {
-    const part = textPart(content, toLogprobs(logprobs));
-    output.push(messageItem(ids.next('msg'), [part], status(calls.length === 0)));
+  if (content !== '') {
+    const logprobs = tokens.flatMap((token) => toLogprobs(token, context) ?? []);
+    const part = textPart(content, logprobs);
+    output.push(messageItem(ids.next('msg'), [part], status(toolCalls.length === 0)));
   }
-  for (const [index, { id: callId, function: call }] of calls.entries()) {
+  for (const [index, { id: callId, name, arguments: text }] of toolCalls.entries()) {
     output.push({
       type: 'function_call',
       id: ids.next('fc'),
       call_id: callId,
-      name: call.name,
-      arguments: call.arguments,
-      status: status(index === calls.length - 1),
+      name,
+      arguments: text,
+      status: status(index === toolCalls.length - 1),
     });
   }
-  return endedResponse(context, { output, finishReason, usage, thinking });
+  return endedResponse(context, output, finish);
 }
 
-/** Names the items of one response: what it is, the response, the item's place. */
+/** Ids of the items of one response: kind, response, position. */
 export class ItemIds {
   readonly #stem: string;
   #count = 0;
@@ -142,7 +126,7 @@ export class ItemIds {
   }
 }
 
-/** Whether the thinking is shown as the summary of its item. */
+/** Whether the client asked for the thinking as a summary. */
 export function showsSummary({ asked }: Pick<ResponseContext, 'asked'>): boolean {
   return (asked.reasoning?.summary ?? null) !== null;
 }
@@ -171,13 +155,20 @@ export function textPart(text: string, logprobs: ResponseLogprobs): OutputText {
   return { type: 'output_text', text, annotations: [], logprobs };
 }
 
-/** Those of the answer. Tokens that the server wrote itself were not drawn and have none. */
-export function toLogprobs(logprobs: ChoiceLogprobs | null): ResponseLogprobs {
-  return (logprobs?.content ?? []).flatMap(({ top_logprobs: top, ...entry }) =>
-    toLogprob(entry).map((drawn) => ({ ...drawn, top_logprobs: top.flatMap(toLogprob) })),
-  );
+/**
+ * The entry of a token of the answer; a token that the server wrote was not drawn and has none.
+ * @returns null for a token of the thinking
+ */
+export function toLogprobs(
+  token: TokenEvent,
+  { completion }: Pick<ResponseContext, 'completion'>,
+): ResponseLogprobs | null {
+  const entry = logprobsOf(token, completion);
+  if (entry?.field !== 'content') return null;
+  const { top } = entry;
+  return toLogprob(entry).map((drawn) => ({ ...drawn, top_logprobs: top.flatMap(toLogprob) }));
 }
 
-function toLogprob({ token, logprob, bytes }: Omit<LogprobEntry, 'top_logprobs'>) {
+function toLogprob({ token, logprob, bytes }: TokenChance) {
   return logprob === null ? [] : [{ token, logprob, bytes: bytes ?? [] }];
 }

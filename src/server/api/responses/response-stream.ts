@@ -1,9 +1,12 @@
 import type { ApiError } from '../../http/errors.ts';
 import { type EventWriter, toEvent } from '../../http/event-stream.ts';
-import type { ChoiceEvent } from '../../reply/run-generations.ts';
-import { endedWithoutResult, toUsage } from '../openai-chat/completion-parts.ts';
-import type { ChunkChoice } from '../openai-chat/response-schema.ts';
-import { ChoiceChunks } from '../openai-chat/stream-completion.ts';
+import {
+  endedWithoutResult,
+  type ReplyDelta,
+  type ReplyEvent,
+  type ReplyFinish,
+} from '../../reply/reply-events.ts';
+import type { ReplyPart } from '../../reply/text-display.ts';
 import { OpenItem } from './open-item.ts';
 import {
   emptyResponse,
@@ -12,50 +15,30 @@ import {
   type ResponseContext,
   toLogprobs,
 } from './reply-parts.ts';
-import type { ItemStatus, OutputItem, ResponseEvent } from './reply-schema.ts';
-
-type Delta = ChunkChoice['delta'];
+import type { ItemStatus, OutputItem, ResponseEvent, ResponseLogprobs } from './reply-schema.ts';
 
 /**
- * The events of a response, numbered: one item after the other, each added, filled and done, and in the end the whole
- * response. A failure is the event `response.failed`, after which nothing comes.
+ * Renders a reply as the numbered events of a response: it adds, fills and ends one item after the other, and ends with
+ * the whole response. A failure is the event `response.failed`, and the last one.
  */
 export class ResponseStream implements EventWriter {
-  /** A comment: it has no number. */
+  /** A comment, which has no number. */
   readonly ping = ': ping\n\n';
   readonly #context: ResponseContext;
-  readonly #choice: ChoiceChunks;
   readonly #ids: ItemIds;
   readonly #output: OutputItem[] = [];
   #open: OpenItem | null = null;
   #number = 0;
+  #isStarted = false;
   #isComplete = false;
 
   constructor(context: ResponseContext) {
     this.#context = context;
-    this.#choice = new ChoiceChunks(0, context.completion);
     this.#ids = new ItemIds(context);
   }
 
-  write({ event }: ChoiceEvent): string {
-    const choices = this.#choice.write(event);
-    const events = choices.flatMap((choice) => this.#events(choice));
-    const last = choices.at(-1);
-    if (event.type === 'finish' && last !== undefined) {
-      const finishReason = last.finish_reason ?? 'stop';
-      const usage = toUsage([event.usage]);
-      events.push(...this.#done(finishReason === 'length' ? 'incomplete' : 'completed'));
-      const response = endedResponse(this.#context, {
-        output: this.#output,
-        finishReason,
-        usage,
-        thinking: last.thinking ?? null,
-      });
-      const isComplete = response.status === 'completed';
-      events.push({ type: isComplete ? 'response.completed' : 'response.incomplete', response });
-      this.#isComplete = true;
-    }
-    return this.#numbered(events);
+  write(event: ReplyEvent): string {
+    return this.#numbered(this.#eventsOf(event));
   }
 
   end(): string {
@@ -73,12 +56,24 @@ export class ResponseStream implements EventWriter {
     return this.#numbered([{ type: 'response.failed', response }]);
   }
 
-  #events(choice: ChunkChoice): ResponseEvent[] {
-    const isFirst = choice.delta.role !== undefined;
-    return [...(isFirst ? this.#begun() : []), ...this.#delta(choice)];
+  #eventsOf(event: ReplyEvent): ResponseEvent[] {
+    switch (event.type) {
+      case 'decision':
+        return this.#start();
+      case 'delta':
+        return [...this.#start(), ...this.#delta(event)];
+      case 'finish':
+        return [
+          ...this.#start(),
+          ...event.parts.flatMap((part) => this.#part(part, null)),
+          ...this.#finish(event),
+        ];
+    }
   }
 
-  #begun(): ResponseEvent[] {
+  #start(): ResponseEvent[] {
+    if (this.#isStarted) return [];
+    this.#isStarted = true;
     const response = emptyResponse(this.#context);
     return [
       { type: 'response.created', response },
@@ -86,33 +81,39 @@ export class ResponseStream implements EventWriter {
     ];
   }
 
-  #delta({ delta, logprobs }: ChunkChoice): ResponseEvent[] {
-    const { reasoning_content: thinking, content, tool_calls: calls = [] } = delta;
-    const events: ResponseEvent[] = [];
-    if (thinking) events.push(...this.#fill('reasoning', thinking));
-    if (content || logprobs?.content.length) {
-      events.push(...this.#fill('message', content ?? '', logprobs));
+  #delta({ parts, token }: ReplyDelta): ResponseEvent[] {
+    const { topLogprobs } = this.#context.completion.request;
+    const logprobs = topLogprobs === null ? null : toLogprobs(token, this.#context);
+    const [first, ...rest] = parts;
+    return [...this.#part(first, logprobs), ...rest.flatMap((part) => this.#part(part, null))];
+  }
+
+  /** @param logprobs of the token that wrote the part; they go into the message, with its text or alone */
+  #part(part: ReplyPart | undefined, logprobs: ResponseLogprobs | null): ResponseEvent[] {
+    switch (part?.type) {
+      case undefined:
+        return this.#message('', logprobs);
+      case 'reasoning':
+        return [...this.#fill('reasoning', part.text, []), ...this.#message('', logprobs)];
+      case 'content':
+        return this.#message(part.text, logprobs);
+      case 'tool_call': {
+        const { id: callId, name } = part;
+        const head = { type: 'function_call' as const, callId, name };
+        return [...this.#message('', logprobs), ...this.#begin(head)];
+      }
+      case 'tool_arguments':
+        return [...this.#message('', logprobs), ...(this.#open?.fill(part.text, []) ?? [])];
     }
-    return [...events, ...calls.flatMap((call) => this.#call(call))];
   }
 
-  #fill(
-    type: 'reasoning' | 'message',
-    text: string,
-    logprobs: ChunkChoice['logprobs'] = null,
-  ): ResponseEvent[] {
+  #message(text: string, logprobs: ResponseLogprobs | null): ResponseEvent[] {
+    return text === '' && logprobs === null ? [] : this.#fill('message', text, logprobs ?? []);
+  }
+
+  #fill(type: 'reasoning' | 'message', text: string, logprobs: ResponseLogprobs): ResponseEvent[] {
     const begun = this.#open?.type === type ? [] : this.#begin({ type });
-    return [...begun, ...(this.#open?.fill(text, toLogprobs(logprobs)) ?? [])];
-  }
-
-  #call({ id, function: call }: NonNullable<Delta['tool_calls']>[number]): ResponseEvent[] {
-    const begun =
-      id === undefined
-        ? []
-        : this.#begin({ type: 'function_call', callId: id, name: call.name ?? '' });
-    return call.arguments === ''
-      ? begun
-      : [...begun, ...(this.#open?.fill(call.arguments, []) ?? [])];
+    return [...begun, ...(this.#open?.fill(text, logprobs) ?? [])];
   }
 
   #begin(head: ConstructorParameters<typeof OpenItem>[0]): ResponseEvent[] {
@@ -128,6 +129,14 @@ export class ResponseStream implements EventWriter {
     this.#output.push(this.#open.item(status));
     this.#open = null;
     return events;
+  }
+
+  #finish(finish: ReplyFinish): ResponseEvent[] {
+    const done = this.#done(finish.reason === 'length' ? 'incomplete' : 'completed');
+    const response = endedResponse(this.#context, this.#output, finish);
+    const isComplete = response.status === 'completed';
+    this.#isComplete = true;
+    return [...done, { type: isComplete ? 'response.completed' : 'response.incomplete', response }];
   }
 
   #numbered(events: readonly ResponseEvent[]): string {

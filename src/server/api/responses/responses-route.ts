@@ -5,12 +5,13 @@ import { ApiError } from '../../http/errors.ts';
 import { eventStreamSchema, sendEventStream } from '../../http/event-stream.ts';
 import { observationOf, observeRequests } from '../../http/observed-request.ts';
 import type { RouteContext } from '../../http/route-context.ts';
+import { endedWithoutResult } from '../../reply/reply-events.ts';
+import { collectReply } from '../../reply/whole-reply.ts';
 import type { Exchange } from '../../request/start-generation.ts';
 import { countTranslated, startTranslated } from '../../request/translated-request.ts';
-import { collectCompletion } from '../openai-chat/collect-completion.ts';
-import { thinkingHeaders } from '../openai-chat/completion-parts.ts';
 import { errorSchema } from '../openai-chat/response-schema.ts';
 import { type ModeWord, thinkingHeadersSchema } from '../openai-chat/thinking-fields.ts';
+import { thinkingHeaders } from '../thinking-report.ts';
 import { toChatRequest } from './chat-request.ts';
 import { toResponse } from './reply-parts.ts';
 import { type ResponseObject, responseSchema } from './reply-schema.ts';
@@ -129,8 +130,9 @@ async function createResponse(
     const writer = new ResponseStream({ asked: body, completion });
     return sendEventStream(started, { ...exchange, writer }, context);
   }
-  const collected = await collectCompletion(events, completion);
+  const [whole] = await collectReply(events, completion);
+  if (whole === undefined) throw endedWithoutResult();
   exchange.observation.end(200);
-  exchange.reply.headers(thinkingHeaders(collected.decision, completion));
-  return toResponse(collected.completion, { asked: body, completion });
+  exchange.reply.headers(thinkingHeaders(whole.finish.thinking.decision, completion));
+  return toResponse(whole, { asked: body, completion });
 }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BUILTIN_PROTOCOLS } from '../../../../src/package/builtin-protocols.ts';
-import { joinParts, type Reply } from '../../../../src/server/reply/reply-parts.ts';
 import { TextDisplay } from '../../../../src/server/reply/text-display.ts';
 import { HermesReader } from '../../../../src/server/reply/tool-calls/hermes-reader.ts';
+import { type JoinedParts, joinParts } from '../../../../src/server/reply/whole-reply.ts';
 import { behaviours, type Played, playReply } from '../../../helpers/corpus-player.ts';
 import type { Split, Wording } from '../../../helpers/protocol-corpus.ts';
 import { Random } from '../../../helpers/random.ts';
@@ -18,7 +18,7 @@ const JSON_ANSWERS = ['{"ответ": 42}', '[]'];
 const random = new Random(12);
 
 /** The reply as a client gets it, piece by piece, with one function on offer. */
-function shown({ bench }: Played): Reply {
+function shown({ bench }: Played): JoinedParts {
   const { tags } = bench.protocol;
   const reader = new HermesReader({ names: new Set(['look']), newId: () => 'call' });
   const display = new TextDisplay({ display: 'separate', tags, answer: reader });
@@ -28,7 +28,7 @@ function shown({ bench }: Played): Reply {
   return joinParts([...parts, ...display.end()]);
 }
 
-function checkCall(played: Played): Reply {
+function checkCall(played: Played): JoinedParts {
   const reply = shown(played);
   assert.equal(reply.content.trim(), 'Да.', played.what);
   assert.deepEqual(

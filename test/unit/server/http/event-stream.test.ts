@@ -6,7 +6,7 @@ import {
   type EventStreamInput,
   type EventWriter,
 } from '../../../../src/server/http/event-stream.ts';
-import type { ChoiceEvent } from '../../../../src/server/reply/run-generations.ts';
+import type { ReplyEvent } from '../../../../src/server/reply/reply-events.ts';
 import { requestOf } from '../../../helpers/engine-bench.ts';
 import { tokenEvent } from '../../../helpers/fake-engine-client.ts';
 
@@ -15,14 +15,14 @@ const REQUEST = requestOf([1]);
 /** Writes the text of each event, and single characters for all else. */
 const WRITER: EventWriter = {
   ping: '~',
-  write: ({ event }) =>
-    event.type === 'token' ? event.pieces.map(({ text }) => text).join('') : '',
+  write: (event) =>
+    event.type === 'delta' ? event.token.pieces.map(({ text }) => text).join('') : '',
   end: () => '.',
   fail: ({ message }) => `!${message}`,
 };
 
-function eventOf(text: string): ChoiceEvent {
-  return { index: 0, event: tokenEvent(text, 'answer', REQUEST) };
+function eventOf(text: string): ReplyEvent {
+  return { type: 'delta', choice: 0, parts: [], token: tokenEvent(text, 'answer', REQUEST) };
 }
 
 /** A source that gives what the test tells it to, when the test tells it to. */
@@ -38,7 +38,7 @@ class Source {
     this.#wake();
   }
 
-  async *events(): AsyncGenerator<ChoiceEvent, void, undefined> {
+  async *events(): AsyncGenerator<ReplyEvent, void, undefined> {
     try {
       for (;;) {
         this.numAsked += 1;

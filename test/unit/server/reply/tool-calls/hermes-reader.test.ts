@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { joinParts, type Reply } from '../../../../../src/server/reply/reply-parts.ts';
 import type { AnswerPart } from '../../../../../src/server/reply/tool-calls/answer-reader.ts';
 import { HermesReader } from '../../../../../src/server/reply/tool-calls/hermes-reader.ts';
+import { type JoinedParts, joinParts } from '../../../../../src/server/reply/whole-reply.ts';
 
 const NAMES = new Set(['weather', 'time']);
 
-function read(pieces: readonly string[]): { reply: Reply; parts: AnswerPart[] } {
+function read(pieces: readonly string[]): { reply: JoinedParts; parts: AnswerPart[] } {
   let calls = 0;
   const reader = new HermesReader({ names: NAMES, newId: () => `id${calls++}` });
   const parts = [...pieces.flatMap((piece) => reader.push(piece)), ...reader.end()];
@@ -14,7 +14,7 @@ function read(pieces: readonly string[]): { reply: Reply; parts: AnswerPart[] } 
 }
 
 /** What a text reads as, after checking that no way to cut it in two or to single characters changes that. */
-function readAtEverySplit(text: string): Reply {
+function readAtEverySplit(text: string): JoinedParts {
   const { reply } = read([text]);
   for (let at = 0; at <= text.length; at++) {
     assert.deepEqual(read([text.slice(0, at), text.slice(at)]).reply, reply, `split at ${at}`);
