@@ -10,7 +10,7 @@ import { writeRandomCheckpoint } from '../../../helpers/random-checkpoint.ts';
 import { scratchDir } from '../../../helpers/scratch-dir.ts';
 import { relativeError } from '../../../helpers/transformer-reference.ts';
 
-async function setUp(test: TestContext) {
+async function setUp(test: TestContext, name: 'ffi' | 'node' = 'ffi') {
   const dir = scratchDir(test);
   const { vocabSize } = writeRandomCheckpoint(join(dir, 'in'));
   const packageDir = join(dir, 'out');
@@ -20,7 +20,7 @@ async function setUp(test: TestContext) {
     precision: 'fp32',
     prefill: 'int8',
   });
-  const { backend } = await openBackend('ffi');
+  const { backend } = await openBackend(name);
   const open = async (prefillGraph: boolean): Promise<ModelRunner> => {
     const runner = await openModelRunner({
       ...{ packageDir, manifest, backend, prefillGraph },
@@ -52,12 +52,14 @@ async function prefill(
 }
 
 describe('a package with a prefill graph', () => {
-  it("computes prompts with it, close to the decode graph's logits", async (test) => {
-    const { with: fast, without, tokenIds } = await setUp(test);
-    const [int8, fp32] = [await prefill(fast, tokenIds), await prefill(without, tokenIds)];
-    const error = relativeError(int8, [...fp32]);
-    assert.ok(error > 1e-4 && error < 0.03, `relative error ${error}`);
-  });
+  for (const name of ['ffi', 'node'] as const) {
+    it(`computes prompts with it through ${name}, close to the decode graph's logits`, async (test) => {
+      const { with: fast, without, tokenIds } = await setUp(test, name);
+      const [int8, fp32] = [await prefill(fast, tokenIds), await prefill(without, tokenIds)];
+      const error = relativeError(int8, [...fp32]);
+      assert.ok(error > 1e-4 && error < 0.03, `relative error ${error}`);
+    });
+  }
 
   it('gives the same logits whatever chunks a prompt is cut into', async (test) => {
     const { with: runner, tokenIds } = await setUp(test);
