@@ -36,7 +36,7 @@ export function startEngines(options: StartOptions): EnginePool {
       numEngines,
       numSlots,
       numPrompts: reuse.prefixes ? numSlots : 0,
-      imageTokens: reuse.featureBytes / featureBytes,
+      imageTokens: Math.floor(reuse.featureBytes / featureBytes),
     }),
     imageTokenId: manifest.tokens.image,
     maxWaiting,
