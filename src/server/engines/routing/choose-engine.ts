@@ -1,11 +1,11 @@
 /** An engine that takes requests. */
 export interface Candidate {
   readonly engine: number;
-  /** Requests it has, waiting ones among them. */
+  /** Requests that the engine has, including those that wait. */
   readonly load: number;
-  /** Tokens of the prompt it need not compute. */
+  /** Tokens of the prompt that the engine has in its cache. */
   readonly known: number;
-  /** When it was last chosen, on any rising clock. */
+  /** When the engine was last chosen, on any rising clock. */
   readonly lastChosen: number;
 }
 
@@ -16,7 +16,7 @@ export interface ChoiceInput {
   readonly numSlots: number;
 }
 
-/** Why an engine was chosen. */
+/** Reason for a choice. */
 export type ChosenBy = 'prefix' | 'load';
 
 export interface Choice {
@@ -24,19 +24,19 @@ export interface Choice {
   readonly by: ChosenBy;
 }
 
-/** Share of a prompt from which on it is worth going where it is known. */
+/** Smallest share of a prompt for which a cached prefix decides. */
 const WORTHWHILE = 0.3;
 
 /**
- * The engine for a prompt: the one that knows most of it, if that is a good part of it and the engine is not much busier
- * than others; else the one with the fewest requests, in turns where several have as few.
+ * Chooses the engine for a prompt: the engine with the longest cached prefix, if that is a good part of the prompt and
+ * the engine is not much busier than others; else the engine with the fewest requests, in turn among equals.
  *
  * After the cache-aware policy of SGLang's router (sgl-project/sglang, sgl-router/src/policies/cache_aware.rs: match
  * rate above `cache_threshold`, shortest queue beyond `balance_abs_threshold` and `balance_rel_threshold`). Its
- * thresholds are counted in requests for servers that run hundreds; here they follow from the slots: an engine is too
- * busy when it has no slot left while another has, or half its slots' worth of requests more than the idlest.
+ * thresholds count requests on servers that run hundreds. Here they follow from the slots: an engine is too busy when it
+ * has no free slot while another has one, or when its lead over the idlest exceeds half its slots.
  *
- * @returns null where there is no candidate
+ * @returns null when there is no candidate
  */
 export function chooseEngine(
   candidates: readonly Candidate[],

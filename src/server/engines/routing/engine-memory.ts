@@ -3,9 +3,9 @@ import type { TokenPrefix } from '../../../engine/token-prefix.ts';
 import { type PromptChain, sharedTokens } from './prompt-chain.ts';
 
 export interface EngineMemoryOptions {
-  /** Prompts an engine keeps: one a slot; 0 where prefixes are not reused. */
+  /** Prompts that an engine keeps: one for each slot; 0 when prefixes are not reused. */
   readonly numPrompts: number;
-  /** Tokens of images whose features an engine keeps. */
+  /** Tokens of the images whose features an engine keeps; a whole number. */
   readonly imageTokens: number;
 }
 
@@ -15,15 +15,15 @@ export interface RoutedPrompt extends TokenPrefix {
 }
 
 /**
- * What an engine probably has of earlier prompts: those last sent to it, one for each of its slots, and the images
- * last sent to it. This is an estimate: inside the engine requests end, are preempted and take each other's slots. A
- * wrong estimate costs the time of a prompt.
+ * Estimates what an engine has cached: the prompts last sent to it, one for each of its slots, and the images last sent
+ * to it. Inside the engine, requests end, are preempted and take each other's slots, so this can be wrong; a wrong
+ * estimate costs the time of a prompt.
  */
 export class EngineMemory {
   readonly #options: EngineMemoryOptions;
-  /** The one used last at the end. */
+  /** The most recently used chain is last. */
   #chains: PromptChain[] = [];
-  /** Tokens by image hash; null where the engine keeps no images. */
+  /** Tokens by image hash; null when the engine keeps no images. */
   readonly #images: LRUCache<string, number> | null;
 
   constructor(options: EngineMemoryOptions) {
@@ -33,14 +33,14 @@ export class EngineMemory {
       maxSize > 0 ? new LRUCache({ maxSize, sizeCalculation: (numTokens) => numTokens }) : null;
   }
 
-  /** Tokens of a prompt that need not be computed again: its longest known prefix, and known images after that. */
+  /** Tokens of a prompt that the engine has: the longest known prefix, and the known images after it. */
   known({ chain, images }: Pick<RoutedPrompt, 'chain' | 'images'>): number {
     const prefix = Math.max(0, ...this.#chains.map((each) => sharedTokens(each, chain)));
     const seen = images.filter(({ hash, start }) => start >= prefix && this.#images?.has(hash));
     return prefix + seen.reduce((sum, { numTokens }) => sum + numTokens, 0);
   }
 
-  /** The prompt goes to the engine: its beginning stays, in the place of one it goes on from or of the oldest. */
+  /** Notes that the prompt goes to the engine. It replaces the chain that it continues, or the oldest. */
   add({ chain, images }: Pick<RoutedPrompt, 'chain' | 'images'>): void {
     const isWithin = (each: PromptChain): boolean =>
       sharedTokens(each, chain) === sharedTokens(each, each);
@@ -52,7 +52,7 @@ export class EngineMemory {
     for (const { hash, numTokens } of images) this.#images?.set(hash, numTokens);
   }
 
-  /** The engine's process is a new one. */
+  /** Forgets everything, for a new process. */
   clear(): void {
     this.#chains = [];
     this.#images?.clear();

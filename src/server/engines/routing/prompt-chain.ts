@@ -1,16 +1,16 @@
 import type { ImageSpan, TokenPrefix } from '../../../engine/token-prefix.ts';
 
-/** Tokens of a block: prefixes are told apart to this many. */
+/** Tokens of a block, the unit in which prefixes are compared. */
 export const BLOCK_TOKENS = 16;
 
-/** Hashes of a prompt's whole blocks, each of all that stands before the block's end; uint32. */
+/** One uint32 hash for each whole block of a prompt. A hash covers everything up to the end of its block. */
 export type PromptChain = Uint32Array;
 
 /**
- * A prompt as the chain of its blocks, so that two prompts share as many blocks as their chains have equal hashes in
- * front (the block hashes of vLLM's prefix cache, vllm/v1/core/kv_cache_utils.py, in 32 bits). The placeholders of
- * different images are the same tokens, so an image's own hash goes into the block it begins in. Two prompts whose
- * hashes are equal by chance cost an engine's time, never a wrong token: engines look at the tokens themselves.
+ * Hashes a prompt block by block. Two prompts share as many blocks as their chains share leading hashes (the block hashes
+ * of vLLM's prefix cache, vllm/v1/core/kv_cache_utils.py, in 32 bits). The placeholders of all images are the same
+ * tokens, so the hash of an image goes into the block in which it begins. A collision costs time, never a wrong token:
+ * engines compare the tokens themselves.
  */
 export function promptChain({ tokenIds, images }: TokenPrefix): PromptChain {
   const chain = new Uint32Array(Math.floor(tokenIds.length / BLOCK_TOKENS));
@@ -27,7 +27,7 @@ export function promptChain({ tokenIds, images }: TokenPrefix): PromptChain {
   return chain;
 }
 
-/** Number of tokens in the blocks that two chains have in common in front. */
+/** Number of tokens in the leading blocks that two chains share. */
 export function sharedTokens(left: PromptChain, right: PromptChain): number {
   const most = Math.min(left.length, right.length);
   let shared = 0;
@@ -35,12 +35,12 @@ export function sharedTokens(left: PromptChain, right: PromptChain): number {
   return shared * BLOCK_TOKENS;
 }
 
-/** An image as words: which one, and where. */
+/** The identity and position of an image as words. */
 function wordsOf({ hash, start, numTokens }: ImageSpan): readonly number[] {
   return [start, numTokens, ...Array.from(hash, (letter) => letter.charCodeAt(0))];
 }
 
-/** One word more into a hash: murmur3's body (Austin Appleby). */
+/** Mixes one word into a hash: the body of murmur3 (Austin Appleby). */
 function mix(hash: number, word: number): number {
   let mixed = Math.imul(word, 0xcc9e2d51);
   mixed = Math.imul((mixed << 15) | (mixed >>> 17), 0x1b873593) ^ hash;

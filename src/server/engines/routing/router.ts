@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { TokenPrefix } from '../../../engine/token-prefix.ts';
 import { type ChosenBy, chooseEngine } from './choose-engine.ts';
 import { EngineMemory, type EngineMemoryOptions } from './engine-memory.ts';
@@ -9,7 +10,7 @@ export interface RouterOptions extends EngineMemoryOptions {
   readonly numSlots: number;
 }
 
-/** A request, as far as its way is concerned. */
+/** The part of a request that routing depends on. */
 export interface RoutedRequest extends TokenPrefix {
   /** Requests of one group go to one engine, whatever its load. */
   readonly group: string;
@@ -18,7 +19,7 @@ export interface RoutedRequest extends TokenPrefix {
 /** An engine at this moment. */
 export interface EngineLoad {
   readonly isReady: boolean;
-  /** Requests it has, waiting ones among them. */
+  /** Requests that the engine has, including those that wait. */
   readonly load: number;
 }
 
@@ -27,19 +28,19 @@ export interface Route {
   readonly by: ChosenBy | 'group';
 }
 
-/** Groups remembered; the least recently used are forgotten first. */
+/** Number of groups that the router remembers. */
 const MAX_GROUPS = 4096;
 
 /**
- * Says which engine gets a request, and remembers what each one got. Knows neither processes nor time; its answers
- * follow from what it was asked before.
+ * Chooses the engine of each request and remembers what each engine received. It knows neither processes nor time: its
+ * choices follow from the requests before.
  */
 export class Router {
   readonly #options: RouterOptions;
   readonly #memories: readonly EngineMemory[];
   readonly #lastChosen: number[];
-  /** In order of use. */
-  readonly #groups = new Map<string, number>();
+  /** Engine of each group. */
+  readonly #groups = new LRUCache<string, number>({ max: MAX_GROUPS });
   #clock = 0;
 
   constructor(options: RouterOptions) {
@@ -50,7 +51,7 @@ export class Router {
 
   /**
    * @param engines every engine, by number
-   * @returns null where none is ready
+   * @returns null when no engine is ready
    */
   route(request: RoutedRequest, engines: readonly EngineLoad[]): Route | null {
     const prompt = { ...request, chain: promptChain(request) };
@@ -69,19 +70,12 @@ export class Router {
     if (route === null) return null;
     this.#memories[route.engine]?.add(prompt);
     this.#lastChosen[route.engine] = ++this.#clock;
-    this.#remember(request.group, route.engine);
+    this.#groups.set(request.group, route.engine);
     return route;
   }
 
-  /** An engine holds nothing any more: its process is a new one. */
+  /** Forgets what an engine has cached, because its process is new. */
   forget(engine: number): void {
     this.#memories[engine]?.clear();
-  }
-
-  #remember(group: string, engine: number): void {
-    this.#groups.delete(group);
-    this.#groups.set(group, engine);
-    const [oldest] = this.#groups.keys();
-    if (this.#groups.size > MAX_GROUPS && oldest !== undefined) this.#groups.delete(oldest);
   }
 }

@@ -78,7 +78,7 @@ function only<T>(items: readonly T[]): T {
 }
 
 describe('A request whose engine dies', () => {
-  it('begins again when the engine is back, and its reader sees one stream', async () => {
+  it('starts again when the engine is back, and its reader sees one stream', async () => {
     const { pool, engines } = poolOf();
     const engine = only(engines);
     const reader = new Reader(pool);
@@ -112,7 +112,7 @@ describe('A request whose engine dies', () => {
     );
   });
 
-  it('may have had its decision: what is known beforehand is handed on with the first token', async () => {
+  it('starts again after its decision, which is passed on only with the first token', async () => {
     const { pool, engines } = poolOf();
     const engine = only(engines);
     const reader = new Reader(pool);
@@ -128,7 +128,7 @@ describe('A request whose engine dies', () => {
     assert.deepEqual(reader.types, ['decision', 'token', 'finish']);
   });
 
-  it('ends with a clear error when something of it was streamed', async () => {
+  it('ends with a clear error when a part of it was streamed', async () => {
     const { pool, engines } = poolOf(2);
     const reader = new Reader(pool);
     await turn();
@@ -142,7 +142,7 @@ describe('A request whose engine dies', () => {
     assert.equal(pool.status().retried, 0);
   });
 
-  it('begins again from what was read where its client is shown the whole only', async () => {
+  it('continues after the events that were read when it is not streamed', async () => {
     const request = { ...REQUEST, isStreamed: false };
     const { pool, engines } = poolOf(2);
     const reader = new Reader(pool, request);
@@ -158,7 +158,7 @@ describe('A request whose engine dies', () => {
     assert.equal(reader.finish.reason, 'stop');
   });
 
-  it('ends with the error where the second engine writes something else, which it need not go on with', async () => {
+  it('ends with the error when the second engine generates something else', async () => {
     const { pool, engines } = poolOf(2);
     const reader = new Reader(pool, { ...REQUEST, isStreamed: false });
     await turn();
@@ -172,7 +172,7 @@ describe('A request whose engine dies', () => {
     assert.deepEqual(reader.types, ['decision', 'token', 'finish']);
   });
 
-  it('begins again once only: it may be what the engines die of', async () => {
+  it('starts again only once, because it may be what the engines die of', async () => {
     const { pool, engines } = poolOf(3);
     const reader = new Reader(pool);
     await turn();
@@ -186,7 +186,7 @@ describe('A request whose engine dies', () => {
     assert.equal(pool.status().retried, 1);
   });
 
-  it('has only the time that is left, and its report counts the time that was lost', async () => {
+  it('has only the time that is left, and its timing includes the lost time', async () => {
     const { pool, engines } = poolOf();
     const engine = only(engines);
     const request = { ...REQUEST, timeoutMs: 60_000 };
@@ -208,7 +208,7 @@ describe('A request whose engine dies', () => {
     assert.equal(timing.prefillMs, told.timing.prefillMs);
   });
 
-  it('is refused when its time is over before there is an engine', async () => {
+  it('is rejected when its time passes before an engine is ready', async () => {
     const { pool, engines } = poolOf();
     const reader = new Reader(pool, { ...REQUEST, timeoutMs: 20 });
     await turn();
@@ -227,7 +227,7 @@ describe('A request whose engine dies', () => {
     assert.equal(pool.status().retried, 0);
   });
 
-  it('ends at once when its client leaves, or the server does', async () => {
+  it('ends at once when its client disconnects or the server closes', async () => {
     const { pool, engines } = poolOf();
     const [leaving, staying] = [new Reader(pool), new Reader(pool, { ...REQUEST, id: 's' })];
     await turn();
@@ -241,7 +241,7 @@ describe('A request whose engine dies', () => {
     assert.match(staying.finish.message ?? '', /shutting down/);
   });
 
-  it('is told to answer now wherever it goes', async () => {
+  it('keeps the order to answer now on its next engine', async () => {
     const { pool, engines } = poolOf();
     const engine = only(engines);
     const reader = new Reader(pool);
@@ -258,8 +258,8 @@ describe('A request whose engine dies', () => {
   });
 });
 
-describe('The door of the engines', () => {
-  it('lets in as many as have a slot or may wait, those among them whose engine died', async () => {
+describe('The admission of the pool', () => {
+  it('admits requests that have a slot or may wait, and counts those whose engine died', async () => {
     const { pool, engines } = poolOf(1, { maxWaiting: 1 });
     const readers = ['a', 'b', 'c'].map((id) => new Reader(pool, { ...REQUEST, id }));
     await turn();
@@ -277,7 +277,7 @@ describe('The door of the engines', () => {
     );
   });
 
-  it('counts the slots of the engines that are ready, and spreads who comes over them', async () => {
+  it('counts the slots of the ready engines and spreads requests over them', async () => {
     const { pool, engines } = poolOf(2, { maxWaiting: 0 });
     const readers = ['a', 'b', 'c', 'd'].map(
       (id) => new Reader(pool, { ...REQUEST, id, group: id }),
@@ -301,7 +301,7 @@ describe('The door of the engines', () => {
     await Promise.all(after.map(({ done }) => done));
   });
 
-  it('refuses, rather than ends, what had no token in its time', async () => {
+  it('rejects a request whose time passed before its first token', async () => {
     const { pool, engines } = poolOf();
     const reader = new Reader(pool);
     await turn();

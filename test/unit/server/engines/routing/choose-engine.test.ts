@@ -31,8 +31,8 @@ function chosenOf(all: readonly Candidate[], numSlots: number): Candidate & { by
 
 const leastOf = (all: readonly Candidate[]): number => Math.min(...all.map(({ load }) => load));
 
-describe('Whatever the engines hold and have to do, the chosen one', () => {
-  it('is never much busier than the idlest, and never has a request wait while another has a slot', () => {
+describe('The chosen engine', () => {
+  it('is never much busier than the idlest engine, and never full while another engine has a free slot', () => {
     fc.assert(
       fc.property(inputs, ([all, numSlots]) => {
         const { load } = chosenOf(all, numSlots);
@@ -43,7 +43,7 @@ describe('Whatever the engines hold and have to do, the chosen one', () => {
     );
   });
 
-  it('knows a good part of the prompt, or has the fewest requests', () => {
+  it('has a good part of the prompt cached, or the fewest requests', () => {
     fc.assert(
       fc.property(inputs, ([all, numSlots]) => {
         const { load, known, by } = chosenOf(all, numSlots);
@@ -53,7 +53,7 @@ describe('Whatever the engines hold and have to do, the chosen one', () => {
     );
   });
 
-  it('knows most of the prompt of all that are no busier', () => {
+  it('has the longest cached prefix among the engines that are not busier', () => {
     fc.assert(
       fc.property(inputs, ([all, numSlots]) => {
         const { load, known, by } = chosenOf(all, numSlots);
@@ -64,7 +64,7 @@ describe('Whatever the engines hold and have to do, the chosen one', () => {
     );
   });
 
-  it('does not depend on the order in which they are looked at', () => {
+  it('does not depend on the order of the candidates', () => {
     fc.assert(
       fc.property(inputs, fc.nat(), ([all, numSlots], by) => {
         const clocked = all.map((each) => ({ ...each, lastChosen: each.engine }));
@@ -86,24 +86,24 @@ describe('The engine for a prompt', () => {
   const choose = (...all: readonly Candidate[]): number | undefined =>
     chooseEngine(all, { numTokens: NUM_TOKENS, numSlots: 4 })?.engine;
 
-  it('is where most of it is known, though another is idle', () => {
+  it('is the one with the longest cached prefix, although another is idle', () => {
     assert.equal(choose(engine(0, {}), engine(1, { known: 700, load: 2 })), 1);
   });
 
-  it('is the idle one where what is known is little', () => {
+  it('is the idle one when the cached prefix is short', () => {
     assert.equal(choose(engine(0, {}), engine(1, { known: 200, load: 1 })), 0);
   });
 
-  it('is one that knows less where the one that knows most is full', () => {
+  it('is one with a shorter prefix when the one with the longest is full', () => {
     const full = engine(0, { known: 900, load: 4 });
     assert.equal(choose(full, engine(1, { known: 400, load: 2 }), engine(2, { load: 2 })), 1);
   });
 
-  it('changes from one prompt to the next where nothing speaks for either', () => {
+  it('alternates between equal engines', () => {
     assert.equal(choose(engine(0, { lastChosen: 7 }), engine(1, { lastChosen: 6 })), 1);
   });
 
-  it('is none where there is no engine', () => {
+  it('is null when there is no engine', () => {
     assert.equal(chooseEngine([], { numTokens: NUM_TOKENS, numSlots: 4 }), null);
   });
 });

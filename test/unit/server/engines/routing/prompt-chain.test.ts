@@ -43,7 +43,7 @@ const pairs = fc
     return [one, { tokenIds, images: [...images, ...moved] }];
   });
 
-it('finds what two prompts share, down to whole blocks, as the cache of the engine would', () => {
+it('finds the whole blocks that two prompts share, as the cache of the engine does', () => {
   fc.assert(
     fc.property(pairs, ([one, other]) => {
       const shared = sharedTokens(promptChain(one), promptChain(other));
@@ -54,7 +54,7 @@ it('finds what two prompts share, down to whole blocks, as the cache of the engi
   );
 });
 
-it('tells images apart that have the same placeholders, from the block they begin in on', () => {
+it('distinguishes images with the same placeholders, from the block in which they begin', () => {
   const withImage = (hash: string): TokenPrefix => ({
     tokenIds: [...new Array<number>(20).fill(1), ...new Array<number>(44).fill(PLACEHOLDER)],
     images: [{ hash, start: 20, numTokens: 44 }],
@@ -64,7 +64,7 @@ it('tells images apart that have the same placeholders, from the block they begi
   assert.equal(sharedTokens(one, other), 16);
 });
 
-it('does not take a block for another at the same place of different beginnings', () => {
+it('distinguishes equal blocks after different beginnings', () => {
   const after = (first: number): TokenPrefix => ({
     tokenIds: [first, ...new Array<number>(63).fill(5)],
     images: [],

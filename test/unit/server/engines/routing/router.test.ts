@@ -33,8 +33,8 @@ function engineOf(route: Route | null): number {
   return route.engine;
 }
 
-describe('A router', () => {
-  it('sends a conversation where its earlier turns went, and others elsewhere', () => {
+describe('The router', () => {
+  it('sends a conversation to the engine of its earlier turns, and other conversations elsewhere', () => {
     const router = newRouter();
     const [one, other] = ['one', 'two'].map((name) => textOf(name));
     const first = engineOf(router.route(promptOf(one!), [IDLE, IDLE]));
@@ -46,7 +46,7 @@ describe('A router', () => {
     assert.deepEqual(again, { engine: first, by: 'prefix' });
   });
 
-  it('sends an image seen before to the engine that has its features, whatever the text', () => {
+  it('sends a known image to the engine that has its features, whatever the text', () => {
     const router = newRouter();
     const shown = (name: string, hash: string): RoutedRequest => ({
       ...promptOf(textOf(name, 32), new Array<number>(60).fill(9)),
@@ -57,7 +57,7 @@ describe('A router', () => {
     assert.equal(engineOf(router.route(shown('c', 'cat'), [IDLE, IDLE])), first);
   });
 
-  it('forgets what an engine held whose process is a new one', () => {
+  it('forgets the cache of an engine that was restarted', () => {
     const router = newRouter();
     const text = textOf('one');
     const first = engineOf(router.route(promptOf(text), [IDLE, IDLE]));
@@ -65,7 +65,7 @@ describe('A router', () => {
     assert.equal(engineOf(router.route(promptOf(text), [IDLE, IDLE])), 1 - first);
   });
 
-  it('forgets prompts that the slots of an engine can hold no more', () => {
+  it('forgets prompts that no longer fit into the slots of an engine', () => {
     const router = newRouter(1, 2);
     const known = (text: readonly number[]): boolean =>
       router.route(promptOf(text), [IDLE])?.by === 'prefix';
@@ -78,7 +78,7 @@ describe('A router', () => {
     assert.ok(!known(two!), 'the oldest had to go');
   });
 
-  it('holds a prompt that goes on from another in the place of that one', () => {
+  it('replaces a prompt with the prompt that continues it', () => {
     const router = newRouter(1, 2);
     const text = textOf('one', 320);
     router.route(promptOf(textOf('other')), [IDLE]);
@@ -88,14 +88,14 @@ describe('A router', () => {
     assert.equal(router.route(promptOf(textOf('other')), [IDLE])?.by, 'prefix');
   });
 
-  it('knows of no prefixes where engines keep none', () => {
+  it('ignores prefixes when engines keep none', () => {
     const router = newRouter(2, 0);
     const text = textOf('one');
     assert.equal(router.route(promptOf(text), [IDLE, IDLE])?.by, 'load');
     assert.equal(router.route(promptOf(text), [IDLE, IDLE])?.by, 'load');
   });
 
-  it('keeps a group together, however busy its engine, until that one is gone', () => {
+  it('keeps a group on one engine, however busy, while that engine is ready', () => {
     const router = newRouter();
     const choice = promptOf(textOf('one'));
     const first = engineOf(router.route(choice, [IDLE, IDLE]));
@@ -109,7 +109,7 @@ describe('A router', () => {
     assert.equal(engineOf(router.route(other, [IDLE, IDLE])), 1 - first, 'it stays there');
   });
 
-  it('sends nothing to engines that are not ready, and nothing at all where none is', () => {
+  it('chooses only ready engines, and none when no engine is ready', () => {
     const engines = fc.array(fc.record({ isReady: fc.boolean(), load: fc.nat(9) }), {
       minLength: 3,
       maxLength: 3,
@@ -133,7 +133,7 @@ describe('A router', () => {
     );
   });
 
-  it('spreads requests that all begin alike as evenly as those that do not', () => {
+  it('spreads requests with a common beginning as evenly as others', () => {
     const names = fc.array(fc.constantFrom('a', 'b', 'c', 'd'), { minLength: 24, maxLength: 24 });
     fc.assert(
       fc.property(names, (texts) => {
