@@ -1,8 +1,6 @@
 import { type Command, Option } from 'commander';
 import { ask } from '../client/ask.ts';
-import { startQuietly } from './start-quietly.ts';
-
-const DEFAULT_URL = 'http://127.0.0.1:8000';
+import { DEFAULT_URL, startPrivateServer } from './serve-options.ts';
 
 interface RawOptions {
   readonly url: string;
@@ -23,9 +21,7 @@ export function registerAsk(program: Command): void {
       DEFAULT_URL,
     )
     .option('--package <folder>', 'model package to start a server with', 'models/nano')
-    .addOption(
-      new Option('--api-key <key>', 'for servers that ask for one').env('THINKGATE_API_KEY'),
-    )
+    .addOption(new Option('--api-key <key>', 'API key of the server').env('THINKGATE_API_KEY'))
     .addOption(
       new Option('--mode <mode>', "whether to think (default: the model's own)").choices([
         'auto',
@@ -50,10 +46,10 @@ async function runAsk(words: string[], raw: RawOptions): Promise<void> {
       image,
       url,
       mode: raw.mode,
-      apiKey: raw.apiKey,
+      apiKey: raw.apiKey && keyValue(raw.apiKey),
       screen: process.stdout,
       // A server that was asked for by name and is not there is a mistake, not a wish for another one.
-      startServer: url === DEFAULT_URL ? () => startQuietly(raw.package) : undefined,
+      startServer: url === DEFAULT_URL ? () => startPrivateServer(raw.package) : undefined,
       signal: abort.signal,
     });
   } catch (error) {
@@ -61,6 +57,12 @@ async function runAsk(words: string[], raw: RawOptions): Promise<void> {
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop);
   }
+}
+
+/** THINKGATE_API_KEY is the server's variable too: its first key is sent, without the id before it. */
+export function keyValue(keys: string): string {
+  const [first = ''] = keys.trim().split(/[\s,]/);
+  return first.replace(/^[\w.-]{1,64}:/, '');
 }
 
 /** @throws Error when there is not just a question, or an image and a question */

@@ -10,8 +10,9 @@ import { evaluationPage } from '../evaluation/report/evaluation-page.ts';
 import { evaluationReport } from '../evaluation/report/evaluation-report.ts';
 import { evaluationTable } from '../evaluation/report/evaluation-table.ts';
 import type { Failure } from '../evaluation/run/runner.ts';
-import { addEvaluationOptions, DEFAULT_URL, type EvaluationFlags } from './evaluation-options.ts';
+import { addEvaluationOptions, type EvaluationFlags } from './evaluation-options.ts';
 import { evaluate, reportFailures, untilInterrupted } from './evaluation-session.ts';
+import { DEFAULT_URL } from './serve-options.ts';
 import { writeReports } from './write-reports.ts';
 
 interface EvalFlags extends EvaluationFlags {

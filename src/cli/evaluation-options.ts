@@ -2,8 +2,6 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { MATCHERS, type MatcherName } from '../evaluation/dataset/question.ts';
 import { PROMPT_STYLES, type PromptStyle } from '../evaluation/prompts.ts';
 
-export const DEFAULT_URL = 'http://127.0.0.1:8000';
-
 /** What `eval` and `calibrate` have in common: what is asked, whom, how, and where the results go. */
 export interface EvaluationFlags {
   readonly apiKey?: string;

@@ -12,7 +12,7 @@ import { packageDigest } from '../package/digest.ts';
 import { readPackage } from '../package/read-package.ts';
 import type { EvaluationFlags } from './evaluation-options.ts';
 import { countProgress, ProgressBar } from './progress-bar.ts';
-import { startQuietly } from './start-quietly.ts';
+import { startPrivateServer } from './serve-options.ts';
 
 /** Who is asked: a server that runs, or a package that is served for the while. */
 export interface EvaluationTarget {
@@ -40,7 +40,7 @@ export async function evaluate(options: SessionOptions): Promise<Evaluated> {
   const { flags, target, signal } = options;
   await mkdir(flags.out, { recursive: true });
   const started =
-    target.packageDir === undefined ? undefined : await startQuietly(target.packageDir);
+    target.packageDir === undefined ? undefined : await startPrivateServer(target.packageDir);
   const client = new ChatClient({
     url: started?.url ?? target.url,
     apiKey: started === undefined ? flags.apiKey : undefined,

@@ -66,7 +66,7 @@ async function runQuantizeKv(packageDir: string, flags: QuantizeKvFlags): Promis
     const file = `${resolve(packageDir)}.kv8.report.json`;
     await writeFile(file, `${JSON.stringify(report, null, 2)}\n`);
     process.stdout.write(
-      `${formatInt8KvReport(report)}\nadded ${report.files.join(' and ')} to ${packageDir}: serve it with --kv-cache int8\nwrote ${file}\n`,
+      `${formatInt8KvReport(report)}\nadded ${report.files.join(' and ')} to ${packageDir}: serve it with --kv-cache-dtype int8\nwrote ${file}\n`,
     );
   } finally {
     process.off('SIGINT', interrupt).off('SIGTERM', interrupt);

@@ -1,88 +1,75 @@
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
-import { readTls, toAccess } from '../cli/access-flags.ts';
-import { checkKvCache, deviceRequestOf } from '../cli/device-flags.ts';
-import { engineCountOf, maxThinkersOf } from '../cli/engine-flags.ts';
-import { toImageLimits } from '../cli/image-flags.ts';
-import { openLedger } from '../cli/ledger-flags.ts';
-import { toLimits } from '../cli/limit-flags.ts';
-import type { ServeOptions } from '../cli/serve-options.ts';
-import { toThinkingPolicy } from '../cli/thinking-flags.ts';
-import { openTracing } from '../cli/tracing-flags.ts';
+import { resolveConfig, type ServerConfig } from '../config/config.ts';
 import { packageVersion } from '../config/version.ts';
-import type { EngineSettings, LoadMessage } from '../engine/messages.ts';
-import { hasDecisionPoint, protocolTokens, silentIds } from '../engine/thinking/protocol-tokens.ts';
-import type { Manifest } from '../package/manifest.ts';
+import type { LoadMessage } from '../engine/messages.ts';
+import { protocolTokens, silentIds } from '../engine/thinking/protocol-tokens.ts';
 import type { Protocol } from '../package/protocol.ts';
 import { readPackage } from '../package/read-package.ts';
 import { startEngines } from './engines/start-engines.ts';
 import { buildApp } from './http/app.ts';
-import { DEFAULT_HTTP_SETTINGS } from './http/settings.ts';
 import { createChatFormatter } from './prompt/formatter.ts';
 import type { Tokenizer } from './prompt/tokenizer.ts';
-import { holdoutProblem, secureRandom } from './request/holdout.ts';
-import { policyProblem, type ThinkingPolicy } from './request/thinking-policy.ts';
-import { withLedger } from './telemetry/ledger/ledger-log.ts';
+import { readAccess, readTls } from './settings/access-settings.ts';
+import { checkKvCache, engineCount, engineSettings } from './settings/engine-settings.ts';
+import { httpSettings, imageLimits } from './settings/http-settings.ts';
+import { openRecorders } from './settings/recorders.ts';
+import { checkedPolicy } from './settings/thinking-settings.ts';
 import { Metrics } from './telemetry/metrics.ts';
-import { createRequestLog, type RequestLog } from './telemetry/request-log.ts';
-
-/** Slots get no more positions than this unless the operator asks: most requests are far shorter. */
-const DEFAULT_MAX_CONTEXT = 16_384;
 
 /** Beside the compiled files, which lie two folders below it. */
 const OPENAPI_FILE = new URL('../../../openapi/openapi.json', import.meta.url);
 
 export interface RunningServer {
-  /** Where it listens, with the port it really got. */
+  /** Base URL, with the port that the server listens on. */
   readonly url: string;
   readonly modelId: string;
   readonly packageDir: string;
+  /** Whether requests need an API key. */
   readonly needsKey: boolean;
   readonly numEngines: number;
   /**
-   * Refuses new requests, lets the running ones finish, then ends the engine. What still runs after the time given to
-   * draining ends with an error.
-   * @returns whether everything finished
+   * Rejects new requests, lets the running ones finish, then ends the engine processes. Requests that still run after
+   * the drain timeout end with an error.
+   * @returns whether every request finished
    */
   close(): Promise<boolean>;
 }
 
 /**
- * Puts the rooms together: package, chat room, engine processes, HTTP surface. HTTP listens before the model is
- * loaded (`/ready` says so); this returns when every engine has it.
- * @throws Error with one sentence when the package, the port or the model cannot be used.
+ * Starts a server: package, prompts, engine processes, HTTP. HTTP listens before the model is loaded (`/ready` reports
+ * it); the promise resolves when every engine process has loaded the model.
+ * @throws Error with one sentence when an option, the package, the port or the model cannot be used
  */
-export async function startServer(
-  packageDir: string,
-  options: ServeOptions,
-): Promise<RunningServer> {
-  const operator = await operatorSettings(options);
-  const { manifest } = await readPackage(packageDir, { verify: options.verify });
-  checkKvCache(options.kvCache, manifest, packageDir);
-  const settings = engineSettings(manifest, options);
-  const thinking = thinkingPolicy(manifest, options);
+export async function startServer(config: ServerConfig): Promise<RunningServer> {
+  const packageDir = config.package;
+  const resolved = resolveConfig(config);
+  const [access, tls] = [await readAccess(resolved), await readTls(resolved.http)];
+  const { manifest } = await readPackage(packageDir, { verify: resolved.engine.verify });
+  checkKvCache(resolved.engine.kvCacheDtype, manifest, packageDir);
+  const settings = engineSettings(resolved.engine, manifest);
+  const thinking = checkedPolicy(resolved.thinking, manifest);
+  const http = httpSettings(resolved, { access, tls, thinking });
   const formatter = await createChatFormatter({
     packageDir,
     manifest,
-    images: toImageLimits(options),
+    images: imageLimits(resolved.images),
     maxPromptTokens: settings.slotCapacity - 1,
   });
-  const { tokenizer } = formatter;
-  const load = engineLoad({ packageDir, manifest, settings }, tokenizer);
   const version = packageVersion();
-  const { requestLog, closeLog } = openLog(options);
-  const tracer = openTracing(options, version, (message) => requestLog.note('warn', message));
+  const recorders = openRecorders(resolved, version);
+  const { requestLog } = recorders;
+  const load = engineLoad({ packageDir, manifest, settings }, formatter.tokenizer);
   const engine = startEngines({
-    ...engineCountOf(options),
+    ...engineCount(resolved.engine),
     load,
-    maxWaiting: options.maxQueue,
+    maxWaiting: resolved.engine.maxQueue,
     log: (level, message) => requestLog.note(level, message),
   });
   noteUnverified(manifest.thinking, (message) => requestLog.note('warn', message));
-  const modelId = options.name ?? manifest.name;
-  const { precision } = manifest;
-  const { holdoutShare = null } = options;
+  const modelId = resolved.http.servedModelName ?? manifest.name;
+  const { tokenizer } = formatter;
   const app = await buildApp({
     model: {
       id: modelId,
@@ -97,38 +84,37 @@ export async function startServer(
     metrics: new Metrics(() => engine.engines(), {
       version,
       model: modelId,
-      precision,
-      holdoutShare,
+      precision: manifest.precision,
+      holdoutShare: resolved.thinking.holdoutShare,
     }),
     requestLog,
-    tracer,
+    tracer: recorders.tracer,
     version,
     openapiFile: fileURLToPath(OPENAPI_FILE),
-    settings: { ...operator, thinking },
+    settings: http,
   });
   const close = async (): Promise<boolean> => {
-    const isComplete = await drain(app, operator, () => {
+    const isComplete = await drain(app, http, () => {
       requestLog.note('warn', 'the time to drain is over; ending the requests that still run');
       void engine.close();
     });
     await Promise.all([engine.close(), formatter.close()]);
-    closeLog();
-    await tracer?.close();
+    await recorders.close();
     return isComplete;
   };
   try {
-    await app.listen({ host: options.host, port: options.port });
+    await app.listen({ host: resolved.http.host, port: resolved.http.port });
     await engine.whenReady();
   } catch (error) {
     await close();
     throw error;
   }
-  const url = urlOf(app.server.address() as AddressInfo, operator.tls === null ? 'http' : 'https');
-  const needsKey = !operator.access.keys.isEmpty;
-  return { url, modelId, packageDir, needsKey, numEngines: engine.engines().length, close };
+  const url = urlOf(app.server.address() as AddressInfo, tls === null ? 'http' : 'https');
+  const numEngines = engine.engines().length;
+  return { url, modelId, packageDir, needsKey: !access.keys.isEmpty, numEngines, close };
 }
 
-/** All that an engine process has to know of the model, the text side of it included. */
+/** Everything an engine process needs to know about the model and its text. */
 function engineLoad(
   { packageDir, manifest, settings }: Pick<LoadMessage, 'packageDir' | 'manifest' | 'settings'>,
   tokenizer: Tokenizer,
@@ -143,43 +129,10 @@ function engineLoad(
   };
 }
 
-/** The log of requests, and the ledger with it where there is one. */
-function openLog(options: ServeOptions): { requestLog: RequestLog; closeLog: () => void } {
-  const log = createRequestLog(options.logLevel);
-  const ledger = openLedger(options);
-  return ledger === null
-    ? { requestLog: log, closeLog: () => {} }
-    : { requestLog: withLedger(log, ledger), closeLog: () => ledger.close() };
-}
-
-/** What the operator set of the HTTP surface, apart from the model's part in it. */
-async function operatorSettings(options: ServeOptions) {
-  const { answerFloor } = DEFAULT_HTTP_SETTINGS;
-  return {
-    ...toLimits(options),
-    access: await toAccess(options, options),
-    tls: await readTls(options),
-    corsOrigins: options.corsOrigins ?? [],
-    defaultMaxTokens: options.maxTokens ?? null,
-    defaultTimeoutMs: options.deadline === undefined ? null : options.deadline * 1000,
-    answerFloor: { ...answerFloor, tokens: options.answerFloor ?? answerFloor.tokens },
-    holdout:
-      options.holdoutShare === undefined
-        ? null
-        : { share: options.holdoutShare, random: secureRandom },
-    load:
-      options.loadBias === undefined
-        ? null
-        : {
-            maxBias: options.loadBias,
-            numSlots: options.slots * engineCountOf(options).numEngines,
-          },
-  };
-}
-
 /**
- * @param onDeadline ends what still runs
- * @returns whether everything finished before the deadline
+ * Stops taking requests and waits for the running ones.
+ * @param onDeadline ends the requests that still run
+ * @returns whether every request finished before the deadline
  */
 async function drain(
   app: FastifyInstance,
@@ -196,53 +149,7 @@ async function drain(
   return isComplete;
 }
 
-function engineSettings(manifest: Manifest, options: ServeOptions): EngineSettings {
-  const { maxPositions } = manifest.text;
-  const context = options.context ?? Math.min(maxPositions, DEFAULT_MAX_CONTEXT);
-  if (context > maxPositions) {
-    throw new Error(
-      `--context ${context} is more than the ${maxPositions} positions of the model.`,
-    );
-  }
-  return {
-    backend: options.backend,
-    device: deviceRequestOf(options),
-    numThreads: options.threads,
-    numSlots: options.slots,
-    slotCapacity: context,
-    prefillChunk: options.prefillChunk,
-    tilesPerStep: 1,
-    maxThinkingSeqs: maxThinkersOf(options),
-    stallMs: options.maxStallMs,
-    speculates: options.speculation,
-    prefillGraph: options.prefillGraph,
-    kvCache: options.kvCache,
-    reuse: {
-      prefixes: options.prefixCache,
-      featureBytes: Math.round(options.featureCacheMb * 1024 * 1024),
-    },
-  };
-}
-
-/** @throws Error when the operator asks for what the model cannot do */
-function thinkingPolicy(
-  { thinking: protocol, profiles }: Manifest,
-  options: ServeOptions,
-): ThinkingPolicy {
-  const policy = toThinkingPolicy(options, profiles);
-  const problem = policyProblem(policy, protocol);
-  if (problem !== null) throw new Error(problem);
-  if (options.loadBias !== undefined && !hasDecisionPoint(protocol)) {
-    throw new Error(
-      `--load-bias: the protocol ${protocol.name} has no decision that can be measured.`,
-    );
-  }
-  const holdout = options.holdoutShare === undefined ? null : holdoutProblem(protocol);
-  if (holdout !== null) throw new Error(holdout);
-  return policy;
-}
-
-/** Says once what of the model's thinking protocol was never seen in a primary source. */
+/** Warns about the parts of a thinking protocol that no primary source confirms. */
 function noteUnverified({ name, unverified }: Protocol, warn: (message: string) => void): void {
   if (unverified !== undefined) {
     warn(`the thinking protocol ${name} is not verified in full: ${unverified}`);

@@ -211,7 +211,7 @@ async function measureOwnAnswers(): Promise<void> {
   const questions = (await readHeldout()).filter((_, index) => index % 9 === 0);
   const table: Record<string, string | number>[] = [];
   for (const thinking_mode of ['fast', 'think'] as const) {
-    const server = await startShipped({ threads: Number(values.threads) });
+    const server = await startShipped({ engine: { threads: Number(values.threads) } });
     let numTokens = 0;
     for (const question of questions) {
       const reply = await ask(server, await requestBody(question, { thinking_mode }));

@@ -2,8 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import path from 'node:path';
 import { Command } from 'commander';
-import { addServeOptions, parseServeOptions } from '../../src/cli/serve-options.ts';
-import { type RunningServer, startServer } from '../../src/server/main.ts';
+import type { RunningServer } from '../../src/server/main.ts';
 import {
   ask,
   HELDOUT_SETS,
@@ -11,6 +10,7 @@ import {
   readHeldout,
   requestBody,
   SHIPPED_PACKAGE,
+  startShipped,
 } from '../helpers/shipped-server.ts';
 import { changesAgainst, type ScoredReply, summarise } from './heldout-summary.ts';
 
@@ -24,9 +24,7 @@ const MODES = ['fast', 'think', 'auto'] as const;
 const CONCURRENCY = 4;
 
 async function askAll(packageDir: string): Promise<ScoredReply[]> {
-  const defaults = addServeOptions(new Command()).parse([], { from: 'user' }).opts();
-  const options = parseServeOptions({ ...defaults, port: 0, name: 'nano', logLevel: 'silent' });
-  const server = await startServer(packageDir, options);
+  const server = await startShipped({ package: packageDir, http: { servedModelName: 'nano' } });
   try {
     const replies: ScoredReply[] = [];
     for (const set of HELDOUT_SETS) {

@@ -35,12 +35,22 @@ await once(collector, 'listening');
 const { port } = collector.address() as AddressInfo;
 const ledger = await mkdtemp(path.join(tmpdir(), 'thinkgate-bench-'));
 
-const flags = ['--slots', values.streams, '--name', 'model', '--context', '1024'];
+const flags = [
+  ...['--max-num-seqs', values.streams, '--served-model-name', 'model'],
+  ...['--max-model-len', '1024'],
+];
 const plain = await ServerProcess.start([...flags, '--log-level', 'silent'], values.package);
 const observed = await ServerProcess.start(
   [
     ...flags,
-    ...['--log-level', 'info', '--ledger', ledger, '--otlp-endpoint', `http://127.0.0.1:${port}`],
+    ...[
+      '--log-level',
+      'info',
+      '--ledger',
+      ledger,
+      '--otlp-traces-endpoint',
+      `http://127.0.0.1:${port}`,
+    ],
   ],
   values.package,
 );

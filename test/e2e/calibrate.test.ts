@@ -4,7 +4,6 @@ import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { it } from 'node:test';
 import { promisify } from 'node:util';
-import { startQuietly } from '../../src/cli/start-quietly.ts';
 import { ResultStore } from '../../src/evaluation/run/result-store.ts';
 import { readPackage } from '../../src/package/read-package.ts';
 import { scratchDir } from '../helpers/scratch-dir.ts';
@@ -14,6 +13,7 @@ import {
   readHeldout,
   requestBody,
   SHIPPED_PACKAGE,
+  startShipped,
 } from '../helpers/shipped-server.ts';
 
 const run = promisify(execFile);
@@ -69,7 +69,11 @@ it('a calibrated profile is written into the package and moves the decisions it 
   }
   assert.ok(flipped.length >= 2, `${flipped.length} decisions changed`);
 
-  const server = await startQuietly(packageDir, { thinkingProfile: 'sparing', name: 'nano' });
+  const server = await startShipped({
+    package: packageDir,
+    thinking: { profile: 'sparing' },
+    http: { servedModelName: 'nano' },
+  });
   test.after(() => server.close());
   const [first] = flipped;
   assert.ok(first);

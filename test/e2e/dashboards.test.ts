@@ -18,7 +18,7 @@ describe('Under mixed load', { skip: missing('prometheus', 'promtool') }, () => 
   let load: MixedLoad;
 
   before(async () => {
-    server = await startShipped({ holdoutShare: 0.5 });
+    server = await startShipped({ thinking: { holdoutShare: 0.5 } });
     prometheus = await PrometheusServer.start(server.url);
     load = new MixedLoad(server);
     await load.start();

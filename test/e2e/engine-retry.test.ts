@@ -31,7 +31,7 @@ describe('A request whose engine is killed', () => {
   let server: RunningServer;
   before(async () => {
     // Few prompt tokens a step: a prompt takes long enough to be caught at it.
-    server = await startShipped({ prefillChunk: 4, threads: 1 });
+    server = await startShipped({ engine: { prefillChunk: 4, threads: 1 } });
   });
   after(() => server.close());
 

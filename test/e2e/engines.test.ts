@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { cp, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { startQuietly } from '../../src/cli/start-quietly.ts';
 import type { RunningServer } from '../../src/server/main.ts';
 import { enginePids, killEngine, metrics, until } from '../helpers/engine-processes.ts';
 import { scratchDir } from '../helpers/scratch-dir.ts';
@@ -43,7 +42,9 @@ function conversation(name: string, ...more: readonly Body[]): Body {
 describe('Two engines of one thread each behind one server', () => {
   let server: RunningServer;
   before(async () => {
-    server = await startShipped({ engines: 2, threads: 2, prefillChunk: 16 });
+    server = await startShipped({
+      engine: { dataParallelSize: 2, threads: 2, prefillChunk: 16 },
+    });
   });
   after(() => server.close());
 
@@ -57,7 +58,7 @@ describe('Two engines of one thread each behind one server', () => {
     const together = await Promise.all(bodies.map((body) => ask(server, body)));
     const work = await metrics(server, DECODED);
     assert.ok(Math.min(...work) > 0, `decoded ${work}`);
-    const alone = await startShipped({ threads: 1 });
+    const alone = await startShipped({ engine: { threads: 1 } });
     try {
       for (const [index, body] of bodies.entries()) {
         const { message } = (await ask(alone, body)).choices[0];
@@ -155,7 +156,10 @@ describe('Two engines of one thread each behind one server', () => {
 
 describe('A server of several engines', () => {
   it('does not start with an engine that has no thread', async () => {
-    await assert.rejects(startShipped({ engines: 2, threads: 1 }), /--engines 2 .* 1 threads/);
+    await assert.rejects(
+      startShipped({ engine: { dataParallelSize: 2, threads: 1 } }),
+      /--data-parallel-size 2 .* 1 threads/,
+    );
   });
 
   it('does not start when they cannot load the model, says why, and leaves no process behind', async (t) => {
@@ -164,7 +168,7 @@ describe('A server of several engines', () => {
     const { size } = await stat(path.join(folder, 'decoder.onnx'));
     await writeFile(path.join(folder, 'decoder.onnx'), new Uint8Array(size));
     await assert.rejects(
-      startQuietly(folder, { engines: 2, threads: 2, logLevel: 'silent' }),
+      startShipped({ package: folder, engine: { dataParallelSize: 2, threads: 2 } }),
       /^Error: Engine [01]: /,
     );
     assert.deepEqual(enginePids(), []);

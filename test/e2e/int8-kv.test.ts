@@ -6,10 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { Command } from 'commander';
-import { addServeOptions, parseServeOptions } from '../../src/cli/serve-options.ts';
 import { readPackage } from '../../src/package/read-package.ts';
-import { type RunningServer, startServer } from '../../src/server/main.ts';
+import type { RunningServer } from '../../src/server/main.ts';
 import {
   ask,
   type Reply,
@@ -45,17 +43,23 @@ describe('an int8 KV cache for the shipped model', () => {
     for (const path of ['manifest.json', ...manifest.files.map((file) => file.path)]) {
       cpSync(join(SHIPPED_PACKAGE, path), join(packageDir, path));
     }
-    const { stderr } = await cli('serve', packageDir, '--kv-cache', 'int8', '--port', '0').then(
+    const { stderr } = await cli(
+      'serve',
+      packageDir,
+      '--kv-cache-dtype',
+      'int8',
+      '--port',
+      '0',
+    ).then(
       () => assert.fail('served'),
       (error: { stderr: string }) => error,
     );
-    assert.match(stderr, /--kv-cache int8: .*`thinkgate quantize-kv .*nano` adds one\./);
+    assert.match(stderr, /--kv-cache-dtype int8: .*`thinkgate quantize-kv .*nano` adds one\./);
     ({ stdout } = await cli('quantize-kv', packageDir, '--threads', '1'));
-    const defaults = addServeOptions(new Command()).parse([], { from: 'user' }).opts();
-    server = await startServer(
-      packageDir,
-      parseServeOptions({ ...defaults, port: 0, logLevel: 'silent', kvCache: 'int8', slots: 8 }),
-    );
+    server = await startShipped({
+      package: packageDir,
+      engine: { kvCacheDtype: 'int8', maxNumSeqs: 8 },
+    });
   });
   after(async () => {
     await server.close();
@@ -67,7 +71,7 @@ describe('an int8 KV cache for the shipped model', () => {
     assert.match(stdout, /flipped +0\n/);
     assert.match(stdout, /fp32 +2\.05 MB\nint8 +512\.00 kB\n/);
     assert.match(stdout, /layer +keys clipped +values clipped/);
-    assert.match(stdout, /added decoder\.kv8\.onnx .* serve it with --kv-cache int8/);
+    assert.match(stdout, /added decoder\.kv8\.onnx .* serve it with --kv-cache-dtype int8/);
   });
 
   it("shows in the model's description", async () => {

@@ -8,8 +8,8 @@ let plain: RunningServer;
 
 before(async () => {
   [ahead, plain] = await Promise.all([
-    startShipped({ threads: 1 }),
-    startShipped({ threads: 1, speculation: false }),
+    startShipped({ engine: { threads: 1 } }),
+    startShipped({ engine: { threads: 1, speculativeDecoding: false } }),
   ]);
 });
 after(() => Promise.all([ahead.close(), plain.close()]));

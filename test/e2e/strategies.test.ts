@@ -16,7 +16,7 @@ describe('Strategies on the shipped model', () => {
   let look: HeldoutQuestion;
 
   before(async () => {
-    server = await startShipped({ slots: 8 });
+    server = await startShipped({ engine: { maxNumSeqs: 8 } });
     const heldout = await readHeldout();
     const [first] = heldout.filter(({ task }) => task === 'sum_numbers');
     const [second] = heldout.filter(({ task }) => task === 'read_number');

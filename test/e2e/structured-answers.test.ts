@@ -6,7 +6,7 @@ import { ask, post, requestBody, startShipped } from '../helpers/shipped-server.
 
 let server: RunningServer;
 before(async () => {
-  server = await startShipped({ slots: 4 });
+  server = await startShipped({ engine: { maxNumSeqs: 4 } });
 });
 after(() => server.close());
 

@@ -1,18 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { Command } from 'commander';
-import { addServeOptions, parseServeOptions } from '../../src/cli/serve-options.ts';
+import type { ServerConfig } from '../../src/config/config.ts';
 import { type RunningServer, startServer } from '../../src/server/main.ts';
 
 export const SHIPPED_PACKAGE = 'models/nano';
 
-/** Starts the real server, engine process included, on a free port; what is not given is the command's default. */
-export function startShipped(options: Record<string, unknown> = {}): Promise<RunningServer> {
-  const defaults = addServeOptions(new Command()).parse([], { from: 'user' }).opts();
-  return startServer(
-    SHIPPED_PACKAGE,
-    parseServeOptions({ ...defaults, port: 0, logLevel: 'silent', ...options }),
-  );
+/** Starts the real server, engine process included, on a free port; options that are not given have their defaults. */
+export function startShipped(options: Partial<ServerConfig> = {}): Promise<RunningServer> {
+  return startServer({
+    package: SHIPPED_PACKAGE,
+    ...options,
+    http: { port: 0, ...options.http },
+    log: { level: 'silent', ...options.log },
+  });
 }
 
 /** A question of the committed held-out set. */

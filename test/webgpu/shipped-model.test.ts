@@ -24,13 +24,16 @@ it("the shipped model generates the CPU's tokens: alone, together, after an abor
   ];
   assert.equal(some.length, 6);
   const expected = await play('cpu', some);
-  const actual = await play(TEST_BACKEND, some);
+  const actual = await play(TEST_BACKEND as 'webgpu' | 'cuda', some);
   for (const [index, reply] of actual.entries()) assert.deepEqual(reply, expected[index]);
 });
 
 /** @returns the replies, in the order of the questions */
-async function play(device: string, questions: readonly HeldoutQuestion[]): Promise<object[]> {
-  const server = await startShipped({ device, context: '512' });
+async function play(
+  device: 'cpu' | 'webgpu' | 'cuda',
+  questions: readonly HeldoutQuestion[],
+): Promise<object[]> {
+  const server = await startShipped({ engine: { device, maxModelLen: 512 } });
   try {
     const replies = await Promise.all(questions.map((question) => reply(server, question)));
     const [first] = questions;

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { SERVE_OPTION_ROWS } from '../../../src/cli/serve-options.ts';
+import { OPTION_LIST } from '../../../src/config/options.ts';
 import { deserted, listeningApp } from '../../helpers/listening-app.ts';
 
 const run = promisify(execFile);
@@ -21,7 +21,7 @@ function matches(text: string, pattern: RegExp): string[] {
 }
 
 describe('The Dockerfile', () => {
-  it('copies what there is, and nothing its .dockerignore leaves out', () => {
+  it('copies files that exist and that its .dockerignore keeps', () => {
     const kept = matches(read('docker/Dockerfile.dockerignore'), /^!(.+)$/gm);
     const copied = matches(DOCKERFILE, /^COPY (?!--from)(.+) \S+$/gm).flatMap((row) =>
       row.split(' '),
@@ -34,7 +34,7 @@ describe('The Dockerfile', () => {
     assert.deepEqual(kept.toSorted(), [...new Set(copied)].toSorted());
   });
 
-  it('runs as nobody in particular, on the Node it builds with', () => {
+  it('runs as an unprivileged user, on the Node that it builds with', () => {
     const stages = matches(DOCKERFILE, /^FROM \S+ AS (\S+)$/gm);
     const bases = matches(DOCKERFILE, /^FROM (\S+)/gm).filter((base) => !stages.includes(base));
     const own = bases.filter((base) => !base.includes('${'));
@@ -45,10 +45,10 @@ describe('The Dockerfile', () => {
     );
     const final = DOCKERFILE.slice(DOCKERFILE.lastIndexOf('FROM '));
     assert.ok(final.indexOf('USER node') < final.indexOf('ENTRYPOINT'));
-    assert.match(final, /^ENTRYPOINT \["node", .*"dist\/src\/cli.js"\]$/m);
+    assert.match(final, /^ENTRYPOINT \["node", .*"dist\/src\/cli\/main.js"\]$/m);
   });
 
-  it('has both stages of every pair that RUNTIME chooses from', () => {
+  it('has a cpu and a cuda stage wherever RUNTIME chooses one', () => {
     const stages = matches(DOCKERFILE, /^FROM \S+ AS (\S+)$/gm);
     const pairs = matches(DOCKERFILE, /^FROM (\w+)-\$\{RUNTIME\}/gm);
     assert.deepEqual(pairs, ['dependencies', 'base']);
@@ -58,12 +58,12 @@ describe('The Dockerfile', () => {
     assert.match(COMPOSE_CUDA, /^ {8}RUNTIME: cuda$/m);
   });
 
-  it('keeps the library of one platform, from where onnxruntime-node has them', () => {
+  it('removes the libraries of other platforms from the folder in which onnxruntime-node has them', () => {
     const [folder = ''] = matches(DOCKERFILE, /^WORKDIR \/app\/(\S+napi-v6)$/gm);
     assert.ok(existsSync(path.join(folder, process.platform, process.arch)), folder);
   });
 
-  it('has a health check that tells a live server from none', async (context) => {
+  it('has a health check that fails without a server', async (context) => {
     const [argv = ''] = matches(DOCKERFILE, /HEALTHCHECK[^\n]*\n\s+CMD (\[.*\])$/gm);
     const [program = '', ...args] = JSON.parse(argv) as string[];
     const check = (url: string): Promise<unknown> =>
@@ -76,15 +76,14 @@ describe('The Dockerfile', () => {
 });
 
 describe('The compose file', () => {
-  it('mounts files that there are', () => {
+  it('mounts files that exist', () => {
     const mounted = matches(COMPOSE, /^\s+- (?:\$\{\w+:-)?(\.[^:}]*)\}?:\/.*:ro$/gm);
     assert.equal(mounted.length, 5);
     for (const source of mounted) assert.ok(existsSync(path.join('docker', source)), source);
   });
 
-  it('sets options that the server has', () => {
-    const known = new Set(SERVE_OPTION_ROWS.flatMap(({ env }) => env ?? []));
-    known.add('THINKGATE_API_KEYS');
+  it('sets variables of options that the server has', () => {
+    const known = new Set(OPTION_LIST.map(({ env }) => env));
     const set = [
       ...matches(COMPOSE, /^\s+- (THINKGATE_\w+)/gm),
       ...matches(COMPOSE_CUDA, /^\s+- (THINKGATE_\w+)/gm),
@@ -94,13 +93,13 @@ describe('The compose file', () => {
     for (const name of set) assert.ok(known.has(name), name);
   });
 
-  it('publishes nothing beyond this machine', () => {
+  it('publishes ports on the loopback address only', () => {
     const ports = matches(COMPOSE, /^\s+- "(.*:\d+)"$/gm);
     assert.equal(ports.length, 3);
     for (const port of ports) assert.match(port, /^127\.0\.0\.1:/);
   });
 
-  it('agrees with the files it mounts about names, ports and folders', () => {
+  it('uses the names, ports and folders of the files that it mounts', () => {
     const services = matches(COMPOSE, /^ {2}(\w+):$/gm);
     const [target = ''] = matches(read('docker/prometheus/prometheus.yml'), /targets: \["(.*)"\]/g);
     assert.deepEqual(target.split(':'), ['thinkgate', '8000']);
