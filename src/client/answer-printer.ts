@@ -1,7 +1,7 @@
-/** Where the answer is shown; process.stdout is one. */
+/** Where the answer is written, such as process.stdout. */
 export interface Screen {
   write(text: string): unknown;
-  /** Whether colours are wanted: absent or false where the output is no terminal, or NO_COLOR is set. */
+  /** Whether it shows colours: absent or false where the output is not a terminal or NO_COLOR is set. */
   hasColors?(): boolean;
 }
 
@@ -17,7 +17,7 @@ export interface AnswerSummary {
 const DIM = '\u001b[2m';
 const PLAIN = '\u001b[0m';
 
-/** Writes thinking dimmed and the answer plainly, as they come, and a last line about both. */
+/** Writes the thinking (dimmed) and the answer as they arrive, then a summary line. */
 export class AnswerPrinter {
   readonly #screen: Screen;
   readonly #colours: boolean;

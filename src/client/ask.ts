@@ -5,7 +5,7 @@ import { readEvents } from './read-events.ts';
 
 const PROBE_TIMEOUT_MS = 3_000;
 
-/** Of a chunk, what is shown; everything else a server may send is let by. */
+/** The fields of a chunk that are shown; other fields are ignored. */
 const chunkSchema = z.object({
   error: z.object({ message: z.string() }).optional(),
   choices: z
@@ -39,13 +39,13 @@ export interface AskOptions {
   readonly question: string;
   /** File or http(s) URL. */
   readonly image?: string | undefined;
-  /** Server to ask, without a slash at the end. */
+  /** Base URL of the server, without a slash at the end. */
   readonly url: string;
   readonly mode?: 'auto' | 'think' | 'fast' | undefined;
-  /** For servers that ask for one. */
+  /** Sent as a bearer token. */
   readonly apiKey?: string | undefined;
   readonly screen: Screen;
-  /** Called when nothing listens at `url`; undefined makes that an error. */
+  /** Starts a server where none listens at `url`; without it, that is an error. */
   readonly startServer?: (() => Promise<StartedServer>) | undefined;
   readonly signal?: AbortSignal | null;
 }
@@ -56,8 +56,8 @@ export interface StartedServer {
 }
 
 /**
- * Asks one question and shows the answer as it is written.
- * @throws Error with one sentence when there is no server, it refuses, or the answer breaks off
+ * Asks one question and shows the answer while it is generated.
+ * @throws Error with one sentence when no server listens, it answers with an error, or the answer breaks off
  */
 export async function ask(options: AskOptions): Promise<void> {
   const image = options.image === undefined ? undefined : await imageUrl(options.image);
@@ -164,7 +164,7 @@ class SummaryBuilder {
       endedBy: this.#thinking?.ended_by ?? null,
       reasoningTokens,
       answerTokens: numTokens - reasoningTokens,
-      // The first token came before the clock was started.
+      // The clock starts at the first token, so that one does not count.
       tokensPerSecond: numTokens > 1 && seconds > 0 ? (numTokens - 1) / seconds : null,
     };
   }

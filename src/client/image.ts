@@ -12,8 +12,8 @@ const SIGNATURES: readonly {
 ];
 
 /**
- * An image as the URL a request carries: web addresses as they are, files as data URLs.
- * @throws Error naming the file that cannot be read or is no image
+ * The URL of an image for a request: web addresses stay as they are, files become data URLs.
+ * @throws Error naming a file that cannot be read or is not an image
  */
 export async function imageUrl(image: string): Promise<string> {
   if (/^(https?|data):/.test(image)) return image;
@@ -25,7 +25,7 @@ export async function imageUrl(image: string): Promise<string> {
   return url;
 }
 
-/** @returns null where the bytes begin like no PNG, JPEG, GIF or WebP image */
+/** @returns null unless the bytes begin like a PNG, JPEG, GIF or WebP image */
 export function imageDataUrl(bytes: Buffer): string | null {
   const found = SIGNATURES.find(
     ({ at, bytes: signature }) =>

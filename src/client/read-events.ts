@@ -1,27 +1,12 @@
-/**
- * The `data` of each server-sent event of a body, as the event-stream format defines it: comments dropped, several
- * data lines joined, any line ending.
- */
-export async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<string, void> {
-  let data: string[] = [];
-  for await (const line of readLines(body)) {
-    if (line === '') {
-      if (data.length > 0) yield data.join('\n');
-      data = [];
-    } else if (line.startsWith('data:')) {
-      data.push(line.slice('data:'.length).replace(/^ /, ''));
-    }
-  }
-}
+import { createParser } from 'eventsource-parser';
 
-async function* readLines(body: AsyncIterable<Uint8Array>): AsyncGenerator<string, void> {
+/** Yields the `data` of each server-sent event of a body. An event that the end of the body cuts off is dropped. */
+export async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<string, void> {
+  const events: string[] = [];
+  const parser = createParser({ onEvent: ({ data }) => events.push(data) });
   const decoder = new TextDecoder();
-  let held = '';
   for await (const bytes of body) {
-    held += decoder.decode(bytes, { stream: true });
-    // A carriage return at the very end may be half of a line ending.
-    const lines = held.split(/\r\n|\n|\r(?!$)/);
-    held = lines.pop() ?? '';
-    yield* lines;
+    parser.feed(decoder.decode(bytes, { stream: true }));
+    yield* events.splice(0);
   }
 }

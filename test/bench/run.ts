@@ -58,9 +58,15 @@ const rows: Row[] = [];
 const script = (name: string): URL => new URL(`./contenders/${name}.js`, import.meta.url);
 const context = 1024;
 const serve = (model: string, flags: Record<string, string | number> = {}): Promise<Served> =>
-  Served.start(model, { slots, threads, context, 'max-thinkers': slots - 1, ...flags });
+  Served.start(model, {
+    threads,
+    'max-num-seqs': slots,
+    'max-model-len': context,
+    'max-num-thinking-seqs': slots - 1,
+    ...flags,
+  });
 /** Nothing from a cache, and no guessing: the text of a random model repeats itself as no other does. */
-const PLAIN = { 'no-prefix-cache': '', 'no-speculation': '' };
+const PLAIN = { 'no-enable-prefix-caching': '', 'no-speculative-decoding': '' };
 const start = (name: string, file: string, model: string): Promise<Contender> =>
   Contender.start(name, script(file), { model, threads, streams: slots, context });
 

@@ -31,9 +31,9 @@ const [share, SAMPLES] = [Number(values.aborts), 60];
 const MEBIBYTE = 2 ** 20;
 
 const served = await Served.start(values.package, {
-  slots,
   threads: values.threads,
-  context: 1024,
+  'max-num-seqs': slots,
+  'max-model-len': 1024,
   'max-queue': slots,
 });
 const images = await imageUrls(values.package);

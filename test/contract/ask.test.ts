@@ -10,12 +10,12 @@ import { DEFAULT_ACCESS } from '../../src/server/http/access/gate.ts';
 import { FakeEngineClient, finishEvent, scriptedEvents } from '../helpers/fake-engine-client.ts';
 import { deserted, listeningApp } from '../helpers/listening-app.ts';
 
-const NOBODY = await deserted();
+const NO_SERVER = await deserted();
 const ESCAPE = '\u001b';
 const DIMMED = new RegExp(`${ESCAPE}\\[2m(.*?)${ESCAPE}\\[0m`, 'g');
 const PNG = Buffer.from('89504e470d0a1a0a0000', 'hex');
 
-class Paper implements Screen {
+class FakeScreen implements Screen {
   text = '';
   readonly #colours: boolean;
   constructor(colours: boolean) {
@@ -30,12 +30,12 @@ class Paper implements Screen {
 }
 
 async function run(options: Partial<AskOptions>, colours = false): Promise<string> {
-  const screen = new Paper(colours);
-  await ask({ question: 'How much?', url: NOBODY, screen, ...options });
+  const screen = new FakeScreen(colours);
+  await ask({ question: 'How much?', url: NO_SERVER, screen, ...options });
   return screen.text;
 }
 
-test('thinking and answer are shown apart, with a line about both', async (context) => {
+test('ask shows thinking, answer and a summary line', async (context) => {
   const { url } = await listeningApp(context);
   assert.match(
     await run({ url }),
@@ -43,7 +43,7 @@ test('thinking and answer are shown apart, with a line about both', async (conte
   );
 });
 
-test('thinking and the last line are dimmed where colours are wanted, the answer never', async (context) => {
+test('ask dims the thinking and the summary on a screen with colours, never the answer', async (context) => {
   const { url } = await listeningApp(context);
   const text = await run({ url }, true);
   const dimmed = [...text.matchAll(DIMMED)].map(([, part]) => part);
@@ -52,12 +52,12 @@ test('thinking and the last line are dimmed where colours are wanted, the answer
   assert.equal(text.replaceAll(DIMMED, '').trim(), 'Forty-two');
 });
 
-test('without colours there is no escape sequence', async (context) => {
+test('ask writes no escape sequence to a screen without colours', async (context) => {
   const { url } = await listeningApp(context);
   assert.ok(!(await run({ url })).includes(ESCAPE));
 });
 
-test('a server with keys is asked with one, and says so where there is none', async (context) => {
+test('ask sends the API key, and shows the error of the server without one', async (context) => {
   const secret = 'sk-0123456789abcdef';
   const access = { ...DEFAULT_ACCESS, keys: new KeyRing(parseApiKeys(`me:${secret}`, 'test')) };
   const { url } = await listeningApp(context, { settings: { access } });
@@ -65,13 +65,13 @@ test('a server with keys is asked with one, and says so where there is none', as
   await assert.rejects(run({ url }), /refused: An API key is needed/);
 });
 
-test('the mode is passed on', async (context) => {
+test('ask sends the thinking mode', async (context) => {
   const { url, engine } = await listeningApp(context);
   assert.match(await run({ url, mode: 'fast' }), /^Forty-two\n\nmode fast · 0 thinking/);
   assert.equal(engine.lastRequest.thinking.requested, 'fast');
 });
 
-test('a budget that ended the thinking is said', async (context) => {
+test('ask says that a budget ended the thinking', async (context) => {
   const engine = new FakeEngineClient((request) =>
     scriptedEvents(request, { finish: { thinkingEnd: 'budget' } }),
   );
@@ -87,7 +87,7 @@ async function imageFile(context: TestContext, content: Buffer): Promise<string>
   return file;
 }
 
-test('an image file travels as a data URL of its own kind', async (context) => {
+test('ask sends an image file as a data URL of its type', async (context) => {
   const { url, formatter } = await listeningApp(context);
   await run({ url, image: await imageFile(context, PNG) });
   assert.deepEqual(formatter.calls[0]?.messages[0]?.content, [
@@ -96,13 +96,13 @@ test('an image file travels as a data URL of its own kind', async (context) => {
   ]);
 });
 
-test('a file that is no image is refused before any server is asked', async (context) => {
+test('ask rejects a file that is not an image before it asks a server', async (context) => {
   const file = await imageFile(context, Buffer.from('hello, world'));
   await assert.rejects(run({ image: file }), /is not a PNG, JPEG, GIF or WebP image/);
   await assert.rejects(run({ image: '/nowhere.png' }), /"\/nowhere\.png" cannot be read/);
 });
 
-test('where no server answers one is started, asked and closed', async (context) => {
+test('ask starts a server where none listens, and closes it', async (context) => {
   const { url } = await listeningApp(context);
   let closed = 0;
   const startServer = async () => ({
@@ -115,7 +115,7 @@ test('where no server answers one is started, asked and closed', async (context)
   assert.equal(closed, 1);
 });
 
-test('a started server is closed even when the answer breaks off', async (context) => {
+test('ask closes the server that it started when the answer breaks off', async (context) => {
   const engine = new FakeEngineClient(async function* (request) {
     for await (const event of scriptedEvents(request)) {
       if (event.type !== 'finish') yield event;
@@ -134,11 +134,11 @@ test('a started server is closed even when the answer breaks off', async (contex
   assert.equal(closed, 1);
 });
 
-test('without a way to start one, a missing server is an error that names the address', async () => {
-  await assert.rejects(run({}), new Error(`No server answers at ${NOBODY}.`));
+test('ask names the address of a missing server that it may not start', async () => {
+  await assert.rejects(run({}), new Error(`No server answers at ${NO_SERVER}.`));
 });
 
-test("a refusal is shown in the server's words", async (context) => {
+test("ask shows the server's error message", async (context) => {
   const engine = new FakeEngineClient();
   engine.state = 'loading';
   const { url } = await listeningApp(context, { engine });

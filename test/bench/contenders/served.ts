@@ -36,7 +36,12 @@ export class Served {
     flags: Readonly<Record<string, string | number>>,
   ): Promise<Served> {
     const port = await freePort();
-    const options = Object.entries({ port, 'log-level': 'error', name: 'm', ...flags });
+    const options = Object.entries({
+      port,
+      'log-level': 'error',
+      'served-model-name': 'm',
+      ...flags,
+    });
     const words = options.flatMap(([name, value]) =>
       value === '' ? [`--${name}`] : [`--${name}`, String(value)],
     );

@@ -12,14 +12,14 @@ async function read(text: string, chunkSize: number): Promise<string[]> {
   return events;
 }
 
-test('events come out the same however the bytes are cut', async () => {
+test('reads the same events however the bytes are cut', async () => {
   const text = ': ping\n\ndata: {"a":"é"}\n\nevent: x\ndata:one\ndata: two\n\n\ndata: [DONE]\n\n';
   for (const size of [1, 2, 3, 7, 1_000]) {
     assert.deepEqual(await read(text, size), ['{"a":"é"}', 'one\ntwo', '[DONE]']);
   }
 });
 
-test('all three line endings end lines', async () => {
+test('reads events with each of the three line endings', async () => {
   for (const end of ['\n', '\r\n', '\r']) {
     for (const size of [1, 2, 1_000]) {
       const text = ['data: 1', '', 'data: 2', '', ''].join(end);
@@ -29,6 +29,6 @@ test('all three line endings end lines', async () => {
   }
 });
 
-test('an event the stream broke off in is not given out', async () => {
+test('drops an event that the end of the stream cuts off', async () => {
   assert.deepEqual(await read('data: whole\n\ndata: half', 5), ['whole']);
 });
