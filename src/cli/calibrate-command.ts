@@ -5,8 +5,8 @@ import { calibrationTable } from '../evaluation/calibration/calibration-table.ts
 import { DEFAULT_GOALS } from '../evaluation/calibration/goal.ts';
 import { readDataset } from '../evaluation/dataset/read-dataset.ts';
 import { EvaluationError } from '../evaluation/evaluation-error.ts';
+import { writeProfiles } from '../package/edit-package.ts';
 import { PROFILE_NAME, type ThresholdGoal } from '../package/profile.ts';
-import { writeProfiles } from '../package/write-profiles.ts';
 import { addEvaluationOptions, decimal, type EvaluationFlags } from './evaluation-options.ts';
 import { evaluate, reportFailures, untilInterrupted } from './evaluation-session.ts';
 import { writeReports } from './write-reports.ts';

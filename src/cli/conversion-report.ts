@@ -2,20 +2,20 @@
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
+import { builtinPrompts } from '../converter/quantization/quality/builtin-prompts.ts';
+import type { CalibrationPrompt } from '../converter/quantization/quality/calibration-prompts.ts';
+import { formatFloat16Report } from '../converter/quantization/quality/float16/float16-report.ts';
 import {
   type Float16Report,
   measureFloat16,
-} from '../converter/quality/float16/measure-float16.ts';
-import { formatFloat16Report } from '../converter/quality/float16/report-table.ts';
+} from '../converter/quantization/quality/float16/measure-float16.ts';
 import {
   type DecoderQuality,
   measureQuality,
   type QualityReport,
-} from '../converter/quality/measure-quality.ts';
-import { builtinPrompts } from '../converter/quality/prompts/builtin-prompts.ts';
-import type { CalibrationPrompt } from '../converter/quality/prompts/prompts.ts';
-import { formatReport } from '../converter/quality/report-table.ts';
-import type { StorageError } from '../converter/weights/tensor-groups.ts';
+} from '../converter/quantization/quality/measure-quality.ts';
+import { formatReport } from '../converter/quantization/quality/quality-report.ts';
+import type { StorageError } from '../converter/quantization/storage-error.ts';
 import { openBackend } from '../engine/runtime/backend.ts';
 import type { Backend } from '../engine/runtime/session.ts';
 import type { Manifest } from '../package/manifest.ts';

@@ -1,8 +1,7 @@
 import { type Command, Option } from 'commander';
 import { convertCheckpoint } from '../converter/convert-checkpoint.ts';
-import type { CalibrationPrompt } from '../converter/quality/prompts/prompts.ts';
-import type { StorageError } from '../converter/weights/tensor-groups.ts';
-import { BUILTIN_PROTOCOLS } from '../package/builtin-protocols.ts';
+import type { CalibrationPrompt } from '../converter/quantization/quality/calibration-prompts.ts';
+import type { StorageError } from '../converter/quantization/storage-error.ts';
 import { formatBytes } from '../package/describe.ts';
 import {
   BLOCK_SIZES,
@@ -15,6 +14,7 @@ import {
   STREAM_TYPES,
   type StreamType,
 } from '../package/manifest.ts';
+import { BUILTIN_PROTOCOLS } from '../package/protocols/builtin-protocols.ts';
 import { writeReport } from './conversion-report.ts';
 import { integer } from './evaluation-options.ts';
 import { bytesProgress, ProgressBar } from './progress-bar.ts';

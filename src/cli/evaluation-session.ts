@@ -8,7 +8,7 @@ import { defaultModes, resolveModes } from '../evaluation/run/mode.ts';
 import { ResultStore } from '../evaluation/run/result-store.ts';
 import { type Failure, runEvaluation } from '../evaluation/run/runner.ts';
 import type { RunSettings } from '../evaluation/run/settings.ts';
-import { packageDigest } from '../package/digest.ts';
+import { packageDigest } from '../package/manifest.ts';
 import { readPackage } from '../package/read-package.ts';
 import type { EvaluationFlags } from './evaluation-options.ts';
 import { countProgress, ProgressBar } from './progress-bar.ts';

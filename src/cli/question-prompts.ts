@@ -1,4 +1,4 @@
-import type { CalibrationPrompt } from '../converter/quality/prompts/prompts.ts';
+import type { CalibrationPrompt } from '../converter/quantization/quality/calibration-prompts.ts';
 import { readDataset } from '../evaluation/dataset/read-dataset.ts';
 import { promptContent } from '../evaluation/prompts.ts';
 

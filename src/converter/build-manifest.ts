@@ -13,7 +13,7 @@ import type { Protocol } from '../package/protocol.ts';
 import type { ModelTensors } from './checkpoint/match-tensors.ts';
 import { detectContentFormat, detectToolCalls } from './config/chat-template.ts';
 import type { ModelConfig } from './config/model-config.ts';
-import { GPU_GRAPH_FILES, GRAPH_FILES, PREFILL_GRAPH_FILES } from './model-graphs.ts';
+import { GPU_GRAPH_FILES, GRAPH_FILES, PREFILL_GRAPH_FILES } from './onnx/model-graphs.ts';
 import type { FileDigest } from './weights/data-file.ts';
 
 export const TEMPLATE_FILE = 'chat_template.jinja';

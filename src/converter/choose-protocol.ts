@@ -1,6 +1,7 @@
 /** Picks a checkpoint's thinking protocol. */
-import { BUILTIN_PROTOCOLS } from '../package/builtin-protocols.ts';
+
 import type { Protocol } from '../package/protocol.ts';
+import { BUILTIN_PROTOCOLS } from '../package/protocols/builtin-protocols.ts';
 import type { Architecture } from './checkpoint/tensor-names.ts';
 import type { ModelConfig } from './config/model-config.ts';
 import { ConvertError } from './convert-error.ts';

@@ -39,9 +39,9 @@ import { readOptionalText } from './config/json-file.ts';
 import type { ModelConfig } from './config/model-config.ts';
 import { readModelConfig } from './config/read-model-config.ts';
 import { ConvertError } from './convert-error.ts';
-import { type ModelGraphs, modelGraphs } from './model-graphs.ts';
+import { type ModelGraphs, modelGraphs } from './onnx/model-graphs.ts';
 import { PackageFiles } from './package-files.ts';
-import type { StorageError } from './weights/tensor-groups.ts';
+import type { StorageError } from './quantization/storage-error.ts';
 
 const PRODUCER = 'thinkgate convert';
 const GENERATION_FILE = 'generation_config.json';

@@ -1,6 +1,7 @@
 /** A package in words, for `thinkgate inspect`. */
-import { packageDigest } from './digest.ts';
+
 import type { Manifest } from './manifest.ts';
+import { packageDigest } from './manifest.ts';
 import type { ThinkingProfiles } from './profile.ts';
 import type { Protocol } from './protocol.ts';
 

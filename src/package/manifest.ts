@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { profilesSchema } from './profile.ts';
 import { protocolSchema } from './protocol.ts';
@@ -138,3 +139,13 @@ export type StreamType = (typeof STREAM_TYPES)[number];
 export type ToolCallFormat = (typeof TOOL_CALL_FORMATS)[number];
 export type VisionShape = z.output<typeof visionSchema>;
 export type TextShape = z.output<typeof textSchema>;
+
+/**
+ * A short name of what a package answers with: the same for the same files and protocol, whatever it is called and
+ * whichever profiles were calibrated on it.
+ */
+export function packageDigest({ files, thinking, tokens }: Manifest): string {
+  const listed = files.map(({ path, sha256 }) => [path, sha256]).sort();
+  const content = JSON.stringify([listed, thinking, tokens]);
+  return createHash('sha256').update(content).digest('hex').slice(0, 12);
+}

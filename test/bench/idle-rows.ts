@@ -40,15 +40,15 @@ for (let slot = 0; slot < numSlots; slot++) {
 }
 const row = (slot: number): DecodeRow => ({ slot, position: held, tokenId: 5 });
 const last = numSlots - 1;
-const WAYS: Readonly<Record<string, () => Promise<unknown>>> = {
+const RUN_NAMES: Readonly<Record<string, () => Promise<unknown>>> = {
   'two neighbours': () => runner.decode([row(0), row(1)]),
   'one alone': () => runner.decode([row(0)]),
   'first and last slot': () => runner.decode([row(0), row(last)]),
   'all slots': () => runner.decode(Array.from({ length: numSlots }, (_, slot) => row(slot))),
 };
-const times = new Map<string, number[]>(Object.keys(WAYS).map((name) => [name, []]));
+const times = new Map<string, number[]>(Object.keys(RUN_NAMES).map((name) => [name, []]));
 for (let round = -2; round < Number(values.rounds); round++) {
-  for (const [name, run] of Object.entries(WAYS)) {
+  for (const [name, run] of Object.entries(RUN_NAMES)) {
     const started = performance.now();
     await run();
     if (round >= 0) times.get(name)?.push(performance.now() - started);
@@ -57,7 +57,7 @@ for (let round = -2; round < Number(values.rounds); round++) {
 const median = (name: string): number =>
   (times.get(name) ?? []).toSorted((a, b) => a - b)[Math.floor(Number(values.rounds) / 2)] ?? 0;
 console.log(`${packageDir}: ${numSlots} slots, ${held} tokens in each`);
-for (const name of Object.keys(WAYS)) {
+for (const name of Object.keys(RUN_NAMES)) {
   const ms = median(name);
   console.log(`${name}: ${ms.toFixed(2)} ms, x ${(ms / median('two neighbours')).toFixed(2)}`);
 }

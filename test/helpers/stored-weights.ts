@@ -2,7 +2,7 @@ import {
   type BlockFormat,
   dequantizeRows,
   quantizeRows,
-} from '../../src/converter/weights/block-quantizer.ts';
+} from '../../src/converter/quantization/block-quantizer.ts';
 import type { BlockSize, Precision } from '../../src/package/manifest.ts';
 import type { RandomCheckpoint } from './random-checkpoint.ts';
 import type { Weights } from './transformer-reference.ts';

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { int8KvDecoder, type KvScales } from '../../src/converter/int8-kv-decoder.ts';
+import { int8KvDecoder, type KvScales } from '../../src/converter/quantization/int8-kv-graph.ts';
 import type { Manifest } from '../../src/package/manifest.ts';
 import { TINY_SHAPE, type TinyPackage } from './tiny-model.ts';
 

@@ -4,18 +4,18 @@
  */
 import type { BlockSize } from '../../package/manifest.ts';
 import type { ModelTensors } from '../checkpoint/match-tensors.ts';
-import type { Bits } from './block-quantizer.ts';
-import type { DataFile, StoredTensor, TensorGroup } from './data-file.ts';
+import type { Bits } from '../quantization/block-quantizer.ts';
+import type { ErrorSink } from '../quantization/storage-error.ts';
 import {
   computedGroup,
-  type ErrorSink,
   float16Group,
   float32Group,
   int8ColumnsGroup,
   narrowedGroup,
   quantizedGroup,
   transposedFloat32Group,
-} from './tensor-groups.ts';
+} from '../quantization/tensor-groups.ts';
+import type { DataFile, StoredTensor, TensorGroup } from './data-file.ts';
 
 export interface WeightStoreOptions {
   readonly tensors: ModelTensors;

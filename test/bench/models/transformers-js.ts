@@ -15,10 +15,11 @@ import {
   type DecoderContext,
   decoderLayer,
   type ResidualStream,
-} from '../../../src/converter/graphs/decoder-layer.ts';
-import { CPU_TARGET, headLinear } from '../../../src/converter/graphs/graph-context.ts';
-import { rotaryTables } from '../../../src/converter/graphs/rotary-tables.ts';
+} from '../../../src/converter/onnx/decoder-layer.ts';
 import { GraphBuilder } from '../../../src/converter/onnx/graph-builder.ts';
+import { CPU_TARGET } from '../../../src/converter/onnx/graph-target.ts';
+import { headLinear } from '../../../src/converter/onnx/operators.ts';
+import { rotaryTables } from '../../../src/converter/onnx/rotary-tables.ts';
 import { DataFile } from '../../../src/converter/weights/data-file.ts';
 import { WeightStore } from '../../../src/converter/weights/weight-store.ts';
 import { DECODER_IO } from '../../../src/package/graph-io.ts';

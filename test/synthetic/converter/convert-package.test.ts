@@ -15,7 +15,7 @@ import {
   convertCheckpoint,
 } from '../../../src/converter/convert-checkpoint.ts';
 import { PackageFiles } from '../../../src/converter/package-files.ts';
-import type { StorageError } from '../../../src/converter/weights/tensor-groups.ts';
+import type { StorageError } from '../../../src/converter/quantization/storage-error.ts';
 import { describePackage } from '../../../src/package/describe.ts';
 import { manifestSchema } from '../../../src/package/manifest.ts';
 import { readPackage } from '../../../src/package/read-package.ts';

@@ -6,8 +6,8 @@ import { openCheckpointWeights } from '../../../src/converter/checkpoint/checkpo
 import { matchTensors } from '../../../src/converter/checkpoint/match-tensors.ts';
 import { readModelConfig } from '../../../src/converter/config/read-model-config.ts';
 import { convertCheckpoint } from '../../../src/converter/convert-checkpoint.ts';
-import { decoderGraph } from '../../../src/converter/graphs/decoder-graph.ts';
-import type { GraphTarget } from '../../../src/converter/graphs/graph-context.ts';
+import { decoderGraph } from '../../../src/converter/onnx/decoder-graph.ts';
+import type { GraphTarget } from '../../../src/converter/onnx/graph-target.ts';
 import { DataFile } from '../../../src/converter/weights/data-file.ts';
 import { WeightStore } from '../../../src/converter/weights/weight-store.ts';
 import type { Manifest, Precision } from '../../../src/package/manifest.ts';

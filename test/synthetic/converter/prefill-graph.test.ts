@@ -3,13 +3,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { convertCheckpoint } from '../../../src/converter/convert-checkpoint.ts';
-import { LogitComparison } from '../../../src/converter/quality/distances.ts';
-import { measureQuality } from '../../../src/converter/quality/measure-quality.ts';
-import { probeTokens } from '../../../src/converter/quality/probe.ts';
 import {
   dequantizeWholeRows,
   quantizeWholeRows,
-} from '../../../src/converter/weights/row-quantizer.ts';
+} from '../../../src/converter/quantization/channel-quantizer.ts';
+import { LogitComparison } from '../../../src/converter/quantization/quality/distances.ts';
+import { measureQuality } from '../../../src/converter/quantization/quality/measure-quality.ts';
+import { probeTokens } from '../../../src/converter/quantization/quality/sample-text.ts';
 import { openBackend } from '../../../src/engine/runtime/backend.ts';
 import { runDecoder } from '../../helpers/package-graphs.ts';
 import {

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { describe, it } from 'node:test';
-import { rotaryTables } from '../../../src/converter/graphs/rotary-tables.ts';
+import { rotaryTables } from '../../../src/converter/onnx/rotary-tables.ts';
 
 describe('the rotary tables', () => {
   it('hold cos and sin of position times frequency', () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { protocolTokens } from '../../../src/engine/thinking/protocol-tokens.ts';
-import { BUILTIN_PROTOCOLS } from '../../../src/package/builtin-protocols.ts';
 import type { Protocol, ThinkingMode } from '../../../src/package/protocol.ts';
+import { BUILTIN_PROTOCOLS } from '../../../src/package/protocols/builtin-protocols.ts';
 import { EOS } from '../../helpers/byte-tokens.ts';
 import { EngineBench, promptOf, requestOf } from '../../helpers/engine-bench.ts';
 import { GrowingVocabulary, type Split, writeReply } from '../../helpers/protocol-corpus.ts';

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { describe, it } from 'node:test';
-import { BUILTIN_PROTOCOLS } from '../../../src/package/builtin-protocols.ts';
 import { protocolSchema } from '../../../src/package/protocol.ts';
+import { BUILTIN_PROTOCOLS } from '../../../src/package/protocols/builtin-protocols.ts';
 
 describe('the built-in protocols', () => {
   for (const [name, protocol] of Object.entries(BUILTIN_PROTOCOLS)) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { BUILTIN_PROTOCOLS } from '../../../../src/package/builtin-protocols.ts';
+import { BUILTIN_PROTOCOLS } from '../../../../src/package/protocols/builtin-protocols.ts';
 import { TextDisplay } from '../../../../src/server/reply/text-display.ts';
 import { HermesReader } from '../../../../src/server/reply/tool-calls/hermes-reader.ts';
 import { type JoinedParts, joinParts } from '../../../../src/server/reply/whole-reply.ts';

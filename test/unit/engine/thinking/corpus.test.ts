@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
-import { BUILTIN_PROTOCOLS } from '../../../../src/package/builtin-protocols.ts';
 import type { Protocol, ThinkingMode } from '../../../../src/package/protocol.ts';
+import { BUILTIN_PROTOCOLS } from '../../../../src/package/protocols/builtin-protocols.ts';
 import {
   behaviours,
   type CorpusCase,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { replaySuffix } from '../../../../src/engine/thinking/replay-suffix.ts';
-import { BUILTIN_PROTOCOLS } from '../../../../src/package/builtin-protocols.ts';
+import { BUILTIN_PROTOCOLS } from '../../../../src/package/protocols/builtin-protocols.ts';
 
 it('generation begins where the tags of each mode leave the prompt', () => {
   const starts = Object.values(BUILTIN_PROTOCOLS).flatMap((protocol) =>

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import sharp from 'sharp';
-import { BUILTIN_PROTOCOLS } from '../../../../src/package/builtin-protocols.ts';
 import type { Manifest } from '../../../../src/package/manifest.ts';
+import { BUILTIN_PROTOCOLS } from '../../../../src/package/protocols/builtin-protocols.ts';
 import { ChatInputError } from '../../../../src/server/prompt/chat-input-error.ts';
 import {
   type ChatFormatter,

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { BUILTIN_PROTOCOLS } from '../../../../src/package/builtin-protocols.ts';
 import type { Protocol, ThinkingMode } from '../../../../src/package/protocol.ts';
+import { BUILTIN_PROTOCOLS } from '../../../../src/package/protocols/builtin-protocols.ts';
 import { ChatInputError } from '../../../../src/server/prompt/chat-input-error.ts';
 import { continuationOf } from '../../../../src/server/prompt/continuation.ts';
 import type { ChatMessage } from '../../../../src/server/prompt/messages.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { BUILTIN_PROTOCOLS } from '../../../../src/package/builtin-protocols.ts';
+import { BUILTIN_PROTOCOLS } from '../../../../src/package/protocols/builtin-protocols.ts';
 import { ChatInputError } from '../../../../src/server/prompt/chat-input-error.ts';
 import type { ChatMessage } from '../../../../src/server/prompt/messages.ts';
 import { PromptWriter, repeatPlaceholders } from '../../../../src/server/prompt/prompt.ts';

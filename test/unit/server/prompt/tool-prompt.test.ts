@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { detectToolCalls } from '../../../../src/converter/config/chat-template.ts';
-import { BUILTIN_PROTOCOLS } from '../../../../src/package/builtin-protocols.ts';
+import { BUILTIN_PROTOCOLS } from '../../../../src/package/protocols/builtin-protocols.ts';
 import type { ChatMessage } from '../../../../src/server/prompt/messages.ts';
 import { PromptWriter } from '../../../../src/server/prompt/prompt.ts';
 import { ChatTemplate } from '../../../../src/server/prompt/template.ts';
