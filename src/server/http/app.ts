@@ -14,28 +14,23 @@ import { LoadPolicy } from '../request/load-policy.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { RequestLog } from '../telemetry/request-log.ts';
 import type { RequestTracer } from '../telemetry/request-trace.ts';
-import { addCors } from './access/cors.ts';
-import { addGate } from './access/gate.ts';
+import { addAccessCheck, addCors } from './access/access-check.ts';
 import { Drain } from './drain.ts';
 import { addErrorHandlers, answerClientError, answerError } from './error-replies.ts';
 import { ApiError } from './errors.ts';
-import { refuseDeepNesting } from './nesting.ts';
 import { createNodeServer } from './node-server.ts';
 import type { RouteContext } from './route-context.ts';
 import { controlRoute } from './routes/control-route.ts';
 import { docsRoute } from './routes/docs-route.ts';
-import { healthRoute } from './routes/health-route.ts';
-import { metricsRoute } from './routes/metrics-route.ts';
 import { modelsRoute } from './routes/models-route.ts';
-import { readyRoute } from './routes/ready-route.ts';
+import { healthRoute, metricsRoute, readyRoute, versionRoute } from './routes/operations-routes.ts';
 import { tokenizeRoute } from './routes/tokenize-route.ts';
-import { versionRoute } from './routes/version-route.ts';
 import { RunningCompletions } from './running-completions.ts';
 import type { ServedModel } from './served-model.ts';
 import { DEFAULT_HTTP_SETTINGS, type HttpSettings } from './settings.ts';
-import { zodValidatorCompiler } from './validation.ts';
+import { rejectDeepNesting, zodValidatorCompiler } from './validation.ts';
 
-/** Ids of callers are echoed and logged, so they must be short and printable. */
+/** The server echoes and logs ids of clients, so they must be short and printable. */
 const SANE_REQUEST_ID = /^[\w.:/+=-]{1,128}$/;
 
 const PLUGIN_TIMEOUT_MS = 10_000;
@@ -44,17 +39,17 @@ export interface AppOptions {
   readonly model: ServedModel;
   readonly metrics: Metrics;
   readonly requestLog: RequestLog;
-  /** Traces of requests; none unless given. */
+  /** Traces requests; absent for no traces. */
   readonly tracer?: RequestTracer | null;
   readonly version: string;
   readonly settings?: Partial<HttpSettings>;
-  /** Description of these routes that /docs shows; without one there is no /docs. */
+  /** OpenAPI description that /docs shows; without it there is no /docs. */
   readonly openapiFile?: string;
-  /** Called before the routes are there; the OpenAPI generator hooks in here. */
+  /** Called before the routes are registered; the OpenAPI generator hooks in here. */
   readonly beforeRoutes?: (app: FastifyInstance) => Promise<void>;
 }
 
-/** The whole HTTP surface, not listening yet: call `listen` or `inject` on what comes back. */
+/** Builds the whole HTTP server. It does not listen yet: call `listen` or `inject` on the result. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const settings = { ...DEFAULT_HTTP_SETTINGS, ...options.settings };
   const { model, metrics, requestLog, tracer = null, version } = options;
@@ -76,7 +71,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     bodyLimit: settings.bodyLimitBytes,
     serverFactory: (listener) => createNodeServer(listener, settings),
     return503OnClosing: false,
-    // Draining counts as a plugin's hook.
+    // Draining happens in a hook of a plugin.
     pluginTimeout: settings.drainMs + PLUGIN_TIMEOUT_MS,
     genReqId: (request) => requestIdOf(request.headers),
     frameworkErrors: (error, request, reply) => answerError(error, { request, reply, context }),
@@ -92,8 +87,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   });
   const drain = new Drain(app, settings);
   await addCors(app, settings.corsOrigins);
-  addGate(app, settings.access);
-  refuseDeepNesting(app);
+  addAccessCheck(app, settings.access);
+  rejectDeepNesting(app);
   addErrorHandlers(app, context);
   await options.beforeRoutes?.(app);
   await app.register(chatCompletionsRoute(context));
@@ -114,7 +109,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   return app;
 }
 
-/** Two hosts in one request mean that somebody on the way saw another request than this server does. */
+/** Two hosts in one request mean that a proxy on the way may have read another request than this server. */
 function assertOneHost({ rawHeaders }: IncomingMessage): void {
   const names = rawHeaders.filter((_, at) => at % 2 === 0);
   const numHosts = names.filter((name) => name.toLowerCase() === 'host').length;

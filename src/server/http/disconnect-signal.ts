@@ -1,8 +1,8 @@
 import type { FastifyReply } from 'fastify';
 
 /**
- * A signal that aborts when the client goes away before its answer is complete. (fastify's own `request.signal`
- * listens to the request, whose `close` on Node 20 also means that the body was read.)
+ * A signal that aborts when the client disconnects before its answer is complete. Fastify's own `request.signal` does not
+ * serve: it listens to `close` of the request, which on Node 20 also fires when the body was read.
  */
 export function disconnectSignal(reply: FastifyReply): AbortSignal {
   const controller = new AbortController();

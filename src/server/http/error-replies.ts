@@ -5,12 +5,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { toAnthropicError } from '../api/anthropic/error-body.ts';
 import { ApiError, CATALOGUE, toApiError } from './errors.ts';
 import type { RouteContext } from './route-context.ts';
-import { RouteTable } from './route-table.ts';
 import type { HttpSettings } from './settings.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whose error objects a route sends; OpenAI's unless it says otherwise. */
+    /** The API whose error objects the route sends; OpenAI's by default. */
     errors?: 'anthropic';
   }
 }
@@ -21,7 +20,7 @@ interface Exchange {
   readonly context: Pick<RouteContext, 'metrics' | 'settings' | 'requestLog'>;
 }
 
-/** Answers a failure in OpenAI's shape, counts and logs it, and tells the operator what the client is not told. */
+/** Answers a failure in the shape of the route's API, counts it, and logs for the operator what the client is not told. */
 export function answerError(error: unknown, { request, reply, context }: Exchange): void {
   const failure = reply.raw.destroyed
     ? new ApiError('client_closed_request', 'The client closed the connection.')
@@ -30,9 +29,9 @@ export function answerError(error: unknown, { request, reply, context }: Exchang
         announcedBytes: request.headers['content-length'],
       });
   if (failure.status === 500) context.requestLog.failure(request.id, failure.cause ?? failure);
-  // Nobody follows what was refused at the gate, by fastify itself, or on other routes.
+  // Requests that the access check or fastify rejects, and those of other routes, have no observation.
   if (request.observation) request.observation.end(failure.status, failure.code);
-  else noteUnfollowed(failure, request.id, context);
+  else noteUnobserved(failure, request.id, context);
   if (failure.retryAfterSeconds !== null) {
     reply.header('retry-after', String(Math.ceil(failure.retryAfterSeconds)));
     reply.header('retry-after-ms', String(Math.round(failure.retryAfterSeconds * 1000)));
@@ -45,29 +44,29 @@ export function answerError(error: unknown, { request, reply, context }: Exchang
     .send(bodyOf(failure, request, reply));
 }
 
-/** In the shape of the API whose route it is. */
 function bodyOf(failure: ApiError, request: FastifyRequest, reply: FastifyReply): object {
   if (request.routeOptions.config.errors !== 'anthropic') return failure.toBody();
   reply.header('request-id', request.id);
   return toAnthropicError(failure, request.id);
 }
 
-const AT_THE_GATE: ReadonlySet<number> = new Set([401, 403, 429]);
+/** Statuses of the access check. */
+const ACCESS_STATUSES: ReadonlySet<number> = new Set([401, 403, 429]);
 
-/** Counts what nobody followed; operators want to see who knocks. */
-function noteUnfollowed(
+/** Counts a failure outside an observed request. The log shows rejected access, so that operators see attempts. */
+function noteUnobserved(
   { code, status }: ApiError,
   requestId: string,
   { metrics, requestLog }: Exchange['context'],
 ): void {
   metrics.requests.failure.inc({ code });
-  if (!AT_THE_GATE.has(status)) return;
-  requestLog.note('warn', `turned away a request with ${code}, request id ${requestId}`);
+  if (!ACCESS_STATUSES.has(status)) return;
+  requestLog.note('warn', `rejected a request with ${code}, request id ${requestId}`);
 }
 
-/** Everything that goes wrong on a route, and what has none. */
+/** Answers every error of a route, and requests for unknown paths and methods. */
 export function addErrorHandlers(app: FastifyInstance, context: Exchange['context']): void {
-  // Rates and alerts of what goes wrong here need a first value to count from.
+  // Rates and alerts need a first value to count from.
   for (const [code, { status }] of Object.entries(CATALOGUE)) {
     if (status >= 500) context.metrics.requests.failure.inc({ code }, 0);
   }
@@ -94,7 +93,7 @@ function noRoute({ method, url }: FastifyRequest, allowed: readonly string[]): A
 
 type ArrivalLimits = Pick<HttpSettings, 'headersTimeoutMs' | 'maxHeaderBytes' | 'requestTimeoutMs'>;
 
-/** What cannot be read as an HTTP request has no reply object; the answer is written by hand. */
+/** Answers what is not an HTTP request. There is no reply object, so this writes to the socket. */
 export function answerClientError(
   error: NodeJS.ErrnoException,
   socket: Socket,
@@ -135,4 +134,34 @@ function clientFailure(code: string | undefined, limits: ArrivalLimits): ApiErro
     default:
       return new ApiError('invalid_request', 'The request is malformed.');
   }
+}
+
+interface KnownRoute {
+  readonly segments: readonly string[];
+  readonly methods: readonly string[];
+}
+
+/** Paths and methods of all routes, to distinguish a wrong method from an unknown path. */
+class RouteTable {
+  readonly #routes: KnownRoute[] = [];
+
+  add(path: string, methods: readonly string[]): void {
+    this.#routes.push({ segments: path.split('/'), methods });
+  }
+
+  /** @returns the methods of a path, sorted; empty for an unknown path */
+  methodsOf(url: string): string[] {
+    const segments = (url.split('?', 1)[0] ?? '').split('/');
+    const methods = this.#routes
+      .filter((route) => matches(route.segments, segments))
+      .flatMap((route) => route.methods);
+    return [...new Set(methods)].sort();
+  }
+}
+
+function matches(pattern: readonly string[], segments: readonly string[]): boolean {
+  return (
+    pattern.length === segments.length &&
+    pattern.every((part, index) => part.startsWith(':') || part === segments[index])
+  );
 }

@@ -3,7 +3,7 @@ import { type ChatErrorCode, ChatInputError } from '../prompt/chat-input-error.t
 
 const BAD_REQUEST = { status: 400, type: 'invalid_request_error' } as const;
 
-/** Every refusal this server can answer with: HTTP status and the wire's `type`, by its `code`. */
+/** The error catalogue: HTTP status and `type` of every error, by its `code`. */
 export const CATALOGUE = {
   invalid_json: BAD_REQUEST,
   invalid_request: BAD_REQUEST,
@@ -66,14 +66,14 @@ export interface ErrorBody {
 
 const LONGEST_CLIENT_WAIT_S = 60;
 
-/** A refusal or failure as the client will read it: no stack, no path, nothing of the configuration. */
+/** An error as the client reads it: no stack, no path, nothing about the configuration. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: number;
   readonly type: string;
   readonly code: ErrorCode;
   readonly param: string | null;
-  /** Seconds after which trying again makes sense; null where it never does. */
+  /** Seconds after which the client may retry; null when retrying makes no sense. */
   readonly retryAfterSeconds: number | null;
 
   constructor(
@@ -93,10 +93,7 @@ export class ApiError extends Error {
     this.retryAfterSeconds = details.retryAfterSeconds ?? null;
   }
 
-  /**
-   * Whether a client that tries again by itself can hope for another answer. Waits beyond a minute are for the caller
-   * to plan: clients cut them short.
-   */
+  /** Whether an automatic retry can succeed. Clients shorten waits of more than a minute, so those do not count. */
   get isWorthRetrying(): boolean {
     if (this.retryAfterSeconds !== null) return this.retryAfterSeconds <= LONGEST_CLIENT_WAIT_S;
     return this.status >= 500 || this.status === CATALOGUE.request_timeout.status;
@@ -109,14 +106,14 @@ export class ApiError extends Error {
   }
 }
 
-/** Two fields about thinking that cannot both be honoured. */
+/** The error of two fields about thinking that contradict each other. */
 export function conflict(first: string, second: string, why: string): ApiError {
   return new ApiError('thinking_conflict', `\`${first}\` and \`${second}\` contradict: ${why}`, {
     param: first,
   });
 }
 
-/** What fastify itself refuses, by its error code. */
+/** Our codes for fastify's own errors. */
 const FASTIFY_ERRORS: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
@@ -136,11 +133,11 @@ const FASTIFY_MESSAGES: Readonly<Partial<Record<ErrorCode, string>>> = {
 
 export interface RequestLimits {
   readonly bodyLimitBytes: number;
-  /** Bytes the client announced; absent where it announced none. */
+  /** Content length that the client announced, if it did. */
   readonly announcedBytes?: string | undefined;
 }
 
-/** Errors the client is at fault for carry a status; everything unknown is a plain 500 whose cause stays here. */
+/** Converts any error. Unknown errors become a plain 500, and their cause stays on the server. */
 export function toApiError(error: unknown, limits: RequestLimits): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof EngineUnavailableError) return fromUnavailable(error);

@@ -8,13 +8,13 @@ import {
 import { ApiError } from './errors.ts';
 import type { ServedModel } from './served-model.ts';
 
-/** A name that requests may put in `model`, and the mode it stands for. */
+/** A name for the field `model`, and its thinking mode. */
 export interface ServedName {
   readonly id: string;
   readonly mode: ThinkingMode;
 }
 
-/** Modes a request may ask for: the protocol's, or the one the operator left. */
+/** Modes that a request may ask for: all of the protocol, or only the one that the operator locked. */
 export function allowedModes(
   { manifest }: Pick<ServedModel, 'manifest'>,
   policy: ThinkingPolicy,
@@ -22,7 +22,7 @@ export function allowedModes(
   return policy.lock ? [defaultMode(policy, manifest.thinking)] : availableModes(manifest.thinking);
 }
 
-/** The model's own name with its default mode, then `NAME:MODE` for every mode a request may ask for. */
+/** The model's own name with its default mode, then `NAME:MODE` for every mode that a request may ask for. */
 export function servedNames(
   model: Pick<ServedModel, 'id' | 'manifest'>,
   policy: ThinkingPolicy,
@@ -32,7 +32,7 @@ export function servedNames(
 }
 
 /**
- * The mode behind the colon of a name.
+ * Reads the mode after the colon of a name.
  * @returns null for the model's own name
  * @throws ApiError for the name of another model
  */

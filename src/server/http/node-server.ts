@@ -2,7 +2,7 @@ import { createServer, type RequestListener, type Server, type ServerOptions } f
 import { createServer as createTlsServer } from 'node:https';
 import type { HttpSettings } from './settings.ts';
 
-/** Node looks for requests that take too long this often; its own default would let short limits pass unseen. */
+/** Interval at which Node checks for late requests. Its default is too long for short limits. */
 const LONGEST_CHECK_INTERVAL_MS = 5_000;
 const TLS_HANDSHAKE_MS = 10_000;
 
@@ -16,7 +16,7 @@ type ServerSettings = Pick<
   | 'tls'
 >;
 
-/** Node's server with every limit on what a connection may take, over TLS where there is a certificate. */
+/** Creates Node's server with all limits of a connection, over TLS when there is a certificate. */
 export function createNodeServer(listener: RequestListener, settings: ServerSettings): Server {
   const { headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs, maxHeaderBytes } = settings;
   const options: ServerOptions = {

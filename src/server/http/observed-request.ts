@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { RequestObservation } from '../telemetry/request-observation.ts';
 import type { RouteContext } from './route-context.ts';
 
-/** Follows every request of a route's scope from its arrival on, so that it leaves a log line however it ends. */
+/** Observes every request of a route from its arrival, so that each leaves a log line however it ends. */
 export function observeRequests(
   app: Pick<FastifyInstance, 'addHook'>,
   { metrics, requestLog: log, tracer }: Pick<RouteContext, 'metrics' | 'requestLog' | 'tracer'>,

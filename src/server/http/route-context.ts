@@ -6,7 +6,7 @@ import type { RunningCompletions } from './running-completions.ts';
 import type { ServedModel } from './served-model.ts';
 import type { HttpSettings } from './settings.ts';
 
-/** What every route may use. */
+/** What all routes share. */
 export interface RouteContext {
   readonly model: ServedModel;
   readonly settings: HttpSettings;
@@ -14,16 +14,16 @@ export interface RouteContext {
   readonly metrics: Metrics;
   readonly requestLog: RequestLog;
   readonly tracer: RequestTracer | null;
-  /** Bias on the choice to think at the present load; 0 without a policy. */
+  /** Decision bias at the present load; 0 without a policy. */
   readonly loadBias: () => number;
   readonly version: string;
-  /** Unix time in seconds at which the model was first offered. */
+  /** Unix time in seconds at which the server started. */
   readonly created: number;
 }
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Follows a generation from its arrival; null on other routes. */
+    /** Observes a request for a generation from its arrival; null on other routes. */
     observation: RequestObservation | null;
   }
 }

@@ -1,4 +1,4 @@
-/** Which generations of the engine belong to the completions that are running, by the id their clients know. */
+/** The engine's generations of each running completion, by the id that the client knows. */
 export class RunningCompletions {
   readonly #generations = new Map<string, Set<string>>();
 
@@ -11,7 +11,7 @@ export class RunningCompletions {
     this.#generations.delete(completionId);
   }
 
-  /** All generations of a completion; an id of no completion may be that of one generation. */
+  /** All generations of a completion; an unknown id may be the id of one generation. */
   generationsOf(id: string): readonly string[] {
     return [...(this.#generations.get(id) ?? [id])];
   }

@@ -4,9 +4,9 @@ import type { EngineClient } from '../engines/engine-client.ts';
 import type { ChatFormatter } from '../prompt/formatter.ts';
 import type { Tokenizer } from '../prompt/tokenizer.ts';
 
-/** A model behind the HTTP surface: everything a request handler needs, and nothing of tensors. */
+/** The served model, as request handlers need it: text and the engine, no tensors. */
 export interface ServedModel {
-  /** Name clients put in `model`. */
+  /** Name of the model in requests. */
   readonly id: string;
   readonly manifest: Pick<
     Manifest,
@@ -18,7 +18,7 @@ export interface ServedModel {
   readonly tokenTable: TokenTable;
   /** Ids of control tokens, which write no text. */
   readonly specialIds: ReadonlySet<number>;
-  /** Tokens of the text that closes the thinking. */
+  /** Number of tokens of the text that ends the thinking at its budget. */
   readonly exitTokens: number;
   readonly engine: EngineClient;
 }

@@ -1,26 +1,27 @@
 import type { HoldoutOptions } from '../request/holdout.ts';
 import type { LoadPolicyOptions } from '../request/load-policy.ts';
 import { DEFAULT_THINKING_POLICY, type ThinkingPolicy } from '../request/thinking-policy.ts';
-import { type AccessSettings, DEFAULT_ACCESS } from './access/gate.ts';
+import { type AccessSettings, DEFAULT_ACCESS } from './access/access-check.ts';
 
-/** What an operator may set of the HTTP surface. */
+/** Settings of the HTTP server. */
 export interface HttpSettings {
   /** Largest request body; images travel in it as data URLs. */
   readonly bodyLimitBytes: number;
-  /** Longest silence of an event stream: after it a comment line keeps proxies from closing the connection. */
+  /** Longest silence of an event stream. Then a ping keeps proxies from closing the connection. */
   readonly pingIntervalMs: number;
-  /** Time after which a client that takes nothing of its event stream is dropped; at least two pings. */
+  /** Time after which the server closes an event stream that the client does not read; at least two pings. */
   readonly slowReaderMs: number;
-  /** Time a client has to send its whole request, and its headers alone. */
+  /** Time in which a whole request must arrive. */
   readonly requestTimeoutMs: number;
+  /** Time in which the headers of a request must arrive. */
   readonly headersTimeoutMs: number;
-  /** Largest headers, the URL among them. */
+  /** Largest headers, including the URL. */
   readonly maxHeaderBytes: number;
-  /** Most connections at once; more are closed. */
+  /** Most connections at once; further connections are closed. */
   readonly maxConnections: number;
   /** Idle time after which a kept-alive connection is closed. */
   readonly keepAliveTimeoutMs: number;
-  /** Time running requests get to finish once the server is told to stop. */
+  /** Time in which running requests may finish after the server is told to stop. */
   readonly drainMs: number;
   /** Certificate and private key in PEM; null serves plain HTTP. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
@@ -29,16 +30,16 @@ export interface HttpSettings {
   readonly corsOrigins: readonly string[];
   /** Most choices (`n`) of one request. */
   readonly maxChoices: number;
-  /** max_tokens of requests that name none; null gives them the rest of the slot. */
+  /** max_tokens of requests without it; null for the rest of the slot. */
   readonly defaultMaxTokens: number | null;
-  /** Time of requests that name none, from waiting to the last token; null for no limit. */
+  /** Time limit of requests without one, from arrival to the last token; null for no limit. */
   readonly defaultTimeoutMs: number | null;
-  /** Tokens of max_tokens that thinking cannot eat: the smaller of a count and a share. */
+  /** Tokens of max_tokens that are reserved for the answer: the smaller of a count and a share. */
   readonly answerFloor: { readonly tokens: number; readonly share: number };
   readonly thinking: ThinkingPolicy;
-  /** Leans against thinking as the load grows; null never does. */
+  /** Bias against thinking that grows with the load; null for none. */
   readonly load: LoadPolicyOptions | null;
-  /** Makes a share of the requests in auto mode think, for comparison; null makes none. */
+  /** Hold-out experiment: a share of the requests in auto mode thinks, for comparison; null for none. */
   readonly holdout: HoldoutOptions | null;
 }
 

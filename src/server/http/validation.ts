@@ -1,4 +1,4 @@
-import type { FastifySchemaCompiler } from 'fastify';
+import type { FastifyInstance, FastifySchemaCompiler } from 'fastify';
 import { type core, z } from 'zod';
 import { ApiError, type ErrorCode } from './errors.ts';
 
@@ -8,7 +8,7 @@ type Path = readonly PropertyKey[];
 const MAX_SHOWN_VALUE = 60;
 const MAX_SHOWN_DEPTH = 8;
 
-/** Codes that a schema's own rules may name in `params.code`. */
+/** Codes that a schema may set in `params.code` of its own rules. */
 const CUSTOM_CODES = [
   'conflicting_parameters',
   'missing_required_parameter',
@@ -17,8 +17,8 @@ const CUSTOM_CODES = [
 ] as const satisfies readonly ErrorCode[];
 
 /**
- * Validates with zod and turns the first issue into the error the client reads: the field in dotted form
- * (`messages[0].content`), the limit, and the value found.
+ * Validates with zod. The client reads the first issue: the field in dotted form (`messages[0].content`), the limit, and
+ * the value found.
  */
 export const zodValidatorCompiler: FastifySchemaCompiler<z.ZodType> =
   ({ schema }) =>
@@ -36,7 +36,7 @@ function validate<T extends z.ZodType>(
   return { error: describeIssue(issue, data, []) };
 }
 
-/** @throws ApiError as a caller who sent `data` would read it */
+/** @throws ApiError that describes the first problem of `data` */
 export function assertValid<T extends z.ZodType>(schema: T, data: unknown): z.output<T> {
   const checked = validate(schema, data);
   if ('error' in checked) throw checked.error;
@@ -69,7 +69,7 @@ function describeIssue(issue: Issue, data: unknown, prefix: Path): ApiError {
   }
 }
 
-/** A union's best explanation is the branch that got furthest: its issues lie deepest in the data. */
+/** Explains a union by the branch that got furthest: the one with the deepest issue in the data. */
 function describeUnion(
   issue: Extract<Issue, { code: 'invalid_union' }>,
   data: unknown,
@@ -95,7 +95,7 @@ function describeUnion(
   return wrongType(fieldName(path), [...new Set(expected)].map(article).join(' or '), value);
 }
 
-/** The data names another kind of object than the branch is for. */
+/** Whether the data names another kind of object than the one of the branch. */
 function isOtherKind(issue: Issue): issue is Extract<Issue, { code: 'invalid_value' }> {
   const [field, ...below] = issue.path;
   return (
@@ -103,7 +103,7 @@ function isOtherKind(issue: Issue): issue is Extract<Issue, { code: 'invalid_val
   );
 }
 
-/** No branch is for what the data names: the values that some is for. */
+/** The data names a kind that no branch has: lists the kinds that branches have. */
 function describeKinds(
   kinds: readonly Extract<Issue, { code: 'invalid_value' }>[],
   { path: [field = 'type'] }: Issue,
@@ -223,7 +223,7 @@ function show(value: unknown): string {
   return text.length > MAX_SHOWN_VALUE ? `${text.slice(0, MAX_SHOWN_VALUE)}…` : text;
 }
 
-/** As much of a value as can be shown: what a client nests may be deeper than the stack, and of any size. */
+/** A copy that is small enough to show; a client's value may be of any size and deeper than the stack. */
 function abbreviated(value: unknown, depth: number): unknown {
   if (typeof value === 'string') return value.slice(0, MAX_SHOWN_VALUE + 1);
   if (typeof value !== 'object' || value === null) return value;
@@ -233,4 +233,30 @@ function abbreviated(value: unknown, depth: number): unknown {
   }
   const entries = Object.entries(value).slice(0, MAX_SHOWN_VALUE);
   return Object.fromEntries(entries.map(([key, item]) => [key, abbreviated(item, depth - 1)]));
+}
+
+/** Deepest nesting of a body. No field needs more, and recursive code would overflow the stack on deeper values. */
+export const MAX_NESTING = 64;
+
+/** Rejects bodies that are nested too deep, before any code walks through them. */
+export function rejectDeepNesting(app: Pick<FastifyInstance, 'addHook'>): void {
+  app.addHook('preValidation', async ({ body }) => {
+    if (!isDeeperThan(body, MAX_NESTING)) return;
+    throw new ApiError(
+      'invalid_request',
+      `The body is nested deeper than ${MAX_NESTING} levels, the most that is allowed.`,
+    );
+  });
+}
+
+/** Works level by level, so that no depth overflows the stack. */
+export function isDeeperThan(value: unknown, limit: number): boolean {
+  let level: unknown[] = [value];
+  for (let depth = 0; depth <= limit; depth += 1) {
+    level = level.flatMap((item) =>
+      typeof item === 'object' && item !== null ? Object.values(item) : [],
+    );
+    if (level.length === 0) return false;
+  }
+  return true;
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { ResolvedConfig } from '../../config/config.ts';
+import { type AccessSettings, isLoopbackHost } from '../http/access/access-check.ts';
 import { type ApiKey, KeyRing, parseApiKeys } from '../http/access/api-keys.ts';
-import { type AccessSettings, isLoopbackHost } from '../http/access/gate.ts';
 import type { HttpSettings } from '../http/settings.ts';
 
 /**

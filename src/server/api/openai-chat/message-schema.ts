@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isDeeperThan, MAX_NESTING } from '../../http/nesting.ts';
+import { isDeeperThan, MAX_NESTING } from '../../http/validation.ts';
 import type { ChatMessage, ChatToolCall, ContentPart } from '../../prompt/messages.ts';
 import { objectOf } from '../../reply/tool-calls/whole-call.ts';
 

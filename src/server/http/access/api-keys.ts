@@ -1,14 +1,14 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { QuotaLimits } from './quotas.ts';
 
-/** What a key opens: the API, or the metrics alone. */
+/** What a key gives access to: the API, or only the metrics. */
 export type KeyScope = 'api' | 'metrics';
 
 export interface ApiKey {
-  /** How logs name the key; its value is kept nowhere. */
+  /** Name of the key in logs; the server does not keep its value. */
   readonly id: string;
   readonly scope: KeyScope;
-  /** Limits of this key; what is absent is the server's default. */
+  /** Limits of this key; the server's defaults apply to those that are absent. */
   readonly quotas: Partial<QuotaLimits>;
   /** SHA-256 of the value. */
   readonly digest: Buffer;
@@ -17,7 +17,7 @@ export interface ApiKey {
 const MIN_KEY_LENGTH = 16;
 const DIGEST_PREFIX = 'sha256:';
 
-/** The keys of a server. */
+/** All keys of a server. */
 export class KeyRing {
   readonly #keys: readonly ApiKey[];
 
@@ -29,7 +29,7 @@ export class KeyRing {
     return this.#keys.length === 0;
   }
 
-  /** Looks at every key, each in constant time, so that the time taken tells nothing of any. */
+  /** Compares with every key, each in constant time, so that the time reveals nothing about any key. */
   find(value: string): ApiKey | null {
     const digest = sha256(value);
     let found: ApiKey | null = null;
@@ -41,10 +41,10 @@ export class KeyRing {
 }
 
 /**
- * Reads keys, one a line: `id:value`, then settings such as `requests-per-minute=60`. The value may be written as
- * `sha256:` and its hash in hexadecimal. Empty lines and lines that begin with # are skipped.
- * @param source how errors name the place the text is from
- * @throws Error naming the line and the fault, never the value of a key
+ * Parses keys, one per line: `id:value`, then settings such as `requests-per-minute=60`. Instead of the value, a line may
+ * have `sha256:` and the hash of the value in hexadecimal. Empty lines and lines that begin with # are skipped.
+ * @param source name of the source of the text, for errors
+ * @throws Error with the line and the problem, never with the value of a key
  */
 export function parseApiKeys(text: string, source: string): ApiKey[] {
   const keys = text.split('\n').flatMap((line, index) => {

@@ -1,7 +1,6 @@
 import { ApiError } from '../errors.ts';
-import { TokenBucket } from './token-bucket.ts';
 
-/** What one key may use; null sets no limit. */
+/** Limits of one key; null is no limit. */
 export interface QuotaLimits {
   readonly requestsPerMinute: number | null;
   /** Thinking tokens within `thinkingWindowSeconds`. */
@@ -17,7 +16,7 @@ export const NO_QUOTAS: QuotaLimits = {
 
 const MINUTE_MS = 60_000;
 
-/** What is left of one key's limits. */
+/** The remaining quota of one key. */
 export class Quotas {
   readonly #limits: QuotaLimits;
   readonly #requests: TokenBucket | null;
@@ -30,7 +29,7 @@ export class Quotas {
     this.#thinking = bucket(thinkingTokens, thinkingWindowSeconds * 1000, now);
   }
 
-  /** @throws ApiError when the key has sent its requests */
+  /** @throws ApiError when the key has no requests left */
   countRequest(): void {
     if (this.#requests === null) return;
     const waitMs = this.#requests.msUntil(1);
@@ -45,7 +44,7 @@ export class Quotas {
     );
   }
 
-  /** Whether the thinking tokens are used up, so that new requests are answered directly. */
+  /** Whether the thinking tokens are used up. New requests are then answered directly. */
   get isThinkingSpent(): boolean {
     return this.#thinking !== null && this.#thinking.level < 1;
   }
@@ -54,7 +53,7 @@ export class Quotas {
     this.#thinking?.take(tokens);
   }
 
-  /** The refusal of a request that insists on thinking. */
+  /** The error of a request that insists on thinking. */
   thinkingRefusal(field: string): ApiError {
     const waitMs = this.#thinking?.msUntil(1) ?? 0;
     const { thinkingTokens, thinkingWindowSeconds } = this.#limits;
@@ -65,7 +64,7 @@ export class Quotas {
     );
   }
 
-  /** The state as OpenAI's headers put it, with thinking tokens beside requests. */
+  /** The state in the headers of OpenAI's API, with thinking tokens in addition to requests. */
   headers(): Record<string, string> {
     return {
       ...bucketHeaders('requests', this.#requests),
@@ -95,9 +94,52 @@ function seconds(ms: number): string {
   return `${Math.ceil(ms / 100) / 10} s`;
 }
 
-/** `850ms`, `12s`, `6m0s`: the form of OpenAI's reset headers. */
+/** `850ms`, `12s`, `6m0s`: the format of OpenAI's reset headers. */
 function duration(ms: number): string {
   if (ms < 1000) return `${Math.ceil(ms)}ms`;
   const total = Math.ceil(ms / 1000);
   return total < 60 ? `${total}s` : `${Math.floor(total / 60)}m${total % 60}s`;
+}
+
+/**
+ * A token bucket: it holds up to `capacity` and refills evenly within `windowMs`. Its level can fall below zero, because
+ * the cost of some work is known only afterwards.
+ */
+export class TokenBucket {
+  readonly capacity: number;
+  readonly #perMs: number;
+  readonly #now: () => number;
+  #level: number;
+  #filledAt: number;
+
+  /** @param now milliseconds on a monotonic clock */
+  constructor(
+    { capacity, windowMs }: { readonly capacity: number; readonly windowMs: number },
+    now: () => number = () => performance.now(),
+  ) {
+    this.capacity = capacity;
+    this.#perMs = capacity / windowMs;
+    this.#now = now;
+    this.#level = capacity;
+    this.#filledAt = now();
+  }
+
+  /** Present level; below 0 when more was taken than the bucket held. */
+  get level(): number {
+    const now = this.#now();
+    const filled = this.#level + (now - this.#filledAt) * this.#perMs;
+    this.#level = Math.min(this.capacity, filled);
+    this.#filledAt = now;
+    return this.#level;
+  }
+
+  /** Takes `amount`, even when the bucket does not hold that much. */
+  take(amount: number): void {
+    this.#level = this.level - amount;
+  }
+
+  /** Milliseconds until the bucket holds `amount`; 0 when it does now. */
+  msUntil(amount: number): number {
+    return Math.max(0, (amount - this.level) / this.#perMs);
+  }
 }

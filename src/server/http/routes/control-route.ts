@@ -10,11 +10,11 @@ const controlRequestSchema = z
       .string()
       .min(1)
       .describe(
-        'Id of the completion; its chunks and headers have it. With -0, -1, ... behind it, one choice of several.',
+        'Id of the completion, from its chunks or headers. With -0, -1, ... appended, one of several choices.',
       ),
     action: z
       .enum(['answer_now', 'reasoning_end'])
-      .describe('Two names of one thing: end the thinking and answer.'),
+      .describe('Two names for the same action: end the thinking and answer.'),
   })
   .meta({ id: 'ControlRequest' });
 
@@ -26,7 +26,7 @@ const controlReplySchema = z
   })
   .meta({ id: 'ControlReply' });
 
-/** POST /v1/chat/completions/control: steers a completion that is running. */
+/** POST /v1/chat/completions/control: ends the thinking of a running completion. */
 export function controlRoute({ model, running }: RouteContext): FastifyPluginAsyncZod {
   return async (app) => {
     app.post(

@@ -3,7 +3,7 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyPluginAsync } from 'fastify';
 
-/** Everything from this server; the page's own code sets styles on elements, which is all that is allowed inline. */
+/** Allows resources of this server only. Styles may be inline, because the page's own code sets them on elements. */
 const CONTENT_SECURITY_POLICY = {
   'default-src': ["'none'"],
   'script-src': ["'self'"],
@@ -16,12 +16,12 @@ const CONTENT_SECURITY_POLICY = {
 };
 
 /**
- * GET /docs: an OpenAPI description as a page that needs nothing from elsewhere; GET /docs/json: the description.
+ * GET /docs: the OpenAPI description as a page, with all its resources on this server. GET /docs/json: the description.
  * @param file path of the description
  */
 export function docsRoute(file: string): FastifyPluginAsync {
   return async (app) => {
-    // A browser sends no key, and the page holds nothing that is not in the documentation.
+    // A browser sends no key, and the page shows nothing but the documentation.
     app.addHook('onRoute', (route) => {
       route.config = { ...route.config, access: 'open' };
     });

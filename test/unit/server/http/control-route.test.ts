@@ -42,7 +42,7 @@ async function startStream(context: TestContext) {
 
 describe('POST /v1/chat/completions/control', () => {
   for (const action of ['answer_now', 'reasoning_end']) {
-    it(`${action} ends the thinking of a running stream, and only of that`, async (context) => {
+    it(`${action} ends the thinking of that running stream only`, async (context) => {
       const { url, engine, reply, id } = await startStream(context);
       assert.match(id, /^chatcmpl-/);
       const done = await control(url, { id, action });
@@ -57,7 +57,7 @@ describe('POST /v1/chat/completions/control', () => {
     });
   }
 
-  it('refuses ids it does not know and actions there are not', async () => {
+  it('rejects unknown ids and unknown actions', async () => {
     const { app } = await buildTestApp();
     const post = (payload: object) =>
       app.inject({ method: 'POST', url: '/v1/chat/completions/control', payload });
@@ -69,15 +69,15 @@ describe('POST /v1/chat/completions/control', () => {
     assert.equal(wrong.json().error.param, 'action');
   });
 
-  it('finds its completions by the header of a reply in one piece too', async () => {
+  it('finds a completion by the header of a whole reply', async () => {
     const { app } = await buildTestApp();
     const reply = await postChat(app);
     assert.equal(reply.headers['x-completion-id'], reply.json().id);
   });
 });
 
-describe('the load', () => {
-  it('leans on the choice where the operator lets it, and never on a forced mode', async () => {
+describe('The load bias', () => {
+  it('acts on the decision when the operator allows it, and never on a forced mode', async () => {
     const engine = new FakeEngineClient();
     const status = engine.status();
     engine.status = () => ({ ...status, numWaiting: 8, kvCacheUsage: 0 });

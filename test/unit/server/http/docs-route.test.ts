@@ -5,7 +5,7 @@ import { buildTestApp } from '../../../helpers/test-app.ts';
 
 const openapiFile = 'openapi/openapi.json';
 
-test('/docs is a page whose every part comes from this server', async () => {
+test('/docs is a page with all its resources on this server', async () => {
   const { app } = await buildTestApp({ openapiFile });
   const page = await app.inject('/docs');
   assert.equal(page.statusCode, 200);
@@ -18,7 +18,7 @@ test('/docs is a page whose every part comes from this server', async () => {
   }
 });
 
-test('the page may load nothing from elsewhere and run no inline script', async () => {
+test('the page may not load foreign resources or run inline scripts', async () => {
   const { app } = await buildTestApp({ openapiFile });
   const { headers, body } = await app.inject('/docs');
   const policy = String(headers['content-security-policy']);
@@ -28,13 +28,13 @@ test('the page may load nothing from elsewhere and run no inline script', async 
   assert.doesNotMatch(body, /<script(?![^>]*src=)/);
 });
 
-test('the policy of the page is not put on the API', async () => {
+test('the content policy of the page does not apply to the API', async () => {
   const { app } = await buildTestApp({ openapiFile });
   const { headers } = await app.inject('/v1/models');
   assert.equal(headers['content-security-policy'], undefined);
 });
 
-test('it shows the committed description', async () => {
+test('/docs shows the committed description', async () => {
   const { app } = await buildTestApp({ openapiFile });
   const initializer = await app.inject('/docs/static/swagger-initializer.js');
   assert.match(initializer.body, /resolveUrl\('\.\/json'\)/);
@@ -42,7 +42,7 @@ test('it shows the committed description', async () => {
   assert.deepEqual(shown, JSON.parse(await readFile(openapiFile, 'utf8')));
 });
 
-test('files beside those of the page cannot be reached', async () => {
+test('other files of the server cannot be reached', async () => {
   const { app } = await buildTestApp({ openapiFile });
   for (const path of [
     '../index.js',

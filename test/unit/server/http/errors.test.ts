@@ -20,7 +20,7 @@ const TYPES: Readonly<Record<number, string>> = {
   504: 'server_error',
 };
 
-test('every code has one status and the type that belongs to it', () => {
+test('every code has one status and the matching type', () => {
   for (const code of CODES) {
     const { status, type } = CATALOGUE[code];
     assert.equal(type, TYPES[status] ?? 'invalid_request_error', code);
@@ -28,7 +28,7 @@ test('every code has one status and the type that belongs to it', () => {
   }
 });
 
-test('every error has the four fields, null where there is nothing to say', () => {
+test('every error has all four fields, null when there is no value', () => {
   for (const code of CODES) {
     const { error } = new ApiError(code, 'Why.').toBody();
     assert.deepEqual(Object.keys(error).sort(), ['code', 'message', 'param', 'type']);
@@ -37,7 +37,7 @@ test('every error has the four fields, null where there is nothing to say', () =
   }
 });
 
-test('trying again is advised against where the same request cannot get another answer, or not soon', () => {
+test('an error advises against a retry that cannot succeed, or not soon', () => {
   const isWorth = (code: ErrorCode, retryAfterSeconds?: number): boolean =>
     new ApiError(code, 'Why.', retryAfterSeconds === undefined ? {} : { retryAfterSeconds })
       .isWorthRetrying;
@@ -49,7 +49,7 @@ test('trying again is advised against where the same request cannot get another 
   assert.equal(isWorth('rate_limit_exceeded', 61), false);
 });
 
-test('an image that is too large is a 413, every other refusal of the chat room a 400', () => {
+test('an image that is too large is a 413, every other error of the chat layer a 400', () => {
   const limits = { bodyLimitBytes: 1 };
   const large = toApiError(new ChatInputError('image_too_large', 'messages', 'Why.'), limits);
   assert.equal(large.status, 413);

@@ -156,7 +156,7 @@ describe('The body of an event stream', () => {
     assert.deepEqual(calls, ['failure', 'close']);
   });
 
-  it('ends without a word when the events fail because the client is gone', async (context) => {
+  it('ends without text when the events fail because the client disconnected', async (context) => {
     const { source, texts, calls, pass } = bodyOf(context);
     source.give(new Error('aborted'));
     await pass(0);

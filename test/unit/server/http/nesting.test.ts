@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isDeeperThan, MAX_NESTING } from '../../../../src/server/http/nesting.ts';
+import { isDeeperThan, MAX_NESTING } from '../../../../src/server/http/validation.ts';
 import { buildTestApp, postChat } from '../../../helpers/test-app.ts';
 
 function nested(depth: number, as: 'list' | 'object'): unknown {
@@ -9,7 +9,7 @@ function nested(depth: number, as: 'list' | 'object'): unknown {
   return value;
 }
 
-test('depth is counted in lists and objects alike, and is told exactly', () => {
+test('depth counts arrays and objects alike, exactly', () => {
   for (const as of ['list', 'object'] as const) {
     assert.equal(isDeeperThan(nested(0, as), 0), false);
     assert.equal(isDeeperThan(nested(5, as), 5), false);
@@ -19,7 +19,7 @@ test('depth is counted in lists and objects alike, and is told exactly', () => {
   assert.equal(isDeeperThan(Array(1_000_000).fill('wide'), 1), false);
 });
 
-test('a body nested too deep is a 400 that names the limit, even where anything may stand', async () => {
+test('a body that is nested too deep is a 400 that names the limit, even in a field of any type', async () => {
   const { app } = await buildTestApp();
   const tools = (parameters: unknown) => [
     { type: 'function', function: { name: 'f', parameters } },
@@ -30,7 +30,7 @@ test('a body nested too deep is a 400 that names the limit, even where anything 
   assert.match(reply.json().error.message, /deeper than 64 levels/);
 });
 
-test('arguments of earlier calls are JSON in a string and have the same limit', async () => {
+test('the JSON in the arguments of earlier calls has the same limit', async () => {
   const { app } = await buildTestApp();
   const call = (text: string) => ({
     id: 'c',
@@ -51,7 +51,7 @@ test('arguments of earlier calls are JSON in a string and have the same limit', 
   assert.match(reply.json().error.message, /deeper than 64 levels/);
 });
 
-test('what a refusal shows of a value is short, however large the value', async () => {
+test('an error shows only the beginning of a large value', async () => {
   const { app } = await buildTestApp();
   for (const value of [nested(50, 'list'), { a: 'x'.repeat(100_000) }, Array(50_000).fill(7)]) {
     const { error } = (await postChat(app, { temperature: value })).json();

@@ -5,7 +5,7 @@ import { DEFAULT_THINKING_POLICY } from '../../../../src/server/request/thinking
 import { FakeEngineClient } from '../../../helpers/fake-engine-client.ts';
 import { buildTestApp, chatBody, postChat, TEST_MANIFEST } from '../../../helpers/test-app.ts';
 
-test('GET /v1/models lists the model with what it can do, then its names with a mode', async () => {
+test('GET /v1/models lists the model with its capabilities, then its names with a mode', async () => {
   const { app } = await buildTestApp();
   const reply = await app.inject('/v1/models');
   const { data, ...list } = reply.json();
@@ -51,7 +51,7 @@ test('GET /v1/models lists the model with what it can do, then its names with a 
   }
 });
 
-test('where the operator left one mode, only its name is listed', async () => {
+test('a locked mode leaves only its own name in the list', async () => {
   const thinking = { ...DEFAULT_THINKING_POLICY, mode: 'fast' as const, lock: true };
   const { app } = await buildTestApp({ settings: { thinking } });
   const { data } = (await app.inject('/v1/models')).json();
@@ -63,7 +63,7 @@ test('where the operator left one mode, only its name is listed', async () => {
   assert.equal(data[0].thinking.default_mode, 'fast');
 });
 
-test('a text-only model says so', async () => {
+test('a text-only model lists text as its only input', async () => {
   const { app } = await buildTestApp({ manifest: { vision: null } });
   const model = (await app.inject('/v1/models/test-model')).json();
   assert.deepEqual(model.modalities.input, ['text']);
@@ -76,7 +76,7 @@ test("GET /v1/models/:id of an unknown model is a 404 in OpenAI's shape", async 
   assert.equal(reply.json().error.code, 'model_not_found');
 });
 
-test('/health answers whatever the engine does; /ready follows the engine', async () => {
+test('/health always answers; /ready reports the state of the engine', async () => {
   const { app, engine } = await buildTestApp();
   for (const state of ['loading', 'restarting', 'failed', 'ready'] as const) {
     engine.state = state;
@@ -88,7 +88,7 @@ test('/health answers whatever the engine does; /ready follows the engine', asyn
   }
 });
 
-test('/ready says how many engines are, and is 200 while one is', async () => {
+test('/ready counts the ready engines, and is 200 while one is ready', async () => {
   const { app, engine } = await buildTestApp();
   const status = engine.status();
   engine.engines = () => [status, { ...status, state: 'restarting' }, status];
@@ -97,7 +97,7 @@ test('/ready says how many engines are, and is 200 while one is', async () => {
   assert.deepEqual(ready.json().engines, { ready: 2, total: 3 });
 });
 
-test('before the engine is ready a chat is refused with a time to come back, images unseen', async () => {
+test('before the engine is ready a chat is rejected with a retry time, before its images are read', async () => {
   const { app, engine, formatter } = await buildTestApp();
   engine.state = 'loading';
   const reply = await postChat(app);
@@ -109,7 +109,7 @@ test('before the engine is ready a chat is refused with a time to come back, ima
   assert.equal(formatter.calls.length, 0);
 });
 
-test("a full queue is a 503 with the engine's own waiting time", async () => {
+test("a full queue is a 503 with the engine's retry time", async () => {
   const engine = new FakeEngineClient(() => {
     throw new EngineUnavailableError('queue_full', 1.5);
   });
@@ -136,7 +136,7 @@ test("GET /metrics is in Prometheus' format", async () => {
   assert.match(reply.body, /^thinkgate_request_success_total\{finished_reason="stop"\} 1$/m);
 });
 
-test('a sane request id is echoed, any other is replaced', async () => {
+test('a short printable request id is echoed, any other is replaced', async () => {
   const { app, log } = await buildTestApp();
   const send = async (id: string) =>
     (await app.inject({ url: '/health', headers: { 'x-request-id': id } })).headers['x-request-id'];
@@ -154,7 +154,7 @@ test('a sane request id is echoed, any other is replaced', async () => {
   assert.equal(log[0]?.request_id, 'mine');
 });
 
-test('an unknown route is a 404 and a wrong method a 405 with what is allowed', async () => {
+test('an unknown route is a 404 and a wrong method a 405 with the allowed methods', async () => {
   const { app } = await buildTestApp();
   const unknown = await app.inject('/v1/nothing?key=secret');
   assert.equal(unknown.statusCode, 404);
@@ -186,7 +186,7 @@ test('a body that is not JSON is a 400', async () => {
   }
 });
 
-test('a body of another kind is a 415', async () => {
+test('a body of another content type is a 415', async () => {
   const { app } = await buildTestApp();
   for (const type of ['text/plain', 'application/x-www-form-urlencoded']) {
     const reply = await app.inject({ ...post, headers: { 'content-type': type }, payload: 'x=1' });
@@ -203,7 +203,7 @@ test('a body beyond the limit is a 413 that names the limit', async () => {
   assert.match(reply.json().error.message, /200 bytes/);
 });
 
-test('URLs that cannot be read are refused in the same shape', async () => {
+test('malformed URLs are rejected in the same shape', async () => {
   const { app } = await buildTestApp();
   const bad = await app.inject('/%E0%A4%A');
   assert.equal(bad.statusCode, 400);
@@ -214,14 +214,14 @@ test('URLs that cannot be read are refused in the same shape', async () => {
   assert.equal(long.json().error.code, 'url_too_long');
 });
 
-test('no body at all is a 400', async () => {
+test('a missing body is a 400', async () => {
   const { app } = await buildTestApp();
   const reply = await app.inject(post);
   assert.equal(reply.statusCode, 400);
   assert.equal(reply.json().error.message, 'The body is required.');
 });
 
-test('an unforeseen failure is a 500 that shows nothing and is told to the operator', async () => {
+test('an unexpected failure is a 500 that reveals nothing and is logged for the operator', async () => {
   const engine = new FakeEngineClient(() => {
     throw new Error('secret /models/path');
   });
@@ -238,7 +238,7 @@ test('an unforeseen failure is a 500 that shows nothing and is told to the opera
   assert.equal(log[0]?.error, 'internal_error');
 });
 
-test('a model whose default is fast answers without a word about thinking', async () => {
+test('a model whose default mode is fast answers requests without thinking fields', async () => {
   const thinking = { ...TEST_MANIFEST.thinking, modes: { fast: {} }, defaultMode: 'fast' as const };
   const { app, engine } = await buildTestApp({ manifest: { thinking } });
   assert.equal((await postChat(app)).statusCode, 200);

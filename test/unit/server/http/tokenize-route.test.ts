@@ -9,7 +9,7 @@ function post(app: FastifyInstance, url: string, payload: Record<string, unknown
   return app.inject({ method: 'POST', url, payload });
 }
 
-test('a text is cut into tokens, control tokens included, and put together again', async () => {
+test('a text is tokenized, control tokens included, and detokenized', async () => {
   const { app } = await buildTestApp();
   const { tokens, ...rest } = (await post(app, '/tokenize', { prompt: 'Hi</think>' })).json();
   assert.deepEqual(tokens, [72, 105, 299]);
@@ -18,13 +18,13 @@ test('a text is cut into tokens, control tokens included, and put together again
   assert.deepEqual(back.json(), { prompt: 'Hi</think>' });
 });
 
-test("the vocabulary's spellings come along when asked for", async () => {
+test('the spellings of the tokens are returned on request', async () => {
   const { app } = await buildTestApp();
   const asked = { prompt: 'Hi', return_token_strs: true, add_special_tokens: true };
   assert.deepEqual((await post(app, '/tokenize', asked)).json().token_strs, ['H', 'i']);
 });
 
-test('a conversation has the tokens that its answer would begin from, images included', async () => {
+test('a conversation has the tokens of its prompt, images included', async () => {
   const { app, engine, formatter } = await buildTestApp();
   const url = 'data:image/png;base64,AAAA';
   const messages = [
@@ -44,7 +44,7 @@ test('a conversation has the tokens that its answer would begin from, images inc
   assert.equal(reply.count, 6);
 });
 
-test('the mode of a name counts, and a name of no model is refused', async () => {
+test('the mode of a model name counts, and the name of another model is rejected', async () => {
   const { app, formatter } = await buildTestApp();
   await post(app, '/tokenize', { model: 'test-model:fast', messages: MESSAGES });
   assert.equal(formatter.calls[0]?.mode, 'fast');
@@ -72,7 +72,7 @@ const REFUSED: readonly [string, Record<string, unknown>, string][] = [
 ];
 
 for (const [url, body, param] of REFUSED) {
-  test(`${url} refuses ${JSON.stringify(body)} by the name of ${param}`, async () => {
+  test(`${url} rejects ${JSON.stringify(body)} and names ${param}`, async () => {
     const { app } = await buildTestApp();
     const reply = await post(app, url, body);
     assert.equal(reply.statusCode, 400);

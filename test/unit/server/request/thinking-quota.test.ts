@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { DEFAULT_ACCESS } from '../../../../src/server/http/access/access-check.ts';
 import { KeyRing, parseApiKeys } from '../../../../src/server/http/access/api-keys.ts';
-import { DEFAULT_ACCESS } from '../../../../src/server/http/access/gate.ts';
 import { NO_QUOTAS } from '../../../../src/server/http/access/quotas.ts';
 import { DEFAULT_THINKING_POLICY } from '../../../../src/server/request/thinking-policy.ts';
 import {

@@ -11,7 +11,7 @@ function parse(text: string) {
   return parseApiKeys(text, 'keys.txt');
 }
 
-test('keys are found by their value and known by their id', () => {
+test('a key is found by its value and has an id', () => {
   const ring = new KeyRing(parse(`# the teams\n\nteam-a:${SECRET}\r\n  team.b:${OTHER}  `));
   assert.equal(ring.find(SECRET)?.id, 'team-a');
   assert.equal(ring.find(OTHER)?.id, 'team.b');
@@ -20,20 +20,20 @@ test('keys are found by their value and known by their id', () => {
   }
 });
 
-test('a value may stand in the file as its hash', () => {
+test('the file may have the hash of a value', () => {
   const hash = createHash('sha256').update(SECRET).digest('hex');
   const ring = new KeyRing(parse(`team-a:sha256:${hash}`));
   assert.equal(ring.find(SECRET)?.id, 'team-a');
   assert.equal(ring.find(`sha256:${hash}`), null);
 });
 
-test('the value of a key is kept nowhere', () => {
+test('the value of a key is not kept', () => {
   const keys = parse(`team-a:${SECRET}`);
   assert.doesNotMatch(inspect(keys, { depth: 9 }), /0123456789abcdef/);
   assert.doesNotMatch(JSON.stringify(keys), /0123456789abcdef/);
 });
 
-test('settings follow the value', () => {
+test('settings come after the value', () => {
   const [first, second] = parse(
     `a:${SECRET} requests-per-minute=30 thinking-quota=none\nprometheus:${OTHER} scope=metrics`,
   );
@@ -55,7 +55,7 @@ for (const [line, message] of [
   [`a:${SECRET}\na:${OTHER}`, /"a" has the id "a", which is taken/],
   [`a:${SECRET}\nb:${SECRET}`, /"b" has the value of "a", which is taken/],
 ] as const) {
-  test(`${JSON.stringify(line.slice(0, 50))} is refused without showing the value`, () => {
+  test(`${JSON.stringify(line.slice(0, 50))} is rejected without showing the value`, () => {
     assert.throws(
       () => parse(line),
       ({ message: found }: Error) =>

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Quotas } from '../../../../../src/server/http/access/quotas.ts';
-import { TokenBucket } from '../../../../../src/server/http/access/token-bucket.ts';
+import { Quotas, TokenBucket } from '../../../../../src/server/http/access/quotas.ts';
 import { ApiError } from '../../../../../src/server/http/errors.ts';
 
 function clock(): { now: () => number; pass: (ms: number) => void } {
@@ -9,7 +8,7 @@ function clock(): { now: () => number; pass: (ms: number) => void } {
   return { now: () => time, pass: (ms) => (time += ms) };
 }
 
-test('a bucket fills up evenly and never over its rim', () => {
+test('a bucket refills evenly and never exceeds its capacity', () => {
   const { now, pass } = clock();
   const bucket = new TokenBucket({ capacity: 10, windowMs: 1000 }, now);
   bucket.take(10);
@@ -22,7 +21,7 @@ test('a bucket fills up evenly and never over its rim', () => {
   assert.equal(bucket.level, 10);
 });
 
-test('a bucket taken below empty is waited for', () => {
+test('a bucket below zero must refill first', () => {
   const { now, pass } = clock();
   const bucket = new TokenBucket({ capacity: 10, windowMs: 1000 }, now);
   bucket.take(15);
@@ -32,7 +31,7 @@ test('a bucket taken below empty is waited for', () => {
   assert.equal(bucket.level, 1);
 });
 
-test('requests over the rate are refused with the time at which there is room', () => {
+test('requests over the rate are rejected with the time until the next request', () => {
   const { now, pass } = clock();
   const quotas = new Quotas(
     { requestsPerMinute: 2, thinkingTokens: null, thinkingWindowSeconds: 60 },
@@ -61,7 +60,7 @@ test('requests over the rate are refused with the time at which there is room', 
   assert.throws(() => quotas.countRequest(), ApiError);
 });
 
-test('the thinking quota is spent by tokens and comes back within its window', () => {
+test('the thinking quota is spent by tokens and refills within its window', () => {
   const { now, pass } = clock();
   const quotas = new Quotas(
     { requestsPerMinute: null, thinkingTokens: 100, thinkingWindowSeconds: 100 },
@@ -81,7 +80,7 @@ test('the thinking quota is spent by tokens and comes back within its window', (
   assert.equal(quotas.isThinkingSpent, false);
 });
 
-test('without limits nothing is refused and nothing is said', () => {
+test('without limits nothing is rejected and no header is sent', () => {
   const quotas = new Quotas({
     requestsPerMinute: null,
     thinkingTokens: null,

@@ -1,17 +1,18 @@
 import { isIP } from 'node:net';
+import cors from '@fastify/cors';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ApiError } from '../errors.ts';
 import { KeyRing, type KeyScope } from './api-keys.ts';
 import { NO_QUOTAS, type QuotaLimits, Quotas } from './quotas.ts';
 
-/** Who may use the server, and how much. */
+/** Access to the server: keys, limits, and callers without a key. */
 export interface AccessSettings {
   readonly keys: KeyRing;
-  /** Without keys: whether other machines may come too, by whatever name they call this one. */
+  /** Without keys: whether requests may name this machine by any host name, as other machines do. */
   readonly allowAnonymous: boolean;
-  /** GET /metrics needs no key. */
+  /** Whether GET /metrics needs no key. */
   readonly openMetrics: boolean;
-  /** Limits of keys that have none of their own, and of all callers together where there are no keys. */
+  /** Limits of keys without their own limits, and of all callers together when there are no keys. */
   readonly quotas: QuotaLimits;
 }
 
@@ -22,16 +23,16 @@ export const DEFAULT_ACCESS: AccessSettings = {
   quotas: NO_QUOTAS,
 };
 
-/** Who sent a request. */
+/** The sender of a request. */
 export interface Caller {
-  /** null where there are no keys. */
+  /** null when there are no keys. */
   readonly keyId: string | null;
   readonly quotas: Quotas;
 }
 
 /**
- * What a route asks of its callers: `open` routes take anybody and answer while the server drains, `metrics` takes
- * keys of both scopes. All others take keys for the API.
+ * What a route requires: `open` routes need no key and answer while the server drains, `metrics` takes keys of both
+ * scopes. All other routes take keys for the API.
  */
 export type RouteAccess = 'open' | 'metrics';
 
@@ -45,15 +46,15 @@ declare module 'fastify' {
   }
 }
 
-/** Looks at every request before its body is read. */
-export function addGate(app: FastifyInstance, settings: AccessSettings): void {
-  const gate = new Gate(settings);
+/** Checks every request before its body is read: key, host name and rate limit. */
+export function addAccessCheck(app: FastifyInstance, settings: AccessSettings): void {
+  const check = new AccessCheck(settings);
   app.decorateRequest('caller', null);
   app.addHook('onRequest', async (request, reply) => {
     const { access } = request.routeOptions.config;
     if (access === 'open') return;
     reply.header('www-authenticate', 'Bearer');
-    const caller = gate.admit(request, access === 'metrics' ? 'metrics' : 'api');
+    const caller = check.admit(request, access === 'metrics' ? 'metrics' : 'api');
     reply.removeHeader('www-authenticate');
     if (caller === null) return;
     request.caller = caller;
@@ -66,7 +67,7 @@ export function addGate(app: FastifyInstance, settings: AccessSettings): void {
   });
 }
 
-class Gate {
+class AccessCheck {
   readonly #settings: AccessSettings;
   readonly #anonymous: Caller;
   readonly #callers = new Map<string, Caller>();
@@ -77,8 +78,8 @@ class Gate {
   }
 
   /**
-   * @returns null where nobody has to be known
-   * @throws ApiError when the request may not come in
+   * @returns null when the route needs no caller
+   * @throws ApiError when the request has no access
    */
   admit(request: FastifyRequest, wanted: KeyScope): Caller | null {
     const { keys, openMetrics } = this.#settings;
@@ -101,11 +102,11 @@ class Gate {
   }
 
   /**
-   * A web page can make a browser call a name of its own that leads to this machine. Such a call carries that name,
-   * which no caller on this machine has a reason to use.
+   * Rejects DNS rebinding: a web page can point a host name of its own at this machine and have a browser call it. Such
+   * a request carries that name, which no caller on this machine has a reason to use.
    */
   #assertLocalName({ hostname }: FastifyRequest): void {
-    // Old clients name no host; browsers always do.
+    // Old clients send no host; browsers always do.
     if (this.#settings.allowAnonymous || !hostname || isLoopbackHost(hostname)) return;
     throw new ApiError(
       'host_not_allowed',
@@ -114,14 +115,14 @@ class Gate {
   }
 }
 
-/** Whether a host name, or address, means this machine alone. */
+/** Whether a host name or address means this machine only. */
 export function isLoopbackHost(host: string): boolean {
   const name = host.replace(/^\[|\]$/g, '').toLowerCase();
   if (isIP(name) === 4) return name.startsWith('127.');
   return name === '::1' || name === 'localhost' || name.endsWith('.localhost');
 }
 
-/** OpenAI's clients send a bearer token, Anthropic's a header of its own. */
+/** Reads the key. OpenAI's clients send a bearer token, Anthropic's a header of their own. */
 function keyOf({ headers }: FastifyRequest): string {
   const [, bearer] = /^bearer +(\S+) *$/i.exec(headers.authorization ?? '') ?? [];
   const own = headers['x-api-key'];
@@ -136,4 +137,31 @@ function noKey({ headers }: FastifyRequest): ApiError {
       ? 'The API key is not known to this server.'
       : 'An API key is needed, as `Authorization: Bearer KEY` or `x-api-key: KEY`.',
   );
+}
+
+const DAY_SECONDS = 86_400;
+
+/** Headers of a reply that a web page may read. */
+const EXPOSED_HEADERS = [
+  'retry-after',
+  'retry-after-ms',
+  'x-completion-id',
+  'x-request-id',
+  'x-should-retry',
+  'x-thinking-decision',
+  'x-thinking-fallback',
+  'x-thinking-probability',
+  'x-thinking-requested',
+  'x-thinking-source',
+];
+
+/** Lets web pages of these origins call the server from a browser. Without any, browsers block all pages. */
+export async function addCors(app: FastifyInstance, origins: readonly string[]): Promise<void> {
+  if (origins.length === 0) return;
+  await app.register(cors, {
+    origin: [...origins],
+    methods: ['GET', 'POST'],
+    exposedHeaders: EXPOSED_HEADERS,
+    maxAge: DAY_SECONDS,
+  });
 }

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import {
+  type AccessSettings,
+  DEFAULT_ACCESS,
+} from '../../../../../src/server/http/access/access-check.ts';
 import { KeyRing, parseApiKeys } from '../../../../../src/server/http/access/api-keys.ts';
-import { type AccessSettings, DEFAULT_ACCESS } from '../../../../../src/server/http/access/gate.ts';
 import { NO_QUOTAS } from '../../../../../src/server/http/access/quotas.ts';
 import { buildTestApp, chatBody, type TestApp } from '../../../../helpers/test-app.ts';
 
@@ -21,7 +24,7 @@ function post({ app }: TestApp, url: string, headers: Record<string, string> = {
   return app.inject({ method: 'POST', url, headers, payload: chatBody() });
 }
 
-test('without a key every route but health, readiness and version is a 401 that says how', async () => {
+test('without a key every route except health, readiness and version is a 401 that explains itself', async () => {
   const app = await appWith({ keys: KEYS });
   for (const url of [...POSTS, '/v1/nothing']) {
     const reply = await post(app, url);
@@ -46,7 +49,7 @@ test('without a key every route but health, readiness and version is a 401 that 
   assert.match(exposition, /request_failure_total\{code="invalid_api_key"\} 7/);
 });
 
-test('a key opens the API in the way of either SDK', async () => {
+test('a key is accepted in the headers of both SDKs', async () => {
   const app = await appWith({ keys: KEYS });
   for (const headers of [
     { authorization: `Bearer ${SECRET}` },
@@ -59,7 +62,7 @@ test('a key opens the API in the way of either SDK', async () => {
   }
 });
 
-test('a wrong key is a 401 that does not repeat it', async () => {
+test('a wrong key is a 401 that does not repeat the key', async () => {
   const app = await appWith({ keys: KEYS });
   for (const headers of [
     { authorization: 'Bearer sk-wrong-wrong-wrong' },
@@ -75,7 +78,7 @@ test('a wrong key is a 401 that does not repeat it', async () => {
   }
 });
 
-test('the body of a stranger is not read', async () => {
+test('the body of an unauthenticated request is not read', async () => {
   const app = await appWith({ keys: KEYS });
   const reply = await app.app.inject({
     method: 'POST',
@@ -86,7 +89,7 @@ test('the body of a stranger is not read', async () => {
   assert.equal(reply.statusCode, 401);
 });
 
-test('a key for metrics opens them and nothing else', async () => {
+test('a metrics key gives access to the metrics only', async () => {
   const app = await appWith({ keys: KEYS });
   const headers = { authorization: `Bearer ${METRICS_SECRET}` };
   assert.equal((await app.app.inject({ url: '/metrics', headers })).statusCode, 200);
@@ -96,13 +99,13 @@ test('a key for metrics opens them and nothing else', async () => {
   assert.equal(reply.json().error.type, 'permission_error');
 });
 
-test('metrics are open where the operator opens them', async () => {
+test('metrics need no key when the operator opens them', async () => {
   const app = await appWith({ keys: KEYS, openMetrics: true });
   assert.equal((await app.app.inject('/metrics')).statusCode, 200);
   assert.equal((await app.app.inject('/v1/models')).statusCode, 401);
 });
 
-test('without keys a name that is not of this machine is refused, so that no web page can borrow a browser', async () => {
+test('without keys a foreign host name is rejected, so that no web page can use a browser for access', async () => {
   const app = await appWith({});
   const call = (host: string) => app.app.inject({ url: '/v1/models', headers: { host } });
   for (const host of ['localhost:8000', '127.0.0.1', '127.9.8.7:1', '[::1]:8000', 'a.localhost']) {
@@ -123,7 +126,7 @@ test('without keys a name that is not of this machine is refused, so that no web
   assert.equal(reply.statusCode, 200);
 });
 
-test('a key that has sent its requests is told when to come back; others are not touched', async () => {
+test('a key over its rate is told when to retry; other keys are not affected', async () => {
   const keys = new KeyRing(
     parseApiKeys(`a:${SECRET}\nb:${METRICS_SECRET} requests-per-minute=none`, 'test'),
   );
@@ -149,7 +152,7 @@ test('a key that has sent its requests is told when to come back; others are not
   }
 });
 
-test('no page of another origin may read a reply unless its origin is listed', async () => {
+test('a web page of another origin may read a reply only if its origin is listed', async () => {
   const origin = 'https://app.example.com';
   const preflight = {
     method: 'OPTIONS',
