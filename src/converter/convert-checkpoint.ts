@@ -1,3 +1,27 @@
+import { readFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import {
+  type BlockSize,
+  DEFAULT_BLOCK_SIZE,
+  MANIFEST_FILE,
+  type Manifest,
+  type Precision,
+  type PrefillForm,
+  type StreamType,
+} from '../package/manifest.ts';
+import type { Protocol } from '../package/protocol.ts';
+import { buildManifest, NEWLINE_FILE, TEMPLATE_FILE, TOKENIZER_FILE } from './build-manifest.ts';
+import { openCheckpointWeights } from './checkpoint/checkpoint-weights.ts';
+import { IMAGE_NEWLINE } from './checkpoint/expected-tensors.ts';
+import { type ModelTensors, matchTensors } from './checkpoint/match-tensors.ts';
+import { chooseProtocol } from './choose-protocol.ts';
+import { readOptionalText } from './config/json-file.ts';
+import { type ModelConfig, readModelConfig } from './config/model-config.ts';
+import { ConvertError } from './convert-error.ts';
+import { type ModelGraphs, modelGraphs } from './onnx/model-graphs.ts';
+import { PackageFiles } from './package-files.ts';
+import type { StorageError } from './quantization/storage-error.ts';
+
 /**
  * Turns a Hugging Face checkpoint folder into a model package.
  *
@@ -17,31 +41,6 @@
  *
  * The same checkpoint gives the same bytes: nothing in a package depends on time or place.
  */
-
-import { readFile } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
-import {
-  type BlockSize,
-  DEFAULT_BLOCK_SIZE,
-  MANIFEST_FILE,
-  type Manifest,
-  type Precision,
-  type PrefillForm,
-  type StreamType,
-} from '../package/manifest.ts';
-import type { Protocol } from '../package/protocol.ts';
-import { buildManifest, NEWLINE_FILE, TEMPLATE_FILE, TOKENIZER_FILE } from './build-manifest.ts';
-import { openCheckpointWeights } from './checkpoint/checkpoint-weights.ts';
-import { IMAGE_NEWLINE } from './checkpoint/expected-tensors.ts';
-import { type ModelTensors, matchTensors } from './checkpoint/match-tensors.ts';
-import { chooseProtocol } from './choose-protocol.ts';
-import { readOptionalText } from './config/json-file.ts';
-import type { ModelConfig } from './config/model-config.ts';
-import { readModelConfig } from './config/read-model-config.ts';
-import { ConvertError } from './convert-error.ts';
-import { type ModelGraphs, modelGraphs } from './onnx/model-graphs.ts';
-import { PackageFiles } from './package-files.ts';
-import type { StorageError } from './quantization/storage-error.ts';
 
 const PRODUCER = 'thinkgate convert';
 const GENERATION_FILE = 'generation_config.json';

@@ -7,7 +7,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expectedTensors } from '../../src/converter/checkpoint/expected-tensors.ts';
 import { checkpointName } from '../../src/converter/checkpoint/tensor-names.ts';
-import { readModelConfig } from '../../src/converter/config/read-model-config.ts';
+import { readModelConfig } from '../../src/converter/config/model-config.ts';
 import { CHAT_TEMPLATE, preprocessorJson } from './random-checkpoint.ts';
 import { writeJson, writeRandomTensors } from './random-tensors.ts';
 import { tinyTokenizer } from './tiny-tokenizer.ts';

@@ -1,5 +1,7 @@
 /** Every tensor a model needs, by canonical name, with its shape. */
-import type { ModelConfig, TextConfig, VisionConfig } from '../config/model-config.ts';
+import type { ModelConfig } from '../config/model-config.ts';
+import type { TextConfig } from '../config/text-config.ts';
+import type { VisionConfig } from '../config/vision-config.ts';
 
 type Shapes = Map<string, readonly number[]>;
 

@@ -2,8 +2,17 @@
 import { z } from 'zod';
 import { ConvertError } from '../convert-error.ts';
 import { readOptionalJson } from './json-file.ts';
-import type { ModelConfig } from './model-config.ts';
 import type { TokenizerFiles } from './tokenizer-files.ts';
+
+export interface GenerationConfig {
+  readonly eosTokenIds: readonly number[];
+  readonly sampling: {
+    readonly temperature: number;
+    readonly topP: number;
+    readonly topK: number;
+    readonly repetitionPenalty: number;
+  };
+}
 
 const generationSchema = z.looseObject({
   eos_token_id: z.union([z.int().min(0), z.array(z.int().min(0))]).nullish(),
@@ -21,7 +30,7 @@ export async function readGenerationConfig(
   dir: string,
   { configEos, tokenizer }: { configEos: Eos; tokenizer: TokenizerFiles },
   notes: string[],
-): Promise<Pick<ModelConfig, 'eosTokenIds' | 'sampling'>> {
+): Promise<GenerationConfig> {
   const found = await readOptionalJson(dir, 'generation_config.json', generationSchema);
   if (found === undefined) notes.push('There is no generation_config.json; sampling is greedy.');
   const raw = found ?? generationSchema.parse({});

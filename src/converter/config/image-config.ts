@@ -2,9 +2,20 @@
 import { z } from 'zod';
 import { ConvertError } from '../convert-error.ts';
 import { readJson, readOptionalJson } from './json-file.ts';
-import type { ImageConfig, VisionConfig } from './model-config.ts';
 import type { TokenizerFiles } from './tokenizer-files.ts';
-import type { RawMultimodalConfig } from './vision-config.ts';
+import type { RawMultimodalConfig, VisionConfig } from './vision-config.ts';
+
+/** How an image's bytes become the tower's input; part of the vision graph or of the manifest. */
+export interface ImageConfig {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+  readonly rescaleFactor: number;
+  readonly resample: 'bicubic' | 'bilinear';
+  readonly gridPinpoints: readonly (readonly [number, number])[];
+  /** Text that stands for one image, and its id in the tokenizer. */
+  readonly placeholder: string;
+  readonly tokenId: number;
+}
 
 const sizeSchema = z.union([
   z.int(),

@@ -1,7 +1,21 @@
 /** The Qwen3 decoder's part of a config. */
 import { z } from 'zod';
 import { ConvertError } from '../convert-error.ts';
-import type { TextConfig } from './model-config.ts';
+
+export interface TextConfig {
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly numLayers: number;
+  readonly numHeads: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly maxPositions: number;
+  readonly normEps: number;
+  readonly ropeTheta: number;
+  /** What the config says; the weights have the last word. */
+  readonly tieWordEmbeddings: boolean;
+}
 
 const count = z.int().min(1);
 const ropeSchema = z.looseObject({

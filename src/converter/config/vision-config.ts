@@ -1,7 +1,25 @@
 /** The SigLIP tower's and the projector's part of an R-4B config. */
 import { z } from 'zod';
 import { ConvertError } from '../convert-error.ts';
-import type { GeluKind, VisionConfig } from './model-config.ts';
+
+export type GeluKind = 'exact' | 'tanh';
+
+export interface VisionConfig {
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  /** Layers in the checkpoint, and how many of them the features need. */
+  readonly numLayers: number;
+  readonly numLayersUsed: number;
+  readonly numHeads: number;
+  readonly numChannels: number;
+  readonly imageSize: number;
+  readonly patchSize: number;
+  readonly patchesPerSide: number;
+  readonly gelu: GeluKind;
+  readonly normEps: number;
+  readonly projectorGelu: GeluKind;
+  readonly projectorBias: boolean;
+}
 
 const count = z.int().min(1);
 

@@ -4,7 +4,7 @@
  */
 import { DECODER_IO } from '../../package/graph-io.ts';
 import { LM_HEAD } from '../checkpoint/expected-tensors.ts';
-import type { TextConfig } from '../config/model-config.ts';
+import type { TextConfig } from '../config/text-config.ts';
 import { Int8Linears } from '../quantization/int8-linears.ts';
 import {
   addAndNorm,

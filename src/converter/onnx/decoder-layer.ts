@@ -6,7 +6,7 @@
  * norm of its own, so there it is Reshape–SimplifiedLayerNormalization–Reshape.
  */
 import { DECODER_IO } from '../../package/graph-io.ts';
-import type { TextConfig } from '../config/model-config.ts';
+import type { TextConfig } from '../config/text-config.ts';
 import {
   activationVector,
   type GraphContext,

@@ -4,7 +4,8 @@
  * embedding and features are float32 on every target.
  */
 import { VISION_IO } from '../../package/graph-io.ts';
-import type { GeluKind, ImageConfig, VisionConfig } from '../config/model-config.ts';
+import type { ImageConfig } from '../config/image-config.ts';
+import type { GeluKind, VisionConfig } from '../config/vision-config.ts';
 import { GraphBuilder } from './graph-builder.ts';
 import {
   castToFloat,

@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expectedTensors } from '../../../src/converter/checkpoint/expected-tensors.ts';
 import { checkpointName } from '../../../src/converter/checkpoint/tensor-names.ts';
-import { readModelConfig } from '../../../src/converter/config/read-model-config.ts';
+import { readModelConfig } from '../../../src/converter/config/model-config.ts';
 import { CHAT_TEMPLATE } from '../../helpers/random-checkpoint.ts';
 import { writeJson, writeRandomTensors } from '../../helpers/random-tensors.ts';
 

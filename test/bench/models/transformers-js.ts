@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { openCheckpointWeights } from '../../../src/converter/checkpoint/checkpoint-weights.ts';
 import { EMBEDDING, LM_HEAD } from '../../../src/converter/checkpoint/expected-tensors.ts';
 import { matchTensors } from '../../../src/converter/checkpoint/match-tensors.ts';
-import type { TextConfig } from '../../../src/converter/config/model-config.ts';
-import { readModelConfig } from '../../../src/converter/config/read-model-config.ts';
+import { readModelConfig } from '../../../src/converter/config/model-config.ts';
+import type { TextConfig } from '../../../src/converter/config/text-config.ts';
 import {
   addAndNorm,
   type DecoderContext,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { openCheckpointWeights } from '../../../src/converter/checkpoint/checkpoint-weights.ts';
 import { matchTensors } from '../../../src/converter/checkpoint/match-tensors.ts';
-import { readModelConfig } from '../../../src/converter/config/read-model-config.ts';
+import { readModelConfig } from '../../../src/converter/config/model-config.ts';
 import { convertCheckpoint } from '../../../src/converter/convert-checkpoint.ts';
 import { decoderGraph } from '../../../src/converter/onnx/decoder-graph.ts';
 import type { GraphTarget } from '../../../src/converter/onnx/graph-target.ts';

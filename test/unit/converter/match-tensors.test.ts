@@ -6,7 +6,7 @@ import {
   type ModelTensors,
   matchTensors,
 } from '../../../src/converter/checkpoint/match-tensors.ts';
-import { readModelConfig } from '../../../src/converter/config/read-model-config.ts';
+import { readModelConfig } from '../../../src/converter/config/model-config.ts';
 import {
   type RandomCheckpointOptions,
   writeRandomCheckpoint,

@@ -3,8 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { detectContentFormat } from '../../../src/converter/config/chat-template.ts';
-import type { ModelConfig } from '../../../src/converter/config/model-config.ts';
-import { readModelConfig } from '../../../src/converter/config/read-model-config.ts';
+import { type ModelConfig, readModelConfig } from '../../../src/converter/config/model-config.ts';
 import {
   CHAT_TEMPLATE,
   type CheckpointDraft,

@@ -1,6 +1,6 @@
 import type { Precision } from '../../../package/manifest.ts';
 import type { ModelTensors } from '../../checkpoint/match-tensors.ts';
-import type { TextConfig } from '../../config/model-config.ts';
+import type { TextConfig } from '../../config/text-config.ts';
 import { headGraph, singleLayerGraph } from '../../onnx/decoder-graph.ts';
 import { CPU_TARGET } from '../../onnx/graph-target.ts';
 import { headPieces, headRun, layerRun, withHeadPiece } from './decoder-runs.ts';

@@ -2,7 +2,7 @@ import { DECODER_IO } from '../../../package/graph-io.ts';
 import { LM_HEAD } from '../../checkpoint/expected-tensors.ts';
 import type { ModelTensors } from '../../checkpoint/match-tensors.ts';
 import type { CheckpointTensor } from '../../checkpoint/safetensors.ts';
-import type { TextConfig } from '../../config/model-config.ts';
+import type { TextConfig } from '../../config/text-config.ts';
 import { LAYER_OUTPUT } from '../../onnx/decoder-graph.ts';
 import type { GraphRun } from './temporary-graph.ts';
 

@@ -8,7 +8,7 @@ import type { Backend } from '../../../engine/runtime/session.ts';
 import { type BlockSize, DEFAULT_BLOCK_SIZE, type Precision } from '../../../package/manifest.ts';
 import { openCheckpointWeights } from '../../checkpoint/checkpoint-weights.ts';
 import { matchTensors } from '../../checkpoint/match-tensors.ts';
-import { readModelConfig } from '../../config/read-model-config.ts';
+import { readModelConfig } from '../../config/model-config.ts';
 import type { StorageError } from '../storage-error.ts';
 import { type LayerError, type LayerOptions, measureLogits, runLayer } from './decoder-errors.ts';
 import type { LogitError } from './distances.ts';

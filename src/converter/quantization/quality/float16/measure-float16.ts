@@ -1,8 +1,3 @@
-/**
- * Measures what float16 arithmetic on a GPU does to a model: prompts are sent through the checkpoint in float32, through
- * the package's weights in float32, and through the same weights in float16 as graphs/gpu-target.ts has them and
- * emulated-graph.ts computes it. Only one layer is in memory at a time.
- */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Backend } from '../../../../engine/runtime/session.ts';
@@ -13,8 +8,7 @@ import { createChatFormatter } from '../../../../server/prompt/formatter.ts';
 import { openCheckpointWeights } from '../../../checkpoint/checkpoint-weights.ts';
 import { IMAGE_NEWLINE } from '../../../checkpoint/expected-tensors.ts';
 import { type ModelTensors, matchTensors } from '../../../checkpoint/match-tensors.ts';
-import type { ModelConfig } from '../../../config/model-config.ts';
-import { readModelConfig } from '../../../config/read-model-config.ts';
+import { type ModelConfig, readModelConfig } from '../../../config/model-config.ts';
 import {
   type CalibrationPrompt,
   readerOf,
@@ -33,6 +27,11 @@ import {
   runVision,
   type ThreeRuns,
 } from './three-runs.ts';
+/**
+ * Measures what float16 arithmetic on a GPU does to a model: prompts are sent through the checkpoint in float32, through
+ * the package's weights in float32, and through the same weights in float16 as graphs/gpu-target.ts has them and
+ * emulated-graph.ts computes it. Only one layer is in memory at a time.
+ */
 
 export interface Float16Report extends Float16Outcome {
   readonly largest: readonly LargestValue[];
