@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { describe, type TestContext, test } from 'node:test';
-import { OpenTelemetry } from '../../src/server/telemetry/tracing/open-telemetry.ts';
+import { OpenTelemetry } from '../../src/server/telemetry/open-telemetry.ts';
 import { deserted } from '../helpers/listening-app.ts';
 import { buildTestApp, chatBody, postChat } from '../helpers/test-app.ts';
 

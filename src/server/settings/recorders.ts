@@ -1,8 +1,7 @@
 import type { ResolvedConfig } from '../../config/config.ts';
-import { withLedger } from '../telemetry/ledger/ledger-log.ts';
-import { LedgerWriter } from '../telemetry/ledger/ledger-writer.ts';
+import { LedgerWriter, withLedger } from '../telemetry/ledger.ts';
+import { OpenTelemetry } from '../telemetry/open-telemetry.ts';
 import { createRequestLog, type RequestLog } from '../telemetry/request-log.ts';
-import { OpenTelemetry } from '../telemetry/tracing/open-telemetry.ts';
 
 const BYTES_PER_MB = 1024 * 1024;
 

@@ -6,9 +6,9 @@ type ReadEngines = () => readonly EngineStatus[];
 type EngineSamples = readonly Sample<'engine'>[];
 
 /**
- * What the engine processes say of themselves, read at every scrape and told apart by the label `engine`; their
- * counters go on where an engine is started again.
- * @param read the state of every engine
+ * Declares the metrics of the engine processes, with the label `engine`. The values are read at every scrape; a
+ * restart of an engine does not reset its counters.
+ * @param read returns the state of every engine
  */
 export function addEngineMetrics(registry: MetricRegistry, read: ReadEngines): void {
   const each = (value: (status: EngineStatus) => number): EngineSamples =>
@@ -19,34 +19,34 @@ export function addEngineMetrics(registry: MetricRegistry, read: ReadEngines): v
     registry.readCounter({ name: `thinkgate_${name}`, help, labels: ['engine'] }, () =>
       each(value),
     );
-  gauge('num_requests_running', 'Generations in a slot.', ({ numRunning }) => numRunning);
-  gauge('num_requests_waiting', 'Generations in the queue.', ({ numWaiting }) => numWaiting);
+  gauge('num_requests_running', 'Generations that run in a slot.', ({ numRunning }) => numRunning);
+  gauge(
+    'num_requests_waiting',
+    'Generations in the waiting queue.',
+    ({ numWaiting }) => numWaiting,
+  );
   gauge(
     'num_requests_thinking',
-    'Generations in a slot that think and are not at their answer yet.',
+    'Running generations that think, or were asked to, and have not begun their answer.',
     ({ numThinking }) => numThinking,
   );
   gauge(
     'kv_cache_usage_perc',
-    'Tokens held in the KV cache, of those it can hold; 1 is full.',
+    'Share of the KV cache in use; 1 is full.',
     ({ kvCacheUsage }) => kvCacheUsage,
   );
-  gauge('engine_ready', '1 when the model is loaded, else 0.', ({ state }) =>
+  gauge('engine_ready', '1 when the engine has loaded the model, else 0.', ({ state }) =>
     state === 'ready' ? 1 : 0,
   );
   gauge(
     'engine_resident_memory_bytes',
-    'Memory of the engine process.',
+    'Resident memory of the engine process.',
     ({ residentBytes }) => residentBytes,
   );
-  counter(
-    'engine_restarts_total',
-    'Times the engine process was started again.',
-    ({ restarts }) => restarts,
-  );
+  counter('engine_restarts_total', 'Restarts of the engine process.', ({ restarts }) => restarts);
   counter(
     'requests_retried_total',
-    'Generations begun again because the engine process died before their clients were shown anything.',
+    'Generations that restarted because the engine process died before it had sent their client an event.',
     ({ retried }) => retried,
   );
   for (const [name, { help, value }] of Object.entries(TOTALS)) {
@@ -66,44 +66,44 @@ const TOTALS: Readonly<
     value: ({ prefixHits }) => prefixHits,
   },
   mm_cache_queries_total: {
-    help: 'Images looked up among those encoded before.',
+    help: 'Images looked up in the cache of image features.',
     value: ({ imageQueries }) => imageQueries,
   },
   mm_cache_hits_total: {
-    help: 'Images found among those encoded before.',
+    help: 'Images found in the cache of image features.',
     value: ({ imageHits }) => imageHits,
   },
   spec_decode_num_draft_tokens_total: {
-    help: 'Tokens guessed from the text so far, for streams that ran alone.',
+    help: 'Draft tokens of speculative decoding (prompt lookup).',
     value: ({ draftedTokens }) => draftedTokens,
   },
   spec_decode_num_accepted_tokens_total: {
-    help: 'Guessed tokens that came.',
+    help: 'Draft tokens that were accepted.',
     value: ({ acceptedTokens }) => acceptedTokens,
   },
-  num_requests_parked_total: {
-    help: 'Thinkers that gave their slot back to a request that might be short.',
+  num_preemptions_total: {
+    help: 'Thinking sequences that were preempted to free their slot for a waiting request.',
     value: ({ parked }) => parked,
   },
   num_aborted_requests_total: {
-    help: 'Generations ended from outside: clients that left, deadlines.',
+    help: 'Generations that a disconnected client or a deadline ended.',
     value: ({ aborted }) => aborted,
   },
-  engine_steps_total: { help: 'Steps of the engine.', value: ({ steps }) => steps },
+  engine_steps_total: { help: 'Engine steps.', value: ({ steps }) => steps },
   engine_step_seconds_total: {
-    help: 'Time spent in steps; its rate is the share of time the engine is busy.',
+    help: 'Time in engine steps; its rate is the share of time that the engine is busy.',
     value: ({ stepMs }) => stepMs / 1000,
   },
   engine_decoded_tokens_total: {
-    help: 'Rows of all decode batches; over the steps, the mean batch.',
+    help: 'Rows of all decode batches; divided by the steps, the mean batch size.',
     value: ({ decodedTokens }) => decodedTokens,
   },
   engine_prefilled_tokens_total: {
-    help: 'Prompt tokens computed, not taken over.',
+    help: 'Prompt tokens computed, without those from the prefix cache.',
     value: ({ prefilledTokens }) => prefilledTokens,
   },
   engine_image_tiles_total: {
-    help: 'Tiles of images through the vision graph.',
+    help: 'Image tiles that the vision graph encoded.',
     value: ({ encodedTiles }) => encodedTiles,
   },
   engine_image_seconds_total: {
@@ -113,8 +113,8 @@ const TOTALS: Readonly<
 };
 
 /**
- * The three gauges that autoscalers and inference gateways look for by vLLM's own names: one line each, all engines
- * together.
+ * Declares the three gauges that autoscalers and inference gateways look up under vLLM's own names. Each has one
+ * sample for all engines.
  */
 export function addGatewayMetrics(
   registry: MetricRegistry,
@@ -124,15 +124,15 @@ export function addGatewayMetrics(
     registry.readGauge({ name: `vllm:${name}`, help, labels: ['model_name'] }, () => [
       { labels: { model_name: model }, value: value(read()) },
     ]);
-  gauge('num_requests_waiting', 'Generations in the queue, of all engines.', (all) =>
+  gauge('num_requests_waiting', 'Generations in the waiting queues of all engines.', (all) =>
     sum(all.map(({ numWaiting }) => numWaiting)),
   );
-  gauge('num_requests_running', 'Generations in a slot, of all engines.', (all) =>
+  gauge('num_requests_running', 'Generations that run in a slot of any engine.', (all) =>
     sum(all.map(({ numRunning }) => numRunning)),
   );
   gauge(
     'kv_cache_usage_perc',
-    'Use of the KV cache, mean of all engines; 1 is full.',
+    'Share of the KV cache in use, mean of all engines; 1 is full.',
     (all) => sum(all.map(({ kvCacheUsage }) => kvCacheUsage)) / Math.max(1, all.length),
   );
 }

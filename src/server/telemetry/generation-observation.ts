@@ -1,15 +1,15 @@
 import type { FinishEvent, GenerationEvent, TokenEvent } from '../../engine/generation.ts';
 import type { Decision } from '../../engine/thinking/decision.ts';
 import type { TextPiece } from '../../engine/thinking/section-parser.ts';
-import type { ThinkingMode } from '../../package/protocol.ts';
-import { recordFinish } from './finish-metrics.ts';
+import type { DecidedMode, ThinkingMode } from '../../package/protocol.ts';
 import type { Metrics } from './metrics.ts';
+import { OVERRIDING_SOURCES } from './request-metrics.ts';
 
 export interface GenerationContext {
   readonly metrics: Metrics;
-  /** When the request arrived, on the monotonic clock. */
+  /** Arrival of the request on the monotonic clock, in milliseconds. */
   readonly arrivedAt: number;
-  /** The mode asked for; the engine's request has the one that came of it. */
+  /** The mode that the request asked for; the engine's request holds the mode that followed from it. */
   readonly requested: ThinkingMode | null;
 }
 
@@ -17,12 +17,9 @@ export interface TokenCounts {
   readonly preamble: number;
   readonly reasoning: number;
   readonly answer: number;
-  /** Of these, written by the server in place of the model. */
+  /** The part of these that the server wrote and the model did not sample. */
   readonly forced: number;
 }
-
-/** Who takes a choice that was the model's; of the hold-out nobody knows what the model would have chosen. */
-const CHANGERS: ReadonlySet<Decision['source']> = new Set(['request', 'policy', 'load', 'budget']);
 
 /** Takes the events of one generation in order; the async layers of a reply call it and stay as they are. */
 export interface GenerationObserver {
@@ -52,16 +49,17 @@ export class GenerationObservation implements GenerationObserver {
     return this.#finish;
   }
 
-  /** Milliseconds from the request's arrival; null before it comes. */
+  /** Milliseconds from the arrival of the request; null until there is a token. */
   get firstTokenMs(): number | null {
     return this.#firstTokenMs;
   }
 
+  /** Milliseconds from the arrival of the request; null until the answer has text. */
   get firstAnswerMs(): number | null {
     return this.#firstAnswerMs;
   }
 
-  /** The engine's own counts where it came to say them, else what was seen. */
+  /** The engine's own counts once the generation has finished, until then the counts of the events. */
   get tokens(): TokenCounts {
     const forced = this.#numForced;
     const usage = this.#finish?.usage;
@@ -93,7 +91,9 @@ export class GenerationObservation implements GenerationObserver {
     const { mode, source, pThink } = decision;
     const requested = this.#context.requested ?? decision.requested;
     decisions.inc({ requested, mode, source });
-    if (requested === 'auto' && CHANGERS.has(source)) decisionsChanged.inc({ by: source });
+    if (requested === 'auto' && OVERRIDING_SOURCES.has(source)) {
+      decisionsChanged.inc({ by: source });
+    }
     if (pThink !== null) probability.observe(pThink);
   }
 
@@ -134,5 +134,56 @@ export class GenerationObservation implements GenerationObserver {
       hasAnswer: this.#firstAnswerMs !== null,
       totalMs: performance.now() - arrivedAt,
     });
+  }
+}
+
+interface FinishedGeneration {
+  readonly finish: FinishEvent;
+  /** null when the generation ended before the decision. */
+  readonly mode: DecidedMode | null;
+  readonly hasAnswer: boolean;
+  /** Milliseconds from the arrival of the request. */
+  readonly totalMs: number;
+}
+
+/** Records a finished generation. Sizes and empty answers count only when it was neither aborted nor failed. */
+function recordFinish(metrics: Metrics, generation: FinishedGeneration): void {
+  const { finish } = generation;
+  recordTimes(metrics, generation);
+  if (finish.thinkingEnd !== null) {
+    metrics.thinking.thinkingEnded.inc({ ended_by: finish.thinkingEnd });
+  }
+  const { extensions, loopBreaks } = finish.interventions;
+  metrics.thinking.extensions.inc(extensions);
+  metrics.thinking.loopBreaks.inc(loopBreaks);
+  if (finish.reason === 'abort' || finish.reason === 'error') return;
+  metrics.requests.success.inc({ finished_reason: finish.reason });
+  metrics.latency.endToEnd.observe(generation.totalMs / 1000);
+  recordSizes(metrics, generation);
+  if (!generation.hasAnswer) metrics.thinking.emptyAnswers.inc();
+}
+
+function recordTimes({ latency, thinking }: Metrics, { finish, mode }: FinishedGeneration): void {
+  const { queueMs, prefillMs, decodeMs, visionMs, totalMs, thinkingMs } = finish.timing;
+  latency.queueTime.observe(queueMs / 1000);
+  latency.inferenceTime.observe(Math.max(0, totalMs - queueMs) / 1000);
+  latency.prefillTime.observe(prefillMs / 1000);
+  latency.decodeTime.observe(decodeMs / 1000);
+  const numLater = finish.usage.completionTokens - 1;
+  if (numLater > 0) latency.timePerOutputToken.observe(decodeMs / 1000 / numLater);
+  if (finish.usage.imageTokens > 0) latency.imageEncode.observe(visionMs / 1000);
+  if (mode === 'think') thinking.thinkingTime.observe(thinkingMs / 1000);
+}
+
+function recordSizes({ requests, thinking }: Metrics, generation: FinishedGeneration): void {
+  const { finish } = generation;
+  const { completionTokens, reasoningTokens, preambleTokens } = finish.usage;
+  requests.requestGenerationTokens.observe(completionTokens);
+  const mode = generation.mode ?? 'fast';
+  thinking.thinkingTokens.observe({ mode }, reasoningTokens);
+  thinking.answerTokens.observe({ mode }, completionTokens - reasoningTokens - preambleTokens);
+  const { asked } = finish.budget;
+  if (mode === 'think' && asked !== null && asked > 0) {
+    thinking.budgetUsed.observe(reasoningTokens / asked);
   }
 }

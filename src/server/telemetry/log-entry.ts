@@ -4,32 +4,33 @@ import type { ThinkingMode } from '../../package/protocol.ts';
 import type { GenerationObservation } from './generation-observation.ts';
 import type { GenerationLogEntry, RequestLogEntry } from './request-log.ts';
 
+/** What is known of a request once it is checked and its prompt rendered. */
 export interface PreparedFacts {
   readonly model: string;
   readonly stream: boolean;
   readonly numChoices: number;
-  /** Prompts that the choices are shared out among, in order; one unless given. */
+  /** Number of prompts; the choices are divided among them in order. Default 1. */
   readonly numPrompts?: number;
   /** Name of the strategy; absent without one. */
   readonly strategy?: string;
   readonly request: GenerationRequest;
-  /** The mode asked for, and the fields that asked for something. */
+  /** The mode that the request asks for, and its fields that ask for a mode, an effort or a budget. */
   readonly asked: { readonly requested: ThinkingMode; readonly fields: readonly string[] };
-  /** What the request was drawn for; null where it is no part of a hold-out. */
+  /** Arm of the hold-out; null when the request is not part of it. */
   readonly holdoutArm: 'auto' | 'think' | null;
-  /** Answered directly because the caller's thinking quota was used up. */
+  /** Whether the answer is direct because the caller's thinking quota was used up. */
   readonly isQuotaFallback: boolean;
-  /** Time the prompt and its images took. */
+  /** Milliseconds spent on the prompt and its images. */
   readonly prepareMs: number;
 }
 
-/** One request at its end. */
+/** A request that has ended. */
 export interface ObservedRequest {
   readonly requestId: string;
-  /** Id of the API key; null where there is none. */
+  /** Id of the API key; null without one. */
   readonly keyId: string | null;
   readonly traceId: string | null;
-  /** null where it was refused before there was anything to generate. */
+  /** null when the request was rejected before generation. */
   readonly facts: PreparedFacts | null;
   /** In the order of the reply's choices. */
   readonly generations: readonly GenerationObservation[];
@@ -38,7 +39,10 @@ export interface ObservedRequest {
   readonly totalMs: number;
 }
 
-/** The log line of a request. Of several choices it has the first one's decision and times, and everybody's tokens. */
+/**
+ * The log line of a request. With several choices it has the decision and the times of the first one, and the tokens
+ * of all.
+ */
 export function toLogEntry(observed: ObservedRequest): RequestLogEntry {
   const { facts, generations } = observed;
   const request = facts?.request;
@@ -65,7 +69,7 @@ export function toLogEntry(observed: ObservedRequest): RequestLogEntry {
     ...sumInterventions(generations),
     finish_reason: finish?.reason ?? null,
     budget: { effective: finish?.budget.effective ?? null, ...limitsOf(request) },
-    decisionBias: steeringOf(request),
+    decision_bias: biasOf(request),
     controls: controlsOf(request),
     sampling: samplingOf(request),
     tokens: tokensOf(observed),
@@ -149,7 +153,7 @@ function limitsOf(
   };
 }
 
-function steeringOf(request: GenerationRequest | undefined): RequestLogEntry['decisionBias'] {
+function biasOf(request: GenerationRequest | undefined): RequestLogEntry['decision_bias'] {
   const decisionBias = request?.thinking.decisionBias;
   return {
     request: decisionBias?.requestBias ?? 0,
@@ -185,18 +189,18 @@ function round(ms: number): number {
 
 export interface PromptCounts {
   readonly prompt: number;
-  /** Of these, placeholders of images. */
+  /** Prompt tokens that stand for images. */
   readonly image: number;
-  /** Of these, found in the cache. */
+  /** Prompt tokens found in the prefix cache. */
   readonly cached: number;
 }
 
 type Observed = Pick<ObservedRequest, 'facts' | 'generations'>;
 
 /**
- * Prompt tokens of a request. The choices of a prompt share it: whoever came after the first found what that one had
- * computed. The calls of a strategy have each their own.
- * @returns null where no generation came to its end
+ * Prompt tokens of a request. The choices of one prompt share it, so it counts once: the choices after the first find
+ * in the cache what the first has computed. Each call of a strategy has a prompt of its own.
+ * @returns null when no generation has finished
  */
 export function promptCounts(observed: Observed): PromptCounts | null {
   const prompts = generationsByPrompt(observed)

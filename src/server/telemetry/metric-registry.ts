@@ -7,18 +7,18 @@ export interface MetricDefinition {
   readonly help: string;
 }
 
-/** One line of a metric that is read at the scrape. */
+/** One sample of a metric that is read at the scrape. */
 export interface Sample<L extends string> {
   readonly labels: Readonly<Record<L, string>>;
   readonly value: number;
 }
 
 type Definition<L extends string> = Omit<MetricDefinition, 'type' | 'labels'> & {
-  /** Each label takes values of a small fixed set; never anything a caller can make up. */
+  /** Each label takes values of a small fixed set, never a value that a caller can choose. */
   readonly labels?: readonly L[];
 };
 
-/** A registry of its own for every server in the process, which remembers what was declared in it. */
+/** The metrics of one server and their definitions. Two servers in one process have a registry each. */
 export class MetricRegistry {
   readonly #registry = new Registry();
   readonly #definitions: MetricDefinition[] = [];
@@ -32,7 +32,7 @@ export class MetricRegistry {
     return this.#definitions;
   }
 
-  /** @returns the exposition text, what is read at the scrape read now */
+  /** @returns the exposition text, with current values */
   expose(): Promise<string> {
     return this.#registry.metrics();
   }
@@ -52,7 +52,7 @@ export class MetricRegistry {
     return new Histogram({ ...this.#declare('histogram', rest), buckets: [...buckets] });
   }
 
-  /** A gauge whose lines are read at every scrape; where there are none, none are shown. */
+  /** A gauge whose samples are read at every scrape; it shows no value while there are no samples. */
   readGauge<L extends string>(definition: Definition<L>, read: () => readonly Sample<L>[]): void {
     const gauge: Gauge<L> = new Gauge({
       ...this.#declare('gauge', definition),
@@ -64,7 +64,7 @@ export class MetricRegistry {
     gauge.reset();
   }
 
-  /** A counter that somebody else keeps. */
+  /** A counter whose totals are kept elsewhere and read at every scrape. */
   readCounter<L extends string>(definition: Definition<L>, read: () => readonly Sample<L>[]): void {
     const counter: Counter<L> = new Counter({
       ...this.#declare('counter', definition),

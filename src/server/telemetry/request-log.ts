@@ -1,7 +1,7 @@
 import { type DestinationStream, pino, stdTimeFunctions } from 'pino';
 import type { SamplingParams } from '../../engine/sampling/params.ts';
 
-/** One of several choices, or calls, of a request. */
+/** One of several generations of a request: a choice, or a call of a strategy. */
 export interface GenerationLogEntry {
   readonly decision: string | null;
   readonly source: string | null;
@@ -15,7 +15,7 @@ export interface GenerationLogEntry {
   readonly finish_reason: string | null;
   readonly tokens: {
     readonly prompt: number;
-    /** Of these, found in the cache. */
+    /** Prompt tokens found in the prefix cache. */
     readonly cached: number;
     readonly preamble: number;
     readonly reasoning: number;
@@ -24,12 +24,12 @@ export interface GenerationLogEntry {
   };
 }
 
-/** One request, as it went. Never holds text of a prompt or an answer. Times in milliseconds from arrival. */
+/** The log line of one request. It never holds text of a prompt or an answer. Times are milliseconds from arrival. */
 export interface RequestLogEntry {
   readonly request_id: string;
-  /** Id of the API key, never its value; null where there are no keys. */
+  /** Id of the API key, never its value; null without keys. */
   readonly key_id: string | null;
-  /** Of its distributed trace; null where nothing is traced. */
+  /** Id of the distributed trace; null without tracing. */
   readonly trace_id: string | null;
   readonly completion_id: string | null;
   readonly model: string | null;
@@ -37,28 +37,25 @@ export interface RequestLogEntry {
   readonly error: string | null;
   readonly stream: boolean;
   readonly requested: string | null;
-  /** Fields of the request that asked for a mode, an effort or a budget. */
+  /** Fields of the request that ask for a mode, an effort or a budget. */
   readonly asked_by: readonly string[];
   readonly decision: string | null;
   readonly source: string | null;
   readonly p_think: number | null;
   readonly p_think_steered: number | null;
   readonly residual: number | null;
-  /** Drawn to think, to measure what auto mode saves; and the arm, where the request took part in that at all. */
+  /** Whether the hold-out made the request think; and its arm, null when it is not part of the experiment. */
   readonly holdout: boolean;
   readonly holdout_arm: 'auto' | 'think' | null;
   readonly num_choices: number;
-  /** How the answer came out of several calls; null where there was one. */
+  /** Name of the strategy that answered with several calls; null without one. */
   readonly strategy: string | null;
-  /**
-   * Each choice, or call of a strategy, on its own where there are several; empty where the line itself tells of the
-   * only one.
-   */
+  /** One entry per generation when there are several; empty when the line itself describes the only one. */
   readonly generations: readonly GenerationLogEntry[];
-  /** Answered directly because the thinking quota of the key was used up. */
+  /** Whether the answer is direct because the thinking quota of the key was used up. */
   readonly quota_fallback: boolean;
   readonly ended_by: string | null;
-  /** Times the thinking was prolonged, and loops in it that were closed. */
+  /** Extensions of the thinking (budget forcing), and repetition loops that closed it. */
   readonly extensions: number;
   readonly loop_breaks: number;
   readonly finish_reason: string | null;
@@ -68,8 +65,8 @@ export interface RequestLogEntry {
     readonly floor: number | null;
     readonly max_tokens: number | null;
   };
-  /** Who leant on the model's choice: biases in logits, and the threshold in force. */
-  readonly decisionBias: {
+  /** Biases on the decision in logits, by source, and the threshold in force. */
+  readonly decision_bias: {
     readonly request: number;
     readonly policy: number;
     readonly load: number;
@@ -81,7 +78,7 @@ export interface RequestLogEntry {
     readonly stop_in_thinking: boolean;
     readonly num_stop: number;
   };
-  /** What the tokens were drawn with; null where it did not come to that. */
+  /** Sampling parameters; null when the request ended before they were known. */
   readonly sampling: (Omit<SamplingParams, 'logitBias'> & { readonly numBiased: number }) | null;
   readonly tokens: {
     readonly prompt: number;
@@ -90,11 +87,11 @@ export interface RequestLogEntry {
     readonly preamble: number;
     readonly reasoning: number;
     readonly answer: number;
-    /** Of these, written by the server in place of the model. */
+    /** Generated tokens that the server wrote and the model did not sample. */
     readonly forced: number;
   };
   readonly ms: {
-    /** Images fetched and tiled, prompt written. */
+    /** Images fetched and tiled, prompt rendered. */
     readonly prepare: number | null;
     readonly queue: number | null;
     /** The vision graph. */
@@ -110,14 +107,15 @@ export interface RequestLogEntry {
 export type LogLevel = 'silent' | 'error' | 'warn' | 'info' | 'debug';
 
 export interface RequestLog {
+  /** Logs a request that has ended. */
   write(entry: RequestLogEntry): void;
-  /** What went wrong inside the server, for its operator alone. */
+  /** Logs an internal error with its cause, which clients never see. */
   failure(requestId: string, cause: unknown): void;
-  /** What happened to the server itself. */
+  /** Logs an event of the server itself. */
   note(level: 'info' | 'warn' | 'error', message: string): void;
 }
 
-/** Logs one JSON line per request; failures of the server itself at level error. */
+/** Logs one JSON line per request, at level error when the server failed. */
 export function createRequestLog(
   level: LogLevel = 'info',
   destination?: DestinationStream,

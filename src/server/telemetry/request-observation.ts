@@ -9,16 +9,13 @@ export interface ObservationContext {
   readonly metrics: Metrics;
   readonly log: RequestLog;
   readonly requestId: string;
-  /** Id of the API key the request came with; null where there is none. */
+  /** Id of the request's API key; null without one. */
   readonly keyId?: string | null;
-  /** Its span; null where nothing is traced. */
+  /** Span of the request; null without tracing. */
   readonly trace?: RequestTrace | null;
 }
 
-/**
- * Follows one request from its arrival, and each of its generations; writes its metrics and its log line once, at the
- * end.
- */
+/** Observes one request from its arrival, and writes its metrics and its log line once, when it ends. */
 export class RequestObservation {
   readonly #context: ObservationContext;
   readonly #arrivedAt = performance.now();
@@ -34,6 +31,7 @@ export class RequestObservation {
     return this.#context.requestId;
   }
 
+  /** Records what is known once the request is checked and its prompt rendered. */
   prepared(facts: PreparedFacts): void {
     this.#facts = facts;
     if (facts.isQuotaFallback) this.#context.metrics.thinking.quotaFallbacks.inc();
@@ -63,8 +61,9 @@ export class RequestObservation {
   }
 
   /**
-   * Writes everything down. Later calls change nothing: the first one to know how it ended is right.
-   * @param error the error's code, where the request was refused, failed or given up
+   * Writes the metrics, the log line and the span. Only the first call counts: it knows how the request ended.
+   * @param status HTTP status code of the reply
+   * @param error code of the error, if the request was rejected, failed or abandoned
    */
   end(status: number, error: string | null = null): void {
     if (this.#ended) return;
@@ -86,7 +85,7 @@ export class RequestObservation {
     this.#context.trace?.end(entry);
   }
 
-  /** Breakdowns of the server aside, every request of the hold-out counts for what it was drawn for. */
+  /** Adds a request of the hold-out to the arm it was drawn for; failures of the server do not count. */
   #compare({ facts, status, generations, totalMs }: ObservedRequest): void {
     const { savings } = this.#context.metrics;
     const arm = facts?.holdoutArm ?? null;
@@ -98,7 +97,7 @@ export class RequestObservation {
     savings.add({ arm, tokens, seconds: totalMs / 1000 });
   }
 
-  /** What belongs to the request as a whole, however many generations it had. */
+  /** Counts what belongs to the request and not to one of its generations. */
   #count(observed: ObservedRequest): void {
     const { facts, error, generations } = observed;
     const { requests } = this.#context.metrics;

@@ -1,6 +1,6 @@
 import type { Panel } from './panel.ts';
 
-/** The part of a panel's JSON that says how it looks: plugin, field configuration, options. */
+/** The part of a panel's JSON that sets its look: plugin, field configuration and options. */
 export function chartOf(panel: Panel): object {
   switch (panel.kind) {
     case 'stat':
@@ -19,7 +19,7 @@ function timeSeriesOf({ kind, unit }: Panel): object {
     fieldConfig: {
       defaults: {
         unit,
-        // What auto mode saves may be less than nothing.
+        // A saving can be negative.
         ...(kind !== 'band' && { min: 0 }),
         ...(unit === 'percentunit' && { max: 1 }),
         color: { mode: 'palette-classic' },
@@ -43,7 +43,7 @@ function timeSeriesOf({ kind, unit }: Panel): object {
   };
 }
 
-/** The interval's ends are thin lines with the space between them filled; the estimate stands out. */
+/** Draws an interval: thin lines for its ends, the space between them filled, a thick line for the estimate. */
 function bandOverrides(): object[] {
   const named = (name: string, properties: readonly object[]): object => ({
     matcher: { id: 'byName', options: name },
@@ -88,7 +88,7 @@ function heatmapOf({ unit }: Panel): object {
       overrides: [],
     },
     options: {
-      // The buckets are Prometheus' own.
+      // Prometheus has already made the buckets.
       calculate: false,
       cellGap: 1,
       color: {

@@ -1,26 +1,25 @@
-import type { Dashboard, Panel } from './panel.ts';
-import { quantiles, rate, ratio, value } from './queries.ts';
+import { type Dashboard, type Panel, quantiles, rate, ratio, value } from './panel.ts';
 
 const BY_ENGINE = 'engine {{engine}} of {{instance}}';
 const LABELS = 'instance, engine';
 
-/** A gauge of every engine. */
+/** One curve per engine. */
 function gauge(metric: string): Panel['queries'] {
   return [{ expr: value(metric), legend: BY_ENGINE }];
 }
 
-/** What the engine processes are busy with. */
+/** State and load of the engine processes. */
 export const ENGINE: Dashboard = {
   uid: 'thinkgate-engine',
   title: 'thinkgate: engine',
-  about: 'What the engine processes are busy with.',
+  about: 'State and load of the engine processes.',
   rows: [
     {
       title: 'State',
       panels: [
         {
           title: 'Ready',
-          about: '1 when the model is loaded.',
+          about: '1 when the engine has loaded the model.',
           kind: 'stat',
           unit: 'short',
           width: 4,
@@ -28,7 +27,7 @@ export const ENGINE: Dashboard = {
         },
         {
           title: 'Restarts',
-          about: 'Processes that died, since the server started.',
+          about: 'Restarts of the engine process since the server started.',
           kind: 'stat',
           unit: 'short',
           width: 4,
@@ -36,7 +35,7 @@ export const ENGINE: Dashboard = {
         },
         {
           title: 'Build',
-          about: 'What is running where.',
+          about: 'Model, precision and version of every instance.',
           kind: 'stat',
           unit: 'short',
           width: 8,
@@ -46,7 +45,7 @@ export const ENGINE: Dashboard = {
         },
         {
           title: 'Memory',
-          about: 'Resident, of the processes.',
+          about: 'Resident memory of the processes.',
           unit: 'bytes',
           width: 8,
           queries: [
@@ -61,7 +60,7 @@ export const ENGINE: Dashboard = {
       panels: [
         {
           title: 'Running',
-          about: 'Generations in a slot, and those of them that are not at their answer yet.',
+          about: 'Generations that run in a slot, and those of them that think.',
           unit: 'short',
           queries: [
             { expr: value('num_requests_running'), legend: BY_ENGINE },
@@ -70,13 +69,13 @@ export const ENGINE: Dashboard = {
         },
         {
           title: 'Waiting',
-          about: 'Generations without a slot.',
+          about: 'Generations in the waiting queue.',
           unit: 'short',
           queries: gauge('num_requests_waiting'),
         },
         {
           title: 'KV cache in use',
-          about: 'Tokens held, of those that fit.',
+          about: 'Share of the KV cache that holds tokens.',
           unit: 'percentunit',
           queries: gauge('kv_cache_usage_perc'),
         },
@@ -87,13 +86,13 @@ export const ENGINE: Dashboard = {
       panels: [
         {
           title: 'Busy',
-          about: 'Share of the time spent in steps.',
+          about: 'Share of the time that the engine spends in steps.',
           unit: 'percentunit',
           queries: [{ expr: rate('engine_step_seconds_total', LABELS), legend: BY_ENGINE }],
         },
         {
-          title: 'Length of a step',
-          about: 'Mean; every running generation gets its token in each.',
+          title: 'Step time',
+          about: 'Mean time of a step. Every running generation gets one token per step.',
           unit: 's',
           queries: [
             {
@@ -103,8 +102,8 @@ export const ENGINE: Dashboard = {
           ],
         },
         {
-          title: 'Batch',
-          about: 'Mean number of generations that get a token in a step.',
+          title: 'Batch size',
+          about: 'Mean number of rows in the decode batch of a step.',
           unit: 'short',
           queries: [
             {
@@ -115,7 +114,7 @@ export const ENGINE: Dashboard = {
         },
         {
           title: 'Tokens computed per second',
-          about: 'Decoded, and prefilled without what the cache had.',
+          about: 'Decoded tokens, and prompt tokens that the prefix cache did not have.',
           unit: 'cps',
           queries: [
             { expr: rate('engine_decoded_tokens_total', LABELS), legend: `decoded, ${BY_ENGINE}` },
@@ -126,22 +125,22 @@ export const ENGINE: Dashboard = {
           ],
         },
         {
-          title: 'In a slot',
-          about: 'Admission to the last token.',
+          title: 'Inference time',
+          about: 'Admission to the last token of a generation.',
           unit: 's',
           queries: quantiles('request_inference_time_seconds'),
         },
         {
-          title: 'Given up, parked, begun again',
+          title: 'Aborted, preempted, retried',
           about:
-            'Generations ended from outside; thinkers that gave their slot to a request that might be short; generations whose engine died before their clients were shown anything.',
+            'Generations that a disconnected client or a deadline ended; thinking sequences that were preempted to free their slot; generations that restarted on another engine process.',
           unit: 'cps',
           queries: [
-            { expr: rate('num_aborted_requests_total', LABELS), legend: `given up, ${BY_ENGINE}` },
-            { expr: rate('num_requests_parked_total', LABELS), legend: `parked, ${BY_ENGINE}` },
+            { expr: rate('num_aborted_requests_total', LABELS), legend: `aborted, ${BY_ENGINE}` },
+            { expr: rate('num_preemptions_total', LABELS), legend: `preempted, ${BY_ENGINE}` },
             {
               expr: rate('requests_retried_total', LABELS),
-              legend: `begun again, ${BY_ENGINE}`,
+              legend: `retried, ${BY_ENGINE}`,
             },
           ],
         },
@@ -152,7 +151,7 @@ export const ENGINE: Dashboard = {
       panels: [
         {
           title: 'Prefix cache',
-          about: 'Share of the prompt tokens looked up that were found.',
+          about: 'Share of the prompt tokens that were found in the prefix cache.',
           unit: 'percentunit',
           queries: [
             {
@@ -163,7 +162,7 @@ export const ENGINE: Dashboard = {
         },
         {
           title: 'Image cache',
-          about: 'Share of the images that had been encoded before.',
+          about: 'Share of the images whose features were found in the cache.',
           unit: 'percentunit',
           queries: [
             {
@@ -174,7 +173,7 @@ export const ENGINE: Dashboard = {
         },
         {
           title: 'Vision graph',
-          about: 'Tiles per second, and the share of the time they take.',
+          about: 'Tiles per second, and the share of the time that the vision graph runs.',
           unit: 'short',
           queries: [
             { expr: rate('engine_image_tiles_total', LABELS), legend: `tiles, ${BY_ENGINE}` },

@@ -1,12 +1,12 @@
 import { chartOf } from './charts.ts';
 import type { Dashboard, Panel, Row } from './panel.ts';
 
-/** Columns of Grafana's grid, and the rows a panel takes in it. */
+/** Columns of Grafana's grid, and the height and the default width of a panel in its cells. */
 const COLUMNS = 24;
 const PANEL_HEIGHT = 8;
 const DEFAULT_WIDTH = 8;
 
-/** The variable that names the data source, so that the dashboards can be imported anywhere. */
+/** The data source is a variable, so that the dashboards work in any Grafana. */
 const DATASOURCE = { type: 'prometheus', uid: '$datasource' } as const;
 
 interface Position {
@@ -16,7 +16,7 @@ interface Position {
   readonly y: number;
 }
 
-/** A dashboard in Grafana's JSON model (schema version 39: Grafana 10.3 and later read it). */
+/** A dashboard in Grafana's JSON model, schema version 39 (Grafana 10.3 and later). */
 export function toGrafana({ uid, title, about, rows }: Dashboard): object {
   return {
     uid,
@@ -93,7 +93,7 @@ function variables(): object[] {
   ];
 }
 
-/** Fills the grid from left to right, row after row. */
+/** @returns a function that places panels in the grid from left to right, row by row */
 function placer(): (width: number, height: number) => Position {
   let [x, y] = [0, 0];
   let rowHeight = 0;

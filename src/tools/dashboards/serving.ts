@@ -1,18 +1,18 @@
-import type { Dashboard } from './panel.ts';
-import { mean, quantiles, rate, ratio, recorded, value } from './queries.ts';
+import { type Dashboard, mean, quantiles, rate, ratio, recorded, value } from './panel.ts';
 
-/** What clients get: how much, how soon, and what goes wrong. */
+/** What clients see: throughput, latency and errors. */
 export const SERVING: Dashboard = {
   uid: 'thinkgate-serving',
   title: 'thinkgate: serving',
-  about: 'What clients get: how much, how soon, and what goes wrong.',
+  about: 'What clients see: throughput, latency and errors.',
   rows: [
     {
       title: 'Requests',
       panels: [
         {
           title: 'Generations',
-          about: 'That came to their end: by themselves (stop) or at max_tokens (length).',
+          about:
+            'Finished generations by finish reason: stop is the end of the text, length is max_tokens.',
           kind: 'stacked',
           unit: 'reqps',
           queries: [
@@ -23,15 +23,15 @@ export const SERVING: Dashboard = {
           ],
         },
         {
-          title: 'Refused, failed, given up',
-          about: 'By error code.',
+          title: 'Errors',
+          about: 'Requests that were rejected, failed or abandoned by the client, by error code.',
           kind: 'stacked',
           unit: 'reqps',
           queries: [{ expr: `${rate('request_failure_total', 'code')} > 0`, legend: '{{code}}' }],
         },
         {
-          title: "Failures of the server's own",
-          about: 'Share of the requests that were right and failed all the same.',
+          title: 'Server error rate',
+          about: 'Share of the valid requests that failed.',
           unit: 'percentunit',
           queries: [{ expr: recorded('job:thinkgate_error_rate:ratio_rate5m'), legend: '{{job}}' }],
         },
@@ -42,7 +42,8 @@ export const SERVING: Dashboard = {
       panels: [
         {
           title: 'Running and waiting',
-          about: 'A queue that never empties needs more slots or another replica.',
+          about:
+            'Generations in slots and in the queue. A queue that is never empty needs more slots or another replica.',
           unit: 'short',
           queries: [
             { expr: `sum(${value('num_requests_running')})`, legend: 'running' },
@@ -50,14 +51,14 @@ export const SERVING: Dashboard = {
           ],
         },
         {
-          title: 'Wait for a slot',
-          about: 'Time in the queue.',
+          title: 'Queue time',
+          about: 'Time in the waiting queue.',
           unit: 's',
           queries: quantiles('request_queue_time_seconds'),
         },
         {
-          title: 'Size of requests',
-          about: 'Mean tokens.',
+          title: 'Request size',
+          about: 'Mean tokens of a request.',
           unit: 'short',
           queries: [
             { expr: mean('request_prompt_tokens'), legend: 'prompt' },
@@ -72,13 +73,13 @@ export const SERVING: Dashboard = {
       panels: [
         {
           title: 'Time to first token',
-          about: 'Arrival to the first token, of thinking or answer.',
+          about: 'Arrival to the first token, thinking or answer.',
           unit: 's',
           queries: quantiles('time_to_first_token_seconds'),
         },
         {
-          title: 'Time to the first token of the answer',
-          about: '95th percentile of all requests, thinking included.',
+          title: 'Time to first answer token',
+          about: 'Arrival to the first text of the answer, thinking included; 95th percentile.',
           unit: 's',
           queries: [
             {
@@ -88,26 +89,26 @@ export const SERVING: Dashboard = {
           ],
         },
         {
-          title: 'Whole request',
+          title: 'End-to-end latency',
           about: 'Arrival to the last token.',
           unit: 's',
           queries: quantiles('e2e_request_latency_seconds'),
         },
         {
-          title: 'Between two tokens',
-          about: 'As the server sees them come.',
+          title: 'Inter-token latency',
+          about: 'Time between two tokens of a generation.',
           unit: 's',
           queries: quantiles('inter_token_latency_seconds'),
         },
         {
-          title: 'Per output token',
-          about: 'Decode time over the tokens after the first.',
+          title: 'Time per output token',
+          about: 'Decode time divided by the tokens after the first.',
           unit: 's',
           queries: quantiles('request_time_per_output_token_seconds'),
         },
         {
-          title: 'Where the time goes',
-          about: 'Mean seconds of a request by phase; images are prepared before it queues.',
+          title: 'Time by phase',
+          about: 'Mean seconds of a request by phase. Images are prepared before the queue.',
           kind: 'stacked',
           unit: 's',
           queries: [
@@ -123,17 +124,17 @@ export const SERVING: Dashboard = {
       panels: [
         {
           title: 'Tokens per second',
-          about: 'Prompt tokens count whether computed or taken from the cache.',
+          about: 'Prompt and generated tokens; prompt tokens from the prefix cache count.',
           unit: 'cps',
           queries: [
             { expr: rate('prompt_tokens_total'), legend: 'prompt' },
             { expr: rate('generation_tokens_total'), legend: 'generated' },
-            { expr: rate('image_tokens_total'), legend: 'of the prompt, images' },
+            { expr: rate('image_tokens_total'), legend: 'image (part of prompt)' },
           ],
         },
         {
           title: 'Strategies',
-          about: 'Requests answered with several calls, and the calls they made.',
+          about: 'Requests answered by a strategy of several generations, and these generations.',
           unit: 'reqps',
           queries: [
             { expr: rate('strategy_requests_total', 'type'), legend: '{{type}}' },
@@ -141,8 +142,8 @@ export const SERVING: Dashboard = {
           ],
         },
         {
-          title: 'Prompt tokens from the cache',
-          about: 'Share of all prompt tokens that did not have to be computed.',
+          title: 'Cached prompt tokens',
+          about: 'Share of the prompt tokens that came from the prefix cache.',
           unit: 'percentunit',
           queries: [
             { expr: ratio('prompt_tokens_cached_total', 'prompt_tokens_total'), legend: 'cached' },
@@ -150,7 +151,7 @@ export const SERVING: Dashboard = {
         },
         {
           title: 'Images',
-          about: 'Mean seconds per request with images.',
+          about: 'Mean seconds of a request with images.',
           kind: 'stacked',
           unit: 's',
           queries: [

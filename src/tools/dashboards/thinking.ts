@@ -1,18 +1,17 @@
-import type { Dashboard } from './panel.ts';
-import { buckets, mean, quantiles, rate, recorded, value } from './queries.ts';
+import { buckets, type Dashboard, mean, quantiles, rate, recorded, value } from './panel.ts';
 
-/** How often the model chooses to think, what that costs, and what it is worth. */
+/** How often the model chooses to think, what that costs, and what auto mode saves. */
 export const THINKING: Dashboard = {
   uid: 'thinkgate-thinking',
   title: 'thinkgate: thinking',
-  about: 'How often the model chooses to think, what that costs, and what it saves.',
+  about: 'How often the model chooses to think, what that costs, and what auto mode saves.',
   rows: [
     {
       title: 'Decisions',
       panels: [
         {
-          title: 'The model thinks',
-          about: 'Share of its own decisions in which the model chose to think, last five minutes.',
+          title: 'Thinking rate now',
+          about: "Share of the model's own decisions that chose to think, last five minutes.",
           kind: 'stat',
           unit: 'percentunit',
           width: 4,
@@ -23,7 +22,7 @@ export const THINKING: Dashboard = {
         {
           title: 'Thinking rate',
           about:
-            "Of the model's own decisions only: requests whose mode somebody else decided are left out. A lasting shift means that the model, its template or the requests have changed.",
+            "Share of the model's own decisions that chose to think. Decisions by a request, the operator, the load, a budget or the hold-out do not count. A lasting shift means that the model, its template or the mix of requests has changed.",
           unit: 'percentunit',
           width: 10,
           queries: [
@@ -39,7 +38,7 @@ export const THINKING: Dashboard = {
         },
         {
           title: 'Decisions by source',
-          about: 'Who decided, and what for.',
+          about: 'What decided, and which mode it chose.',
           kind: 'stacked',
           unit: 'cps',
           width: 10,
@@ -50,36 +49,37 @@ export const THINKING: Dashboard = {
         {
           title: 'p(think)',
           about:
-            'Probability of thinking at the decision point, before any bias. Two separate bands are a sure model; a smear around the middle is where a bias or a threshold moves most.',
+            'Probability of thinking at the decision point, before any bias. Two separate bands show a confident model. Where values lie around 0.5, a bias or a threshold has the most effect.',
           kind: 'heatmap',
           unit: 'short',
           queries: buckets('thinking_probability'),
         },
         {
-          title: 'Mode asked for',
-          about: 'What requests, or the default, asked for.',
+          title: 'Requested mode',
+          about: 'The mode that requests ask for, or the default.',
           kind: 'stacked',
           unit: 'cps',
           queries: [{ expr: rate('decisions_total', 'requested'), legend: '{{requested}}' }],
         },
         {
-          title: 'Choices taken from the model',
-          about: 'Auto requests that a bias, the load, a budget or a quota decided.',
+          title: 'Overridden decisions',
+          about:
+            "Auto requests in which a bias, the load, a budget or a quota replaced the model's choice.",
           kind: 'stacked',
           unit: 'cps',
           queries: [
             { expr: rate('decisions_changed_total', 'by'), legend: '{{by}}' },
-            { expr: rate('quota_fallbacks_total'), legend: 'of these, quota' },
+            { expr: rate('quota_fallbacks_total'), legend: 'quota (part of policy)' },
           ],
         },
       ],
     },
     {
-      title: 'What it costs',
+      title: 'Cost of thinking',
       panels: [
         {
-          title: 'Tokens of a reply',
-          about: 'Mean, by what was decided.',
+          title: 'Tokens per generation',
+          about: 'Mean tokens of a generation, by decided mode.',
           unit: 'short',
           queries: [
             { expr: mean('thinking_tokens', 'mode'), legend: '{{mode}}: thinking' },
@@ -88,7 +88,7 @@ export const THINKING: Dashboard = {
         },
         {
           title: 'Tokens per second',
-          about: 'Where the generated tokens go.',
+          about: 'Generated tokens, by section.',
           kind: 'stacked',
           unit: 'cps',
           queries: [
@@ -97,26 +97,26 @@ export const THINKING: Dashboard = {
           ],
         },
         {
-          title: 'Length of thoughts',
-          about: 'Thinking tokens, by what was decided.',
+          title: 'Thinking tokens',
+          about: 'Thinking tokens of a generation, by decided mode.',
           unit: 'short',
           queries: quantiles('thinking_tokens', 'mode'),
         },
         {
-          title: 'Time to the first token of the answer',
-          about: 'What a reader waits, by what was decided.',
+          title: 'Time to first answer token',
+          about: 'Arrival to the first text of the answer, by decided mode.',
           unit: 's',
           queries: quantiles('time_to_first_answer_token_seconds', 'mode'),
         },
         {
-          title: 'Time spent thinking',
-          about: 'First token to the end of the thinking, of requests that thought.',
+          title: 'Thinking time',
+          about: 'First token to the end of the thinking, for generations that think.',
           unit: 's',
           queries: quantiles('thinking_seconds'),
         },
         {
-          title: 'Length of answers',
-          about: 'Answer tokens, by what was decided.',
+          title: 'Answer tokens',
+          about: 'Answer tokens of a generation, by decided mode.',
           unit: 'short',
           queries: quantiles('answer_tokens', 'mode'),
         },
@@ -126,8 +126,8 @@ export const THINKING: Dashboard = {
       title: 'Budgets',
       panels: [
         {
-          title: 'Replies without an answer',
-          about: 'Must stay 0.',
+          title: 'Empty answers',
+          about: 'Finished generations whose answer has no text. Must stay 0.',
           kind: 'stat',
           unit: 'short',
           width: 4,
@@ -139,16 +139,16 @@ export const THINKING: Dashboard = {
           ],
         },
         {
-          title: 'Why thinking ended',
-          about: 'natural: the model closed it itself.',
+          title: 'Ends of thinking',
+          about: 'What ended the thinking; natural means that the model closed it.',
           kind: 'stacked',
           unit: 'cps',
           width: 10,
           queries: [{ expr: rate('thinking_ended_total', 'ended_by'), legend: '{{ended_by}}' }],
         },
         {
-          title: 'Cut-off thinking',
-          about: 'Share of all thinking that a budget or max_tokens ended, last half hour.',
+          title: 'Budget exhaustion',
+          about: 'Share of the thinking that a budget or max_tokens ended, last half hour.',
           unit: 'percentunit',
           width: 10,
           queries: [
@@ -156,8 +156,8 @@ export const THINKING: Dashboard = {
           ],
         },
         {
-          title: 'Use of the budget asked for',
-          about: 'Thinking tokens over the budget of the request. 1 is a budget used up.',
+          title: 'Use of the budget',
+          about: 'Thinking tokens divided by the budget of the request; 1 is a budget used up.',
           kind: 'heatmap',
           unit: 'percentunit',
           width: 12,
@@ -166,13 +166,13 @@ export const THINKING: Dashboard = {
         {
           title: 'Interventions',
           about:
-            'Loops that were broken, thoughts that were prolonged, tokens written in place of the model.',
+            'Repetition loops that closed the thinking, ends of thinking replaced by the extension text, and tokens that the server wrote (budget forcing).',
           unit: 'cps',
           width: 12,
           queries: [
-            { expr: rate('loop_breaks_total'), legend: 'loops broken' },
-            { expr: rate('thinking_extensions_total'), legend: 'thoughts prolonged' },
-            { expr: rate('forced_tokens_total'), legend: 'tokens forced' },
+            { expr: rate('loop_breaks_total'), legend: 'loop breaks' },
+            { expr: rate('thinking_extensions_total'), legend: 'extensions' },
+            { expr: rate('forced_tokens_total'), legend: 'forced tokens' },
           ],
         },
       ],
@@ -183,21 +183,22 @@ export const THINKING: Dashboard = {
         {
           title: 'Tokens saved per request',
           about:
-            'Against always thinking, with its 95 % interval, since the start of the server. While zero lies inside the band nothing is proven.',
+            'Tokens that auto mode saves against always thinking, with the 95 % interval, since the start of the server. A band that contains zero proves no saving.',
           kind: 'band',
           unit: 'short',
           queries: [{ expr: value('saved_tokens_per_request'), legend: '{{bound}}' }],
         },
         {
           title: 'Seconds saved per request',
-          about: 'The same in seconds, arrival to end.',
+          about:
+            'Seconds that auto mode saves against always thinking, arrival to end, with the 95 % interval.',
           kind: 'band',
           unit: 's',
           queries: [{ expr: value('saved_seconds_per_request'), legend: '{{bound}}' }],
         },
         {
-          title: 'Size of the experiment',
-          about: 'Requests of either arm; the estimate needs 30 in both.',
+          title: 'Hold-out requests',
+          about: 'Requests by arm. The estimate needs 30 in each.',
           unit: 'short',
           width: 4,
           queries: [
@@ -205,8 +206,8 @@ export const THINKING: Dashboard = {
           ],
         },
         {
-          title: 'Tokens of a request by arm',
-          about: 'Mean of all requests since the start.',
+          title: 'Hold-out tokens',
+          about: 'Mean generated tokens of a request by arm, since the start.',
           unit: 'short',
           width: 4,
           queries: [

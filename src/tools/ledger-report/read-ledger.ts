@@ -1,7 +1,7 @@
 import { createReadStream, statSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
-import { segmentsOf } from '../../server/telemetry/ledger/segment-files.ts';
+import { segmentsOf } from '../../server/telemetry/ledger.ts';
 
 const count = z.number().min(0);
 const ms = z.number().nullable();

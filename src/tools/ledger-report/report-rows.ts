@@ -1,5 +1,5 @@
 import { fixed, percent, seconds, signed } from '../../reports/text-table.ts';
-import type { Interval } from '../../server/telemetry/moments.ts';
+import type { Interval } from '../../server/telemetry/savings.ts';
 import type { GroupSummary } from './group-summary.ts';
 import type { LedgerSummary } from './summarise.ts';
 

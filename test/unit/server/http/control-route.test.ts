@@ -84,7 +84,7 @@ describe('The load bias', () => {
     const app = await buildTestApp({ engine, settings: { load: { maxBias: 6, numSlots: 4 } } });
     await postChat(app.app);
     assert.equal(engine.lastRequest.thinking.decisionBias?.loadBias, -6);
-    assert.equal(app.log[0]?.decisionBias.load, -6);
+    assert.equal(app.log[0]?.decision_bias.load, -6);
     for (const fields of [{ thinking_mode: 'think' }, { enable_thinking: false }]) {
       await postChat(app.app, fields);
       assert.equal(engine.lastRequest.thinking.decisionBias, undefined);

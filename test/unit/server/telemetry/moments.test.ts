@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { SeededRandom } from '../../../../src/engine/sampling/random.ts';
-import { Moments, meanDifference } from '../../../../src/server/telemetry/moments.ts';
+import { Moments, meanDifference } from '../../../../src/server/telemetry/savings.ts';
 
 function momentsOf(values: readonly number[]): Moments {
   const moments = new Moments();

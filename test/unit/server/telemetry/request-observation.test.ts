@@ -146,7 +146,7 @@ test('a request is logged in one entry that explains it, without its text', asyn
     loop_breaks: 0,
     finish_reason: 'stop',
     budget: { asked: 50, effective: 50, floor: 25, max_tokens: 100 },
-    decisionBias: { request: -1.5, policy: 0, load: 0, threshold: 0.4 },
+    decision_bias: { request: -1.5, policy: 0, load: 0, threshold: 0.4 },
     controls: { extensions: 1, break_loops: true, stop_in_thinking: false, num_stop: 1 },
     sampling: {
       temperature: 0.2,

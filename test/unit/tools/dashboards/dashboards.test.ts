@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { DASHBOARDS, dashboardFile } from '../../../../src/tools/dashboards/dashboard-files.ts';
+import { DASHBOARDS, dashboardFile } from '../../../../src/tools/dashboards/write-dashboards.ts';
 import { gridOf, readDashboards } from '../../../helpers/grafana-dashboards.ts';
 import { buildTestApp } from '../../../helpers/test-app.ts';
 

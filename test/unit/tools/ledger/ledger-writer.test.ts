@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
-import { withLedger } from '../../../../src/server/telemetry/ledger/ledger-log.ts';
 import {
   type LedgerSettings,
   LedgerWriter,
-} from '../../../../src/server/telemetry/ledger/ledger-writer.ts';
+  withLedger,
+} from '../../../../src/server/telemetry/ledger.ts';
 import type { RequestLog, RequestLogEntry } from '../../../../src/server/telemetry/request-log.ts';
 import { readLedger } from '../../../../src/tools/ledger-report/read-ledger.ts';
 import { ledgerRecord } from '../../../helpers/ledger-record.ts';

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { trace } from '@opentelemetry/api';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
-import { AnnouncingExporter } from '../../../../../src/server/telemetry/tracing/announcing-exporter.ts';
-import { phasesOf } from '../../../../../src/server/telemetry/tracing/phases.ts';
 import {
+  AnnouncingExporter,
   parentOf,
   toTraceparent,
-} from '../../../../../src/server/telemetry/tracing/trace-context.ts';
+} from '../../../../../src/server/telemetry/open-telemetry.ts';
+import { phasesOf } from '../../../../../src/server/telemetry/request-trace.ts';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const SPAN = '00f067aa0ba902b7';
