@@ -36,10 +36,13 @@ export async function* runGenerations(
   const generations = requests.map((request) =>
     model.engine.generate(request, either)[Symbol.asyncIterator](),
   );
-  const arrivals = new Arrivals(generations);
+  // The one generation of most replies needs no merging.
+  const only = generations.length === 1 ? (generations[0] ?? null) : null;
+  const arrivals = new Arrivals(only === null ? generations : []);
   try {
     for (let numOpen = requests.length; numOpen > 0; ) {
-      const { index, result } = await arrivals.next();
+      const { index, result } =
+        only === null ? await arrivals.take() : { index: 0, result: await only.next() };
       if (result.done) {
         numOpen -= 1;
         continue;
@@ -75,16 +78,11 @@ class Arrivals {
   /** Asks all iterators at once, so that all generations run at the same time. */
   constructor(iterators: readonly AsyncIterator<GenerationEvent>[]) {
     this.#iterators = iterators;
-    if (iterators.length === 1) return;
     for (const index of iterators.keys()) this.#ask(index);
   }
 
   /** @throws the error of an iterator that failed */
-  async next(): Promise<Arrival> {
-    const [only] = this.#iterators;
-    if (only !== undefined && this.#iterators.length === 1) {
-      return { index: 0, result: await only.next() };
-    }
+  async take(): Promise<Arrival> {
     if (this.#last !== null) this.#ask(this.#last);
     let arrival = this.#arrived.shift();
     while (arrival === undefined) {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { EXIT_WORDS } from '../../reply/strategies/early-exit.ts';
+import { EXIT_WORDS } from '../../reply/strategies/exits.ts';
 import type { Strategy } from '../../reply/strategies/run-strategy.ts';
 
 const MAX_EXITS = 8;

@@ -11,7 +11,7 @@ const USE_NOTES =
 
 /**
  * Generative self-refinement (GSR, arXiv 2509.00084): `k` candidates side by side, then one call that sees the question
- * and all of them, without their thinking, and may disagree with every one.
+ * and all candidates, without their thinking, and may disagree with all of them.
  */
 export async function selfRefine<A extends Answer>(
   generate: Generate<A>,
@@ -38,8 +38,8 @@ export interface DistilOptions {
 }
 
 /**
- * Parallel-Distill-Refine (PDR, arXiv 2510.01123): in each round drafts side by side and a summary of them within
- * `workspaceTokens`, which is all the next round sees; at last one answer from the notes.
+ * Parallel-Distill-Refine (PDR, arXiv 2510.01123): each round makes drafts side by side and a summary of at
+ * most `workspaceTokens`, which is all that the next round sees. The last call answers from the notes.
  */
 export async function parallelDistillRefine<A extends Answer>(
   generate: Generate<A>,

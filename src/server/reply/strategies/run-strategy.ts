@@ -1,9 +1,12 @@
-import { type ConfidenceOptions, confidenceExit } from './confidence-exit.ts';
-import { type EarlyExitOptions, earlyExit } from './early-exit.ts';
-import { fastAgreeElseThink } from './fast-agree-else-think.ts';
-import { majorityVote } from './majority-vote.ts';
+import {
+  type ConfidenceOptions,
+  confidenceExit,
+  type EarlyExitOptions,
+  earlyExit,
+} from './exits.ts';
 import { type DistilOptions, parallelDistillRefine, rethink, selfRefine } from './refine.ts';
 import type { Answer, Generate, Outcome } from './strategy.ts';
+import { fastAgreeElseThink, majorityVote } from './vote.ts';
 
 /** A strategy with all its parameters. */
 export type Strategy =
@@ -17,7 +20,7 @@ export type Strategy =
 
 export type StrategyType = Strategy['type'];
 
-/** Runs a strategy over calls that `generate` makes; a call that fails fails it. */
+/** Runs a strategy with the calls that `generate` makes. If a call fails, the strategy fails. */
 export function runStrategy<A extends Answer>(
   strategy: Strategy,
   generate: Generate<A>,

@@ -6,15 +6,15 @@ export interface Turn {
   readonly text: string;
 }
 
-/** How one call differs from the request as it came; what is absent stays as it is there. */
+/** How one call differs from the request; absent fields do not differ. */
 export interface Variant {
   /** Turns after the caller's. */
   readonly turns?: readonly Turn[];
   readonly mode?: 'think' | 'fast';
-  /** Added to the seed; calls that are otherwise alike need different ones. */
+  /** Added to the seed; equal calls need different numbers. */
   readonly sample?: number;
   readonly maxTokens?: number;
-  /** Thinking the reply begins with; closed, the answer follows. */
+  /** Thinking with which the reply begins; after a closed thought the answer follows. */
   readonly thought?: { readonly text: string; readonly isClosed: boolean };
   /** Most thinking tokens. */
   readonly budget?: number;
@@ -22,60 +22,57 @@ export interface Variant {
   readonly exitWords?: string;
   /** The call ends before any of these in its thinking. */
   readonly stopThinkingAt?: readonly string[];
-  /** Takes the likeliest token everywhere and measures how likely it was. */
+  /** Whether the call takes the most likely token everywhere and measures its probability. */
   readonly isTrial?: boolean;
 }
 
-/** What one call gave. */
+/** The result of one call. */
 export interface Answer {
   /** The answer alone, without thinking. */
   readonly text: string;
-  /**
-   * The thinking of this call. What it was given to begin with is not part of it, and where its budget ended it, the
-   * words that did are not.
-   */
+  /** The thinking of this call, without the thought that it began with and without the words that ended it at the budget. */
   readonly reasoning: string;
   readonly reasoningTokens: number;
   readonly completionTokens: number;
-  /** Why the thinking ended; null where there was none. */
+  /** Why the thinking ended; null when there was none. */
   readonly thinkingEnd: ThinkingEnd | null;
-  /** The stop string it ended at. */
+  /** The stop string that ended it; null for none. */
   readonly stopString: string | null;
-  /** Whether the answer came to its own end. */
+  /** Whether the answer came to its own end, before any limit. */
   readonly isComplete: boolean;
-  /** Geometric mean of the largest probabilities along the answer; null where they were not measured. */
+  /** Geometric mean of the largest probabilities along the answer; null when not measured. */
   readonly confidence: number | null;
 }
 
-/** Makes one call. All calls of a strategy share the request's prompt, and so what the engine's cache holds of it. */
+/** Makes one call. All calls of a strategy share the prompt of the request, and with it the engine's cache. */
 export type Generate<A extends Answer> = (variant: Variant) => Promise<A>;
 
 export interface Vote {
-  /** As it was compared. */
+  /** The normalised answer. */
   readonly answer: string;
   readonly count: number;
 }
 
-/** An answer that was tried while the thinking was still going on. */
+/** A trial answer from an unfinished thought. */
 export interface Exit {
-  /** Thinking tokens up to it. */
+  /** Thinking tokens before it. */
   readonly position: number;
   readonly answer: string;
   readonly confidence: number | null;
 }
 
-/** The whole of a thought that was made in several calls. */
+/** A thought that several calls made. */
 export interface Thought {
-  /** What came before the chosen call. */
+  /** The thinking before the chosen call. */
   readonly before: string;
   readonly tokens: number;
-  /** Why it ended; `client` where the strategy closed it. */
+  /** Why it ended; `client` when the strategy closed it. */
   readonly endedBy: ThinkingEnd | null;
 }
 
 export interface Outcome<A extends Answer> {
   readonly chosen: A;
-  /** Calls that ran side by side stand in one stage. */
+  /** Calls of one stage ran side by side. */
   readonly stages: readonly (readonly A[])[];
   readonly votes?: readonly Vote[];
   /** Whether the first answers were all the same. */
@@ -90,12 +87,12 @@ export interface Outcome<A extends Answer> {
 
 export interface Cost {
   readonly calls: number;
-  /** Tokens one waits for: the longest reply of every stage. */
+  /** Tokens in sequence: the longest reply of each stage. */
   readonly sequentialTokens: number;
   readonly totalTokens: number;
 }
 
-/** Both budgets of parallel thinking: what is waited for, and what is spent. */
+/** Both costs of parallel thinking: the tokens in sequence, and all tokens. */
 export function costOf(stages: Outcome<Answer>['stages']): Cost {
   const tokens = stages.map((stage) => stage.map(({ completionTokens }) => completionTokens));
   return {

@@ -1,28 +1,28 @@
-/** A piece of an answer in which calls have been told from text. */
+/** A piece of an answer, with tool calls separated from text. */
 export type AnswerPart =
   | { readonly type: 'content'; readonly text: string }
   | ToolCallStart
   | { readonly type: 'tool_arguments'; readonly index: number; readonly text: string };
 
-/** A call begins; its arguments follow as text. */
+/** The beginning of a call; its arguments follow as text. */
 export interface ToolCallStart {
   readonly type: 'tool_call';
-  /** Place among the reply's calls. */
+  /** Position among the calls of the reply. */
   readonly index: number;
   readonly id: string;
   /** Name of the function. */
   readonly name: string;
 }
 
-/** Tells calls from text in an answer that comes in pieces; the pieces' borders change nothing. */
+/** Separates tool calls from text in an answer that arrives in pieces. The result does not depend on how it is cut. */
 export interface AnswerReader {
   push(text: string): AnswerPart[];
-  /** What was held back, when nothing more comes. */
+  /** Ends the answer. @returns the parts that were held back */
   end(): AnswerPart[];
 }
 
 export interface ToolCallOptions {
-  /** Functions on offer; a call of any other is text. */
+  /** Names of the callable functions; a call of any other is text. */
   readonly names: ReadonlySet<string>;
   readonly newId: () => string;
 }

@@ -1,21 +1,20 @@
 import { heldSuffixLength } from '../../../engine/thinking/hold-back.ts';
 import type { AnswerPart, AnswerReader, ToolCallOptions } from './answer-reader.ts';
-import { JsonValueScanner } from './json-value-scanner.ts';
 import { readWholeCall, type WholeCall } from './whole-call.ts';
 
 const OPEN = '<tool_call>';
 const CLOSE = '</tool_call>';
-/** The usual beginning: with it the call is known, and its arguments can be passed on as they come. */
+/** The usual beginning of a call. After it the arguments can be passed on as they arrive. */
 const HEADER =
   /^\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"(?:arguments|parameters)"\s*:\s*(?=\{)/;
 const TAIL = /^\s*\}?\s*<\/tool_call>/;
 
 /**
- * Reads calls in the style of Hermes and Qwen: `<tool_call>{"name": …, "arguments": {…}}</tool_call>`, any number,
- * before, between and after text. White space before a call is no content.
+ * Reads tool calls in the style of Hermes and Qwen: `<tool_call>{"name": …, "arguments": {…}}</tool_call>`, any number of
+ * them, before, between and after text. White space before a call is not content.
  *
- * A call that is malformed before its arguments begin, or whose function is not on offer, is given back as content, tags
- * included. One whose arguments turn out malformed keeps them as they were written, up to its close tag.
+ * A call that is malformed before its arguments, or that names an unknown function, becomes content, tags included. A
+ * call with malformed arguments keeps them as written, up to its close tag.
  */
 export class HermesReader implements AnswerReader {
   readonly #options: ToolCallOptions;
@@ -159,7 +158,7 @@ export class HermesReader implements AnswerReader {
   }
 }
 
-/** Whether this may still become the end of a call. */
+/** Whether the text can still become the end of a call. */
 function isPartOfTail(text: string): boolean {
   const rest = text.replace(/^\s*\}?\s*/, '');
   return rest === '' || (rest.length < CLOSE.length && CLOSE.startsWith(rest));
@@ -170,5 +169,49 @@ function stringOf(json: string): string | null {
     return String(JSON.parse(json));
   } catch {
     return null;
+  }
+}
+
+interface Scanned {
+  /** Number of characters, from the start of the text, that belong to the value. */
+  readonly length: number;
+  /** Whether the value continues, is complete, or was cut off by the tag. */
+  readonly outcome: 'more' | 'complete' | 'broken';
+}
+
+/**
+ * Finds the end of one JSON object or array that arrives in pieces. Each piece is scanned once. The tag outside a string
+ * ends an incomplete value.
+ */
+class JsonValueScanner {
+  readonly #tag: string;
+  #depth = 0;
+  #inString = false;
+  #escaped = false;
+
+  constructor(tag: string) {
+    this.#tag = tag;
+  }
+
+  scan(text: string): Scanned {
+    for (let at = 0; at < text.length; at++) {
+      if (!this.#inString && this.#tag.startsWith(text.slice(at, at + this.#tag.length))) {
+        const isWhole = text.length - at >= this.#tag.length;
+        return { length: at, outcome: isWhole ? 'broken' : 'more' };
+      }
+      this.#step(text.charAt(at));
+      if (this.#depth === 0) return { length: at + 1, outcome: 'complete' };
+    }
+    return { length: text.length, outcome: 'more' };
+  }
+
+  #step(character: string): void {
+    if (this.#escaped) this.#escaped = false;
+    else if (this.#inString) {
+      if (character === '\\') this.#escaped = true;
+      else if (character === '"') this.#inString = false;
+    } else if (character === '"') this.#inString = true;
+    else if (character === '{' || character === '[') this.#depth++;
+    else if (character === '}' || character === ']') this.#depth--;
   }
 }

@@ -4,18 +4,18 @@ import type { AnswerReader } from './answer-reader.ts';
 import { HermesReader } from './hermes-reader.ts';
 import type { RequestedTool, Tool } from './tool.ts';
 
-/** What a reply may call, and how the model writes it. */
+/** The tools of a reply, and how the model writes calls. */
 export interface OfferedTools {
   readonly format: ToolCallFormat;
-  /** Shown to the model. */
+  /** Tools that the model sees. */
   readonly tools: readonly Tool[];
-  /** Those of them that may be called. */
+  /** Tools that the model may call. */
   readonly callable: readonly RequestedTool[];
-  /** At least one must be. */
+  /** Whether the model must call at least one. */
   readonly required: boolean;
 }
 
-/** The reader of a model's way to write calls, for one reply. */
+/** Creates the reader of the model's call format, for one reply. */
 export function openAnswerReader({ format, callable }: OfferedTools): AnswerReader {
   const names = new Set(callable.map(({ name }) => name));
   switch (format) {

@@ -5,8 +5,8 @@ export interface WholeCall {
 }
 
 /**
- * Reads a call that is complete: its fields in any order, its arguments as an object, as the JSON of one, or left out.
- * @returns null where it is no call
+ * Reads a complete call: fields in any order, arguments as an object, as JSON in a string, or absent.
+ * @returns null when the text is not a call
  */
 export function readWholeCall(text: string): WholeCall | null {
   const call = objectOf(text);
@@ -20,7 +20,7 @@ export function readWholeCall(text: string): WholeCall | null {
   return isObject(given) ? { name, argumentsText: JSON.stringify(given) } : null;
 }
 
-/** @returns null where the text is not the JSON of an object */
+/** @returns null when the text is not the JSON of an object */
 export function objectOf(text: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text);

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { confidenceExit } from '../../../../../src/server/reply/strategies/confidence-exit.ts';
-import { EXIT_WORDS, earlyExit } from '../../../../../src/server/reply/strategies/early-exit.ts';
+import {
+  confidenceExit,
+  EXIT_WORDS,
+  earlyExit,
+} from '../../../../../src/server/reply/strategies/exits.ts';
 import { costOf } from '../../../../../src/server/reply/strategies/strategy.ts';
 import { ScriptedCalls } from './scripted-calls.ts';
 

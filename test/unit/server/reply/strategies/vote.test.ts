@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { fastAgreeElseThink } from '../../../../../src/server/reply/strategies/fast-agree-else-think.ts';
-import { majorityVote } from '../../../../../src/server/reply/strategies/majority-vote.ts';
 import { costOf } from '../../../../../src/server/reply/strategies/strategy.ts';
-import { normaliseAnswer } from '../../../../../src/server/reply/strategies/vote.ts';
+import {
+  fastAgreeElseThink,
+  majorityVote,
+  normaliseAnswer,
+} from '../../../../../src/server/reply/strategies/vote.ts';
 import { ScriptedCalls } from './scripted-calls.ts';
 
 describe('Answers are one when they differ only', () => {
