@@ -1,7 +1,7 @@
 import type { Estimate } from '../package/profile.ts';
 import { escapeText, tag, tooltip } from './markup.ts';
 
-/** A share of one series in one category. */
+/** The share of one series in one category. */
 export interface CategoryValue {
   readonly series: string;
   readonly style: string;
@@ -21,7 +21,7 @@ const ROW = 13;
 const GAP = 9;
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
 
-/** Shares by category from 0 to 100 %, each with its interval: a dot for every series, one below the other. */
+/** Plots shares by category, 0 to 100 %: one dot with its interval per series. */
 export function categoryPlot(title: string, rows: readonly CategoryRow[]): string {
   const x = (share: number): number => LEFT + share * (RIGHT - LEFT);
   let top = 8;

@@ -1,4 +1,4 @@
-/** Builds HTML and SVG text; whatever came from outside is escaped. */
+/** HTML and SVG as text. `escapeText` makes text from outside safe. */
 
 export function escapeText(text: string): string {
   return text
@@ -10,7 +10,10 @@ export function escapeText(text: string): string {
 
 type Attributes = Readonly<Record<string, string | number>>;
 
-/** @param children markup, already escaped */
+/**
+ * An element; attribute values are escaped, numbers rounded to two digits.
+ * @param children markup, already escaped
+ */
 export function tag(name: string, attributes: Attributes, ...children: readonly string[]): string {
   const written = Object.entries(attributes).map(([key, value]) => {
     const text = typeof value === 'number' ? shortNumber(value) : escapeText(value);
@@ -19,7 +22,7 @@ export function tag(name: string, attributes: Attributes, ...children: readonly 
   return `<${name}${written.join('')}>${children.join('')}</${name}>`;
 }
 
-/** Shown by browsers where the pointer rests. */
+/** Text that browsers show while the pointer rests on the element. */
 export function tooltip(text: string): string {
   return tag('title', {}, escapeText(text));
 }

@@ -2,13 +2,13 @@ import { escapeText, tag } from './markup.ts';
 
 export interface Section {
   readonly title: string;
-  /** One or two sentences on how to read it. */
+  /** One or two sentences on how to read the section. */
   readonly note?: string;
-  /** Markup. */
+  /** Markup, already escaped. */
   readonly body: string;
 }
 
-/** Colours follow what the reader's system prefers; blue, orange and green stay apart for colour-blind eyes. */
+/** Light or dark as the reader's system prefers. Colour-blind readers can tell blue, orange and green apart. */
 const STYLE = `
 :root { color-scheme: light dark; --back: #fff; --text: #1c2128; --soft: #59636e; --line: #d8dee4; --panel: #f6f8fa;
   --fast: #0969da; --auto: #c2410c; --think: #15803d; --other: #8250df; }
@@ -46,7 +46,7 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 .rule { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 4 4; } .rule.strong { stroke: var(--text); }
 `;
 
-/** A whole document that loads nothing from anywhere. */
+/** A complete HTML document that loads no other resource. */
 export function page(content: {
   readonly title: string;
   readonly summary: string;
@@ -73,7 +73,7 @@ function block({ title, note, body }: Section, style: string): string {
   return tag('section', style === '' ? {} : { class: style }, heading, words, body);
 }
 
-/** The first row is the header. */
+/** @param rows the first row is the header */
 export function htmlTable(rows: readonly (readonly string[])[]): string {
   const [header = [], ...body] = rows;
   const cells = (name: string, row: readonly string[]): string =>
@@ -93,7 +93,7 @@ export function legend(entries: readonly (readonly [style: string, name: string]
   return tag('div', { class: 'legend' }, ...spans);
 }
 
-/** The colour class of a mode; profiles and others share one. */
+/** CSS class of a mode's colour; profiles and unknown modes share one. */
 export function modeStyle(mode: string): string {
   return ['fast', 'auto', 'think', 'plain'].includes(mode) ? mode : 'other';
 }

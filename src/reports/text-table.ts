@@ -1,4 +1,4 @@
-/** Columns padded to their widest cell: the first to the left, the others to the right. */
+/** A table for the terminal: the first column is aligned left, the others right. */
 export function textTable(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) {
@@ -17,7 +17,7 @@ export function textTable(rows: readonly (readonly string[])[]): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** A question mark for what is not known. */
+/** @returns a question mark for an unknown value (NaN, infinity) */
 export function fixed(value: number, digits = 1): string {
   return Number.isFinite(value) ? value.toFixed(digits) : '?';
 }
@@ -30,7 +30,7 @@ export function seconds(ms: number): string {
   return ms < 1000 ? `${ms.toFixed(0)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
-/** With an explicit sign. */
+/** A number with an explicit sign. */
 export function signed(value: number, digits = 1): string {
   const rounded = fixed(value, digits);
   return value > 0 ? `+${rounded}` : rounded.replace('-', '−');

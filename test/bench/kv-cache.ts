@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { openBackend } from '../../src/engine/runtime/backend.ts';
 import { openModelRunner, type PackageRunner } from '../../src/engine/runtime/onnx-model-runner.ts';
 import { readPackage } from '../../src/package/read-package.ts';
-import { quantile } from '../../src/reports/statistics/intervals.ts';
+import { quantile } from '../../src/reports/statistics.ts';
 import { textTable } from '../../src/reports/text-table.ts';
 
 const { values, positionals } = parseArgs({

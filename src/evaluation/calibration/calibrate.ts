@@ -1,5 +1,5 @@
 import type { ThinkingProfile, ThresholdGoal } from '../../package/profile.ts';
-import { bootstrap, mean } from '../../reports/statistics/intervals.ts';
+import { bootstrap, mean } from '../../reports/statistics.ts';
 import type { Dataset } from '../dataset/question.ts';
 import type { ModeScores } from '../report/scores.ts';
 import type { RunSettings } from '../run/settings.ts';

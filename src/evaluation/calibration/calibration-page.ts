@@ -1,9 +1,8 @@
 /** A calibration as one HTML file. */
 import type { Estimate } from '../../package/profile.ts';
-import { pThinkHistogram } from '../../reports/histogram.ts';
 import { htmlList, htmlTable, legend, page, type Section } from '../../reports/page.ts';
-import { reliabilityPlot } from '../../reports/reliability-plot.ts';
-import { type MarkedPoint, type Trace, tradeOffPlot } from '../../reports/scatter.ts';
+import { pThinkHistogram, reliabilityPlot } from '../../reports/probability-plots.ts';
+import { type MarkedPoint, type Trace, tradeOffPlot } from '../../reports/trade-off-plot.ts';
 import { settingsList } from '../report/settings-list.ts';
 import type { CalibrationReport } from './calibrate.ts';
 import { calibrationNotes, calibrationRows } from './calibration-table.ts';

@@ -1,4 +1,4 @@
-import { mean } from '../../reports/statistics/intervals.ts';
+import { mean } from '../../reports/statistics.ts';
 import type { CalibrationItem, Outcome } from './items.ts';
 
 /** What a threshold comes to. */

@@ -1,5 +1,6 @@
-import { quantile } from '../../reports/statistics/intervals.ts';
-import { seededRandom, shuffled } from '../../reports/statistics/random.ts';
+import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import { quantile, shuffled } from '../../reports/statistics.ts';
 import { EvaluationError } from '../evaluation-error.ts';
 import type { ModeScores, Score } from '../report/scores.ts';
 
@@ -103,17 +104,20 @@ export interface Split {
   readonly heldOut: readonly CalibrationItem[];
 }
 
-/** Cuts every category in the same proportion, at random. @param share of the first part, within 0 and 1 */
+/**
+ * Splits every category at random in the same proportion.
+ * @param share of the first part, 0 to 1
+ */
 export function split(items: readonly CalibrationItem[], share: number, seed: number): Split {
-  const random = seededRandom(seed);
+  const generator = xoroshiro128plus(seed);
   const categories = [...new Set(items.map(({ category }) => category))];
   const parts = categories.map((name) => {
     const group = shuffled(
       items.filter(({ category }) => category === name),
-      random,
+      generator,
     );
-    // Rounded up or down at random, or many small categories would all lean one way.
-    const count = Math.floor(group.length * share + random());
+    // Rounds up or down at random: rounding many small categories the same way would distort the share.
+    const count = Math.floor(group.length * share + uniformFloat64(generator));
     return { chosenOn: group.slice(0, count), heldOut: group.slice(count) };
   });
   return {

@@ -1,4 +1,4 @@
-import { mean } from '../../reports/statistics/intervals.ts';
+import { mean } from '../../reports/statistics.ts';
 import type { CalibrationItem } from './items.ts';
 
 /** Questions of like p(think), and how often thinking paid on them. */

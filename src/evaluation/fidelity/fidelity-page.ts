@@ -1,6 +1,6 @@
 /** A fidelity report as one HTML file. */
 import { htmlList, htmlTable, page, type Section } from '../../reports/page.ts';
-import { probabilityPlot } from '../../reports/scatter.ts';
+import { probabilityPlot } from '../../reports/probability-plots.ts';
 import { settingsList } from '../report/settings-list.ts';
 import type { FidelityReport } from './fidelity.ts';
 import { answerRows, decisionRows, flippedRows, logprobRows } from './fidelity-table.ts';

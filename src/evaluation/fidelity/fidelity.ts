@@ -1,5 +1,5 @@
 import type { Estimate } from '../../package/profile.ts';
-import { bootstrap, mean, proportion, quantile } from '../../reports/statistics/intervals.ts';
+import { bootstrap, mean, proportion, quantile } from '../../reports/statistics.ts';
 import type { Dataset } from '../dataset/question.ts';
 import { normalized } from '../matching/final-answer.ts';
 import type { ModeScores, Score } from '../report/scores.ts';

@@ -1,9 +1,9 @@
 /** An evaluation as one HTML file: plots that can be read at a glance, and the tables of the terminal. */
 import type { Estimate } from '../../package/profile.ts';
 import { type CategoryRow, categoryPlot } from '../../reports/category-plot.ts';
-import { pThinkHistogram } from '../../reports/histogram.ts';
 import { htmlList, htmlTable, legend, modeStyle, page, type Section } from '../../reports/page.ts';
-import { type Trace, tradeOffPlot } from '../../reports/scatter.ts';
+import { pThinkHistogram } from '../../reports/probability-plots.ts';
+import { type Trace, tradeOffPlot } from '../../reports/trade-off-plot.ts';
 import type { EvaluationReport } from './evaluation-report.ts';
 import {
   categoriesOf,

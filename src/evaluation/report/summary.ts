@@ -1,5 +1,5 @@
 import type { Estimate } from '../../package/profile.ts';
-import { bootstrap, mean, proportion, quantile } from '../../reports/statistics/intervals.ts';
+import { bootstrap, mean, proportion, quantile } from '../../reports/statistics.ts';
 import type { ModeScores, Score } from './scores.ts';
 
 export interface Distribution {

@@ -1,4 +1,4 @@
-import { quantile } from '../../reports/statistics/intervals.ts';
+import { quantile } from '../../reports/statistics.ts';
 import { type Savings, SavingsEstimator } from '../../server/telemetry/savings.ts';
 import type { ReportRecord } from './read-ledger.ts';
 

@@ -1,5 +1,4 @@
-import { axisOver } from '../../reports/axis.ts';
-import { framed, type Scales } from '../../reports/frame.ts';
+import { axisOver, framed, type Scales } from '../../reports/chart.ts';
 import { tag, tooltip } from '../../reports/markup.ts';
 import type { GroupSummary } from './group-summary.ts';
 

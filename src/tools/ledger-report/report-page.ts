@@ -1,7 +1,7 @@
 import { categoryPlot } from '../../reports/category-plot.ts';
-import { pThinkHistogram } from '../../reports/histogram.ts';
 import { htmlTable, legend, page, type Section } from '../../reports/page.ts';
-import { proportion } from '../../reports/statistics/intervals.ts';
+import { pThinkHistogram } from '../../reports/probability-plots.ts';
+import { proportion } from '../../reports/statistics.ts';
 import type { GroupSummary } from './group-summary.ts';
 import { hourPlot, TOKEN_LAYERS } from './hour-plot.ts';
 import { reportRows } from './report-rows.ts';

@@ -266,7 +266,7 @@ describe('the prompt', () => {
       const parts = await promptContent(question({ text, images }), 'as-is');
       return parts.map((part) => (part.type === 'text' ? part.text : 'image'));
     };
-    assert.deepEqual(await kinds('Which?'), ['picture', 'picture', 'Which?']);
+    assert.deepEqual(await kinds('Which?'), ['image', 'image', 'Which?']);
     assert.deepEqual(await kinds('Is <image 2> like <image_1>?'), [
       ...['Is ', 'image', ' like ', 'image', '?'],
     ]);

@@ -7,9 +7,9 @@ import { evaluationPage } from '../../../src/evaluation/report/evaluation-page.t
 import { evaluationReport } from '../../../src/evaluation/report/evaluation-report.ts';
 import { scoreOf } from '../../../src/evaluation/report/scores.ts';
 import type { RunSettings } from '../../../src/evaluation/run/settings.ts';
-import { axisOver } from '../../../src/reports/axis.ts';
-import { pThinkHistogram } from '../../../src/reports/histogram.ts';
-import { tradeOffPlot } from '../../../src/reports/scatter.ts';
+import { axisOver } from '../../../src/reports/chart.ts';
+import { pThinkHistogram } from '../../../src/reports/probability-plots.ts';
+import { tradeOffPlot } from '../../../src/reports/trade-off-plot.ts';
 import { modeScores, question } from '../../helpers/evaluation-fixtures.ts';
 
 const SETTINGS: RunSettings = {

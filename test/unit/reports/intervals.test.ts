@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import {
   bootstrap,
   mean,
   proportion,
   quantile,
-} from '../../../src/reports/statistics/intervals.ts';
-import { seededRandom, shuffled } from '../../../src/reports/statistics/random.ts';
+  shuffled,
+} from '../../../src/reports/statistics.ts';
 
 function near(actual: number, expected: number, tolerance = 5e-4): void {
   assert.ok(Math.abs(actual - expected) <= tolerance, `${actual} is not ${expected}`);
@@ -30,18 +32,18 @@ describe("Wilson's interval", () => {
     });
   }
 
-  it('of nothing is everything', () => {
+  it('is the whole range without trials', () => {
     assert.deepEqual(proportion(0, 0), { value: 0, low: 0, high: 1 });
   });
 });
 
-describe('the bootstrap', () => {
-  it('covers the mean as often as it says', () => {
-    const random = seededRandom(7);
+describe('The bootstrap', () => {
+  it('covers the true mean in about 95 of 100 samples', () => {
+    const generator = xoroshiro128plus(7);
     let covered = 0;
     const rounds = 200;
     for (let round = 0; round < rounds; round += 1) {
-      const sample = Array.from({ length: 60 }, () => random());
+      const sample = Array.from({ length: 60 }, () => uniformFloat64(generator));
       const { low, high } = bootstrap(sample, mean, { seed: round, resamples: 300 });
       if (low <= 0.5 && 0.5 <= high) covered += 1;
     }
@@ -61,16 +63,16 @@ describe('the bootstrap', () => {
   });
 });
 
-it('quantiles lie between neighbours', () => {
+it('interpolates a quantile between its neighbours', () => {
   assert.equal(quantile([1, 2, 3, 4], 0.5), 2.5);
   assert.equal(quantile([5], 0.99), 5);
   assert.ok(Number.isNaN(quantile([], 0.5)));
 });
 
-it('a shuffle keeps every item, and its order with the seed', () => {
+it('shuffles all items, in the same order for the same seed', () => {
   const items = Array.from({ length: 20 }, (_, i) => i);
-  const once = shuffled(items, seededRandom(3));
-  assert.deepEqual(once, shuffled(items, seededRandom(3)));
+  const once = shuffled(items, xoroshiro128plus(3));
+  assert.deepEqual(once, shuffled(items, xoroshiro128plus(3)));
   assert.notDeepEqual(once, items);
   assert.deepEqual(
     [...once].sort((a, b) => a - b),

@@ -1,5 +1,5 @@
 import { formatBytes } from '../../../../package/describe.ts';
-import { quantile } from '../../../../reports/statistics/intervals.ts';
+import { quantile } from '../../../../reports/statistics.ts';
 import { textTable } from '../../../../reports/text-table.ts';
 import type { LogitDistance } from '../distances.ts';
 import type { CacheShape, LayerClipping } from './cache-ranges.ts';

@@ -1,18 +1,17 @@
 import type { Estimate } from '../package/profile.ts';
-import { type Axis, axisOver, shareAxis } from './axis.ts';
-import { framed, type Scales } from './frame.ts';
+import { axisOver, framed, type Scales } from './chart.ts';
 import { escapeText, tag, tooltip } from './markup.ts';
 
-/** A point with its intervals. */
+/** A named point with its confidence intervals. */
 export interface MarkedPoint {
   readonly name: string;
-  /** Class that gives it its colour. */
+  /** CSS class that sets the colour. */
   readonly style: string;
   readonly x: Estimate;
   readonly y: Estimate;
 }
 
-/** A line through places in order. */
+/** A line through the given points. */
 export interface Trace {
   readonly style: string;
   readonly points: readonly (readonly [x: number, y: number])[];
@@ -24,7 +23,7 @@ export interface TradeOff {
   readonly traces?: readonly Trace[];
 }
 
-/** Accuracy (up) against mean tokens (to the right). */
+/** Plots accuracy (vertical) against mean generated tokens (horizontal). */
 export function tradeOffPlot({ title, points, traces = [] }: TradeOff): string {
   const places = traces.flatMap((trace) => trace.points);
   const xs = [...points.flatMap(({ x }) => [x.low, x.high]), ...places.map(([x]) => x)];
@@ -68,7 +67,7 @@ interface Box {
   readonly y: number;
 }
 
-/** Names beside their points, moved down where they would stand on each other. */
+/** Draws names beside their points and moves them down where they would overlap. */
 function drawNames(points: readonly MarkedPoint[], scales: Scales): string {
   const placed: Box[] = [];
   const middle = (scales.left + scales.right) / 2;
@@ -91,42 +90,4 @@ function drawNames(points: readonly MarkedPoint[], scales: Scales): string {
 
 function overlap(a: Box, b: Box): boolean {
   return a.left < b.right && b.left < a.right && Math.abs(a.y - b.y) < LINE_HEIGHT;
-}
-
-/** One question measured twice. */
-export interface TwoProbabilities {
-  readonly name: string;
-  readonly first: number;
-  readonly second: number;
-}
-
-/** p(think) by one package against another's; decisions that differ stand out. */
-export function probabilityPlot(
-  pairs: readonly TwoProbabilities[],
-  [first, second]: readonly [string, string],
-): string {
-  const halves = (axis: Axis): Axis => ({ ...axis, ticks: [0, 0.25, 0.5, 0.75, 1] });
-  return framed({
-    title: `p(think) of ${second} against ${first}`,
-    x: halves(shareAxis(`p(think), ${first}`)),
-    y: halves(shareAxis(`p(think), ${second}`)),
-    draw: ({ x, y, left, right, top, bottom }) =>
-      tag('line', { class: 'rule', x1: left, y1: bottom, x2: right, y2: top }) +
-      pairs
-        .map((pair) => {
-          const isFlipped = pair.first >= 0.5 !== pair.second >= 0.5;
-          const words = `${pair.name}: ${pair.first.toFixed(4)} and ${pair.second.toFixed(4)}`;
-          return tag(
-            'circle',
-            {
-              class: isFlipped ? 'dot flipped' : 'speck',
-              cx: x(pair.first),
-              cy: y(pair.second),
-              r: isFlipped ? 5 : 3,
-            },
-            tooltip(words),
-          );
-        })
-        .join(''),
-  });
 }

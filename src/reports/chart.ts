@@ -1,11 +1,58 @@
-import type { Axis } from './axis.ts';
 import { escapeText, tag } from './markup.ts';
+
+/** One axis of a chart: its range, its ticks and its label. */
+export interface Axis {
+  readonly low: number;
+  readonly high: number;
+  readonly ticks: readonly number[];
+  readonly label: string;
+  readonly format: (value: number) => string;
+}
+
+export interface AxisOptions {
+  readonly label: string;
+  readonly format?: (value: number) => string;
+  /** Bounds of the axis, such as 0 and 1 for a share. */
+  readonly least?: number;
+  readonly most?: number;
+}
+
+const NUM_TICKS = 5;
+
+/** An axis with round ticks that covers every finite value. */
+export function axisOver(values: readonly number[], options: AxisOptions): Axis {
+  const { least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY } = options;
+  const finite = values.filter(Number.isFinite);
+  const low = Math.min(...finite);
+  const high = Math.max(...finite);
+  const span = high > low ? high - low : Math.abs(high) || 1;
+  const step = roundStep(span / NUM_TICKS);
+  const first = Math.max(least, Math.floor((low - span * 0.04) / step) * step);
+  const last = Math.min(most, Math.ceil((high + span * 0.04) / step) * step);
+  const count = Math.round((last - first) / step);
+  const ticks = Array.from({ length: count + 1 }, (_, i) => first + i * step);
+  const { label, format = (value: number) => String(Number(value.toPrecision(6))) } = options;
+  return { low: first, high: last, ticks: ticks.filter((tick) => tick <= last), label, format };
+}
+
+/** An axis from 0 to 1, labelled in percent. */
+export function shareAxis(label: string): Axis {
+  const ticks = [0, 0.2, 0.4, 0.6, 0.8, 1];
+  return { low: 0, high: 1, ticks, label, format: (value) => `${Math.round(value * 100)} %` };
+}
+
+/** The smallest of 1, 2 or 5 times a power of ten that is not below `least`. */
+function roundStep(least: number): number {
+  const power = 10 ** Math.floor(Math.log10(least));
+  const factor = [1, 2, 5, 10].find((candidate) => candidate * power >= least) ?? 10;
+  return factor * power;
+}
 
 const WIDTH = 640;
 const HEIGHT = 360;
 const MARGIN = { left: 64, right: 20, top: 16, bottom: 48 };
 
-/** Turns values into places of the drawing. */
+/** Maps values to SVG coordinates; the numbers are the edges of the plot area. */
 export interface Scales {
   readonly x: (value: number) => number;
   readonly y: (value: number) => number;
@@ -18,13 +65,13 @@ export interface Scales {
 export interface FrameOptions {
   readonly x: Axis;
   readonly y: Axis;
-  /** What the image shows, for those who cannot see it. */
+  /** Text alternative for screen readers. */
   readonly title: string;
-  /** The drawing between the axes; markup. */
+  /** Returns the markup between the axes. */
   readonly draw: (scales: Scales) => string;
 }
 
-/** A plot with grid, ticks and labels. */
+/** An SVG chart with grid, ticks and axis labels. */
 export function framed({ x, y, title, draw }: FrameOptions): string {
   const scales: Scales = {
     left: MARGIN.left,
