@@ -1,74 +1,70 @@
 import { Compaction } from './compaction.ts';
-import { type Entry, hasMask } from './entry.ts';
 import type { EngineTotals, FinishEvent, FinishReason, GenerationEvent } from './generation.ts';
 import type { ModelRunner } from './model-runner.ts';
+import type { Sequence } from './sequence.ts';
 import type { SlotPool } from './slot-pool.ts';
-import { Speculation } from './speculation.ts';
+import { SpeculativeDecoding } from './speculative-decoding.ts';
 import { waitForConstraints } from './token-constraint.ts';
 
 export interface DecodingOptions {
   readonly runner: ModelRunner;
   readonly slots: SlotPool;
-  readonly eos: ReadonlySet<number>;
-  /** Whether a stream that runs alone may look ahead. */
+  /** Whether a sequence that runs alone may use speculative decoding. */
   readonly speculates: boolean;
   /** Monotonic milliseconds. */
   readonly now: () => number;
-  readonly say: (entry: Entry, events: readonly GenerationEvent[]) => void;
-  readonly finish: (entry: Entry, reason: FinishReason, end: Partial<FinishEvent>) => void;
-  readonly fail: (entry: Entry, error: unknown) => void;
+  readonly emit: (sequence: Sequence, events: readonly GenerationEvent[]) => void;
+  readonly finish: (sequence: Sequence, reason: FinishReason, end: Partial<FinishEvent>) => void;
+  readonly fail: (sequence: Sequence, error: unknown) => void;
 }
 
-/** Turns logits into tokens: one step for all streams, and each stream's own choice. */
+/** Turns logits into tokens: one model step for all sequences, then each sequence chooses its own token. */
 export class Decoding {
   readonly #options: DecodingOptions;
   readonly #compaction: Compaction;
-  readonly #speculation: Speculation | null;
+  readonly #speculation: SpeculativeDecoding | null;
 
   constructor(options: DecodingOptions) {
     this.#options = options;
     const { batchesFromFirstSlot = false } = options.runner.limits;
     this.#compaction = new Compaction({ fromFirstSlot: batchesFromFirstSlot });
-    this.#speculation = options.speculates ? new Speculation() : null;
+    this.#speculation = options.speculates ? new SpeculativeDecoding() : null;
   }
 
   get totals(): Pick<EngineTotals, 'draftedTokens' | 'acceptedTokens'> {
     return this.#speculation?.totals ?? { draftedTokens: 0, acceptedTokens: 0 };
   }
 
-  /** One token for each. */
-  async step(entries: readonly Entry[]): Promise<void> {
-    if (entries.length === 0) return;
+  /** Generates one token for each sequence, or several for one that runs alone. */
+  async step(sequences: readonly Sequence[]): Promise<void> {
+    if (sequences.length === 0) return;
     const { runner, fail, now } = this.#options;
-    const [alone] = entries.length === 1 ? entries : [];
+    const [alone] = sequences.length === 1 ? sequences : [];
     try {
-      if (alone !== undefined && (await this.#lookAhead(alone))) return;
-      await this.#bringTogether(entries);
-      const rows = entries.map(({ sequence }) => ({
-        slot: sequence.slot,
-        position: sequence.numCached,
-        tokenId: sequence.lastTokenId,
+      if (alone !== undefined && (await this.#verifyDraft(alone))) return;
+      await this.#compact(sequences);
+      const rows = sequences.map(({ slot, numCached, lastTokenId }) => ({
+        slot,
+        position: numCached,
+        tokenId: lastTokenId,
       }));
       const started = now();
       const logits = await runner.decode(rows);
       if (alone !== undefined) this.#speculation?.plainStep(now() - started);
-      for (const [row, entry] of entries.entries()) {
-        this.#advance(entry, logits[row]);
-      }
+      for (const [row, sequence] of sequences.entries()) this.#advance(sequence, logits[row]);
     } catch (error) {
-      for (const entry of entries) fail(entry, error);
+      for (const sequence of sequences) fail(sequence, error);
     }
   }
 
   /**
-   * A step of several tokens where some can be guessed: each is chosen from its own logits, as in steps of one, up to
-   * the first that was not foreseen. A constraint follows what was chosen, never what was guessed, so that nothing of it
-   * is to be taken back; a guess for which its mask comes too late is left to the next step.
-   * @returns false where a plain step is to be made
+   * Verifies draft tokens in one step, if there are any. Each token is chosen from its own logits, as in plain steps, up
+   * to the first one that differs from the draft. A constraint follows chosen tokens only, so it never rolls back. Where
+   * its mask comes too late, the rest of the draft is dropped.
+   * @returns false where a plain step is needed
    */
-  async #lookAhead(entry: Entry): Promise<boolean> {
+  async #verifyDraft(sequence: Sequence): Promise<boolean> {
     const { runner, now } = this.#options;
-    const { sequence } = entry;
     const draft = this.#speculation?.draft(sequence, runner.limits.slotCapacity) ?? null;
     if (draft === null) return false;
     const { tokenIds } = draft;
@@ -77,70 +73,57 @@ export class Decoding {
     const logits = await runner.verify({ slot, position, tokenIds: [lastTokenId, ...tokenIds] });
     const elapsedMs = now() - started;
     let numAccepted = 0;
-    this.#advance(entry, logits[0]);
-    while (sequence.lastTokenId === tokenIds[numAccepted] && (await this.#goesOn(entry))) {
+    this.#advance(sequence, logits[0]);
+    while (sequence.lastTokenId === tokenIds[numAccepted] && (await this.#canContinue(sequence))) {
       numAccepted++;
-      this.#advance(entry, logits[numAccepted]);
+      this.#advance(sequence, logits[numAccepted]);
     }
     this.#speculation?.verified(sequence, draft, { elapsedMs, numAccepted });
     return true;
   }
 
-  /** Whether another token can be chosen within this step. */
-  async #goesOn(entry: Entry): Promise<boolean> {
-    const { sequence, abort } = entry;
+  /** Whether the sequence can choose another token in this step. */
+  async #canContinue(sequence: Sequence): Promise<boolean> {
     if (sequence.status !== 'running') return false;
-    if (!hasMask(entry)) await waitForConstraints([sequence.guard?.constraint ?? null]);
-    return hasMask(entry) && !abort.signal.aborted;
+    if (!sequence.hasMask) await waitForConstraints([sequence.constraint]);
+    return sequence.hasMask && !sequence.isAborted;
   }
 
-  /** The sequence's last token is in the cache now, and its logits tell the next. */
-  #advance(entry: Entry, logits: Float32Array | undefined): void {
-    const { sequence } = entry;
+  /** The sequence's last token is in the cache now; its logits give the next one. */
+  #advance(sequence: Sequence, logits: Float32Array | undefined): void {
     this.#options.slots.append(sequence.slot, [sequence.lastTokenId]);
     sequence.numCached++;
-    this.append(entry, logits);
+    this.append(sequence, logits);
   }
 
-  async #bringTogether(entries: readonly Entry[]): Promise<void> {
+  async #compact(sequences: readonly Sequence[]): Promise<void> {
     const { runner, slots } = this.#options;
-    const streams = entries.map(({ sequence }) => ({
-      slot: sequence.slot,
-      numTokens: sequence.numCached,
-    }));
-    const swap = this.#compaction.plan(streams, slots.free);
+    const placed = sequences.map(({ slot, numCached }) => ({ slot, numTokens: numCached }));
+    const swap = this.#compaction.plan(placed, slots.free);
     if (swap === null) return;
     await runner.swapSlots(swap.from, swap.to);
     slots.swapped(swap.from, swap.to);
-    for (const { sequence } of entries) if (sequence.slot === swap.from) sequence.slot = swap.to;
+    for (const sequence of sequences) if (sequence.slot === swap.from) sequence.slot = swap.to;
   }
 
-  /** Chooses a sequence's next token from a step's logits. A fault here is this sequence's alone. */
-  append(entry: Entry, logits: Float32Array | undefined): void {
-    // Its token came too late: the sequence ends with the next step.
-    if (entry.abort.signal.aborted) return;
+  /** Chooses a sequence's next token from a step's logits. A fault here ends this sequence only. */
+  append(sequence: Sequence, logits: Float32Array | undefined): void {
+    // An aborted sequence ends with the next step.
+    if (sequence.isAborted) return;
     try {
       if (logits === undefined) throw new Error('The step returned no logits for this sequence.');
-      this.#choose(entry, logits);
+      this.#choose(sequence, logits);
     } catch (error) {
-      this.#options.fail(entry, error);
+      this.#options.fail(sequence, error);
     }
   }
 
-  #choose(entry: Entry, logits: Float32Array): void {
-    const { eos, say, finish } = this.#options;
-    const { sequence, events } = entry;
-    const endsTurn = (id: number): boolean => eos.has(id);
-    const { tokenId, forced, report } = sequence.choose(logits, endsTurn);
-    sequence.append(tokenId);
-    const stops = sequence.thinking.stopsAt(tokenId);
-    // What the engine writes is no part of the answer, though it may open the answer's tags.
-    const follow = forced ? undefined : sequence.guard?.follow(tokenId);
-    const accepted = sequence.thinking.accept(tokenId);
-    if (!stops && !endsTurn(tokenId)) follow?.();
-    say(entry, events.token({ tokenId, forced, ...report }, accepted));
-    if (accepted.stop !== null) finish(entry, 'stop', { stopString: accepted.stop });
-    else if (stops || endsTurn(tokenId)) finish(entry, 'stop', {});
-    else if (sequence.numGenerated >= sequence.request.maxTokens) finish(entry, 'length', {});
+  #choose(sequence: Sequence, logits: Float32Array): void {
+    const { emit, finish } = this.#options;
+    const { token, events } = sequence.append(logits);
+    emit(sequence, events);
+    if (token.stop !== null) finish(sequence, 'stop', { stopString: token.stop });
+    else if (token.isEnd) finish(sequence, 'stop', {});
+    else if (sequence.numGenerated >= sequence.request.maxTokens) finish(sequence, 'length', {});
   }
 }

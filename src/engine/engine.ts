@@ -1,13 +1,6 @@
 import { byteCache } from './byte-cache.ts';
-import { deadlineOf } from './deadline.ts';
 import { Decoding } from './decoding.ts';
-import {
-  createEntry,
-  type Entry,
-  hasMask,
-  type SequenceEnvironment,
-  waitForMasks,
-} from './entry.ts';
+import { type AddressedEvent, EventBatch } from './event-batch.ts';
 import type {
   EngineCounts,
   FinishEvent,
@@ -16,22 +9,22 @@ import type {
   GenerationRequest,
 } from './generation.ts';
 import type { ModelRunner } from './model-runner.ts';
-import { type AddressedEvent, Outbox } from './outbox.ts';
-import { PrefillPace, type PrefillPaceOptions } from './prefill-pace.ts';
+import { PrefillBudget, type PrefillBudgetOptions } from './prefill-budget.ts';
 import { PromptProcessor } from './prompt-processor.ts';
+import { Queues } from './queues.ts';
 import { requestProblem } from './request-problem.ts';
-import { Roster } from './roster.ts';
 import {
+  deadlineOf,
   planAdmission,
-  planLatecomers,
+  planLateAdmission,
   planStep,
   type StepLimits,
   type StepPlan,
   tokensOf,
 } from './scheduler.ts';
-import { deadlineViewOf, viewOf, waitingViewOf } from './sequence-view.ts';
+import { Sequence, type SequenceEnvironment } from './sequence.ts';
 import { SlotPool } from './slot-pool.ts';
-import { StepMeter } from './step-meter.ts';
+import { waitForConstraints } from './token-constraint.ts';
 
 export interface EngineOptions extends SequenceEnvironment {
   readonly runner: ModelRunner;
@@ -39,254 +32,265 @@ export interface EngineOptions extends SequenceEnvironment {
   readonly reuse: ReuseOptions;
   /** Whether a sequence that runs alone may use speculative decoding. */
   readonly speculates: boolean;
-  /** All events of one step, in order; none where only `counts` has changed. */
+  /** Receives all events of a step, in order. No events: only `counts` has changed. */
   readonly emit: (events: readonly AddressedEvent[]) => void;
 }
 
-/** How much of the machine a step, a prompt and thinking may take. */
-export interface EngineLimits extends StepLimits, PrefillPaceOptions {
-  /** Slots that thinkers may hold while others wait. */
+/** Limits of steps, prefill and thinking. */
+export interface EngineLimits extends StepLimits, PrefillBudgetOptions {
+  /** Slots that thinking sequences may hold while others wait. */
   readonly maxThinkingSeqs: number;
 }
 
-/** What of earlier work serves later requests. */
+/** Caches of earlier work. */
 export interface ReuseOptions {
-  /** Whether a slot's contents serve prompts that begin alike. */
+  /** Whether a slot's contents serve prompts with the same prefix. */
   readonly prefixes: boolean;
   /** Most bytes of image features kept. */
   readonly featureBytes: number;
 }
 
 /**
- * Runs sequences step by step: plan, decode, one piece of a prompt, events out. A failing step fails only the
- * sequences in it. Works on token ids; knows neither text formats nor tensors' origin.
+ * Runs sequences step by step: admit, process prompts, decode, emit events. A failing step fails only its own sequences.
+ * The engine works on token ids; it knows neither text formats nor tensors.
  */
 export class Engine {
   readonly #options: EngineOptions;
-  readonly #roster: Roster;
+  readonly #queues: Queues;
   readonly #prompts: PromptProcessor;
   readonly #decoding: Decoding;
-  readonly #pace: PrefillPace;
-  readonly #meter = new StepMeter();
-  readonly #outbox: Outbox;
-  #stepping = false;
+  readonly #budget: PrefillBudget;
+  readonly #batch: EventBatch;
+  readonly #totals = { steps: 0, stepMs: 0, decodedTokens: 0, preemptions: 0, aborted: 0 };
+  #isStepping = false;
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    this.#outbox = new Outbox(options.emit);
-    const { runner, reuse, limits, eos, now } = options;
+    this.#batch = new EventBatch(options.emit);
+    const { runner, reuse, limits, now, speculates } = options;
     const slots = new SlotPool(runner.limits.numSlots, { reusesPrefixes: reuse.prefixes });
     const features = byteCache<Float32Array>(reuse.featureBytes, ({ byteLength }) => byteLength);
-    this.#pace = new PrefillPace(limits);
-    this.#roster = new Roster(slots);
-    this.#prompts = new PromptProcessor({ runner, slots, features, now, pace: this.#pace });
+    const budget = new PrefillBudget(limits);
+    this.#budget = budget;
+    this.#queues = new Queues(slots);
+    this.#prompts = new PromptProcessor({ runner, slots, features, now, budget });
     this.#decoding = new Decoding({
       runner,
       slots,
-      eos,
-      speculates: options.speculates,
+      speculates,
       now,
-      say: (entry, events) => this.#say(entry, events),
-      finish: (entry, reason, end) => this.#finish(entry, reason, end),
-      fail: (entry, error) => this.#fail(entry, error),
+      emit: (sequence, events) => this.#emit(sequence, events),
+      finish: (sequence, reason, end) => this.#finish(sequence, reason, end),
+      fail: (sequence, error) => this.#fail(sequence, error),
     });
   }
 
-  /** Takes a request; one that cannot be run ends with an error event instead. */
+  /** Queues a request. A request that cannot be run finishes with an error event. */
   submit(request: GenerationRequest): void {
     const { runner, imageTokenId } = this.#options;
-    const entry = createEntry(request, this.#options);
-    this.#roster.add(entry);
+    const sequence = new Sequence(request, this.#options);
+    this.#queues.add(sequence);
     const problem = requestProblem(request, runner.limits, imageTokenId);
-    if (problem !== null) this.#finish(entry, 'error', { message: problem });
-    else this.#say(entry, entry.events.decision());
-    if (!this.#stepping) void this.#run();
+    if (problem !== null) this.#finish(sequence, 'error', { message: problem });
+    else this.#emit(sequence, sequence.start());
+    if (!this.#isStepping) void this.#run();
   }
 
-  /** Ends a request within the current step, or within its current chunk while its prompt is processed. */
+  /** Ends a request within the current step, or within the current chunk of its prompt. */
   abort(id: string): void {
-    const entry = this.#roster.find(id);
-    if (entry === undefined || entry.abort.signal.aborted) return;
-    entry.abort.abort();
-    if (entry.sequence.status === 'waiting') {
-      this.#finish(entry, 'abort', {});
-      this.#outbox.flush();
+    const sequence = this.#queues.find(id);
+    if (sequence === undefined || sequence.isAborted) return;
+    sequence.abort();
+    if (sequence.status === 'waiting') {
+      this.#finish(sequence, 'abort', {});
+      this.#batch.flush();
     }
   }
 
-  /** Ends a request's thinking with its next token. @returns false when there is none to end */
+  /** Ends the thinking of a request with its next token. @returns false when it has none to end */
   answerNow(id: string): boolean {
-    const entry = this.#roster.find(id);
-    return entry?.sequence.thinking.answerNow() ?? false;
+    return this.#queues.find(id)?.thinking.answerNow() ?? false;
   }
 
   counts(): EngineCounts {
     const { numSlots, slotCapacity } = this.#options.runner.limits;
-    const { running, waiting } = this.#roster;
-    const held = running.reduce((sum, { sequence }) => sum + sequence.numCached, 0);
+    const { running, waiting } = this.#queues;
+    const held = running.reduce((sum, { numCached }) => sum + numCached, 0);
     return {
       numRunning: running.length,
       numWaiting: waiting.length,
-      numThinking: running.filter(({ sequence }) => sequence.thinks).length,
+      numThinking: running.filter(({ thinks }) => thinks).length,
       kvCacheUsage: held / (numSlots * slotCapacity),
-      totals: { ...this.#prompts.totals, ...this.#meter.totals, ...this.#decoding.totals },
+      totals: { ...this.#prompts.totals, ...this.#totals, ...this.#decoding.totals },
     };
   }
 
   async #run(): Promise<void> {
-    this.#stepping = true;
+    this.#isStepping = true;
     try {
       // Requests that arrive together start together.
       await Promise.resolve();
-      this.#outbox.flush();
-      while (!this.#roster.isEmpty) await this.#stepOrFailAll();
+      this.#batch.flush();
+      while (!this.#queues.isEmpty) await this.#stepOrFailAll();
     } finally {
-      this.#stepping = false;
+      this.#isStepping = false;
     }
   }
 
   /**
-   * Failures of the model are dealt with inside a step. What reaches this place is a fault of the engine's own or of
-   * `emit`: no request may wait on it for ever, so all of them end. A second fault on the way out is left to reject,
-   * which ends the process instead of leaving it silent.
+   * A step handles failures of the model itself. An error that arrives here is a fault of the engine or of `emit`. All
+   * requests end then, so that none waits forever. A second fault rejects, which ends the process with a message.
    */
   async #stepOrFailAll(): Promise<void> {
     try {
       await this.#step();
-      this.#outbox.flush();
+      this.#batch.flush();
     } catch (error) {
-      for (const entry of this.#roster.all) this.#fail(entry, error);
-      this.#outbox.flush();
+      for (const sequence of this.#queues.all) this.#fail(sequence, error);
+      this.#batch.flush();
     }
   }
 
   async #step(): Promise<void> {
     const { limits, now } = this.#options;
     const started = now();
-    this.#dropAborted();
-    await waitForMasks(this.#roster);
-    this.#keepDeadlines();
+    this.#finishAborted();
+    await this.#waitForMasks();
+    this.#enforceDeadlines();
     this.#admit();
-    this.#outbox.flush();
+    this.#batch.flush();
     await this.#prepareOldest();
-    const { running } = this.#roster;
-    const hasStreams = running.some(({ sequence }) => sequence.isDecoding);
-    const prefillChunk = this.#pace.budget(hasStreams);
-    const plan = planStep(running.map(viewOf), { ...limits, prefillChunk });
-    // What is decoded is settled before the prompts move on: a new stream's first token does not wait for others'.
-    const streams = this.#entries(plan.decode).filter(hasMask);
+    const { running } = this.#queues;
+    const prefillChunk = this.#budget.tokens(running.some(({ isDecoding }) => isDecoding));
+    const plan = planStep(
+      running.map(({ runningView }) => runningView),
+      { ...limits, prefillChunk },
+    );
+    // The decode batch is fixed before prefill: the first token of a new sequence does not wait for the batch.
+    const decoding = this.#sequences(plan.decode).filter(({ hasMask }) => hasMask);
     await this.#advancePrompts(plan);
-    if (streams.length > 0) await this.#takeLatecomers(prefillChunk - tokensOf(plan.prefill));
-    this.#outbox.flush();
-    await this.#decoding.step(streams.filter(({ sequence }) => sequence.status === 'running'));
-    this.#meter.step(now() - started, streams.length);
-    // Else the counts travel with the next step's events.
+    if (decoding.length > 0) await this.#admitLate(prefillChunk - tokensOf(plan.prefill));
+    this.#batch.flush();
+    await this.#decoding.step(decoding.filter(({ status }) => status === 'running'));
+    this.#totals.steps++;
+    this.#totals.stepMs += now() - started;
+    this.#totals.decodedTokens += decoding.length;
+    // Otherwise the counts travel with the next step's events.
     const { length } = running;
-    if (length === 0 || streams.length < length) this.#outbox.countsChanged();
+    if (length === 0 || decoding.length < length) this.#batch.countsChanged();
+  }
+
+  /**
+   * Waits a short time for the masks of running sequences, or of waiting ones where none runs. A sequence whose mask
+   * comes later sits out this step, or waits longer for a slot.
+   */
+  async #waitForMasks(): Promise<void> {
+    const { running, waiting } = this.#queues;
+    const sequences = running.length > 0 ? running : waiting;
+    await waitForConstraints(sequences.map(({ constraint }) => constraint));
   }
 
   #admit(): void {
     const { runner, limits } = this.#options;
-    const { waiting, running } = this.#roster;
-    const startable = waiting.filter(hasMask).map(waitingViewOf);
-    const { park, admit } = planAdmission(startable, running.map(viewOf), {
-      numSlots: runner.limits.numSlots,
-      maxThinkingSeqs: limits.maxThinkingSeqs,
-    });
-    if (park !== null) {
-      this.#roster.park(park);
-      this.#meter.park();
+    const { waiting, running } = this.#queues;
+    const startable = waiting.filter(({ hasMask }) => hasMask);
+    const { preempt, admit } = planAdmission(
+      startable.map(({ waitingView }) => waitingView),
+      running.map(({ runningView }) => runningView),
+      { numSlots: runner.limits.numSlots, maxThinkingSeqs: limits.maxThinkingSeqs },
+    );
+    if (preempt !== null) {
+      this.#queues.preempt(preempt);
+      this.#totals.preemptions++;
     }
-    for (const id of admit) this.#roster.admit(id);
-    if (admit.length > 0) this.#outbox.countsChanged();
+    for (const id of admit) this.#queues.admit(id);
+    if (admit.length > 0) this.#batch.countsChanged();
   }
 
-  /** Requests whose time is over end; those that think and have just enough left for an answer turn to it. */
-  #keepDeadlines(): void {
+  /** Ends requests whose time is over. Ends the thinking where just enough time for an answer is left. */
+  #enforceDeadlines(): void {
     const { exit } = this.#options.tokens;
-    for (const entry of this.#roster.all) {
-      const deadline = deadlineOf(deadlineViewOf(entry, exit.length));
-      if (deadline === 'passed') this.#finish(entry, 'timeout', {});
-      else if (deadline === 'near') entry.sequence.thinking.answerNow('deadline');
+    for (const sequence of this.#queues.all) {
+      const deadline = deadlineOf(sequence.deadlineView(exit.length));
+      if (deadline === 'passed') this.#finish(sequence, 'timeout', {});
+      else if (deadline === 'near') sequence.thinking.answerNow('deadline');
     }
   }
 
   async #prepareOldest(): Promise<void> {
-    const entry = this.#roster.running.find(({ sequence }) => !sequence.isDecoding);
-    if (entry !== undefined) await this.#guarded(entry, () => this.#prompts.prepare(entry));
+    const oldest = this.#queues.running.find(({ isDecoding }) => !isDecoding);
+    if (oldest !== undefined) await this.#guarded(oldest, () => this.#prompts.prepare(oldest));
   }
 
   /** The step's pieces of prompts: some tiles of an image, chunks of tokens. */
   async #advancePrompts({ vision, prefill }: Omit<StepPlan, 'decode'>): Promise<void> {
-    for (const entry of this.#entries(vision === null ? [] : [vision.id])) {
-      await this.#guarded(entry, () => this.#prompts.encode(entry, vision?.numTiles ?? 0));
+    for (const sequence of this.#sequences(vision === null ? [] : [vision.id])) {
+      await this.#guarded(sequence, () => this.#prompts.encode(sequence, vision?.numTiles ?? 0));
     }
     for (const { id, numTokens } of prefill) {
-      for (const entry of this.#entries([id])) {
-        await this.#guarded(entry, () => this.#prefill(entry, numTokens));
+      for (const sequence of this.#sequences([id])) {
+        await this.#guarded(sequence, () => this.#prefill(sequence, numTokens));
         // A first token does not wait for the prompts behind it.
-        this.#outbox.flush();
+        this.#batch.flush();
       }
     }
   }
 
-  /** Who came while prompts were processed, and is likely short, does not wait for the step's tokens as well. */
-  async #takeLatecomers(numTokens: number): Promise<void> {
-    if (this.#roster.waiting.length === 0) return;
+  /** Admits sequences that arrived during prefill and are probably short, so that they do not wait for the decode batch. */
+  async #admitLate(numTokens: number): Promise<void> {
+    if (this.#queues.waiting.length === 0) return;
     this.#admit();
-    const prefill = planLatecomers(this.#roster.running.map(viewOf), numTokens);
-    await this.#advancePrompts({ vision: null, prefill });
+    const running = this.#queues.running.map(({ runningView }) => runningView);
+    await this.#advancePrompts({ vision: null, prefill: planLateAdmission(running, numTokens) });
   }
 
-  /** Does a piece of one sequence's work; its failure is that sequence's alone. */
-  async #guarded(entry: Entry, work: () => Promise<void>): Promise<void> {
-    if (entry.abort.signal.aborted) return;
+  /** Runs a piece of one sequence's work. Its failure ends that sequence only. */
+  async #guarded(sequence: Sequence, work: () => Promise<void>): Promise<void> {
+    if (sequence.isAborted) return;
     try {
       await work();
     } catch (error) {
-      this.#fail(entry, error);
+      this.#fail(sequence, error);
     }
   }
 
-  async #prefill(entry: Entry, count: number): Promise<void> {
-    const { sequence } = entry;
-    // What came before in this step may be what this prompt begins with.
-    await this.#prompts.prepare(entry);
-    const logits = await this.#prompts.prefill(entry, count);
+  async #prefill(sequence: Sequence, count: number): Promise<void> {
+    // An earlier piece of this step may have computed this prompt's prefix.
+    await this.#prompts.prepare(sequence);
+    const logits = await this.#prompts.prefill(sequence, count);
     const isWhole = sequence.numCached === sequence.numToPrefill;
-    if (isWhole && sequence.numGenerated === 0) this.#decoding.append(entry, logits);
+    if (isWhole && sequence.numGenerated === 0) this.#decoding.append(sequence, logits);
   }
 
-  #dropAborted(): void {
-    for (const entry of this.#roster.running.filter(({ abort }) => abort.signal.aborted)) {
-      this.#finish(entry, 'abort', {});
+  #finishAborted(): void {
+    for (const sequence of this.#queues.running.filter(({ isAborted }) => isAborted)) {
+      this.#finish(sequence, 'abort', {});
     }
   }
 
-  #fail(entry: Entry, error: unknown): void {
+  #fail(sequence: Sequence, error: unknown): void {
     const detail = error instanceof Error ? error.message : String(error);
     const message = 'The model failed while it worked on this request.';
-    if (entry.abort.signal.aborted) this.#finish(entry, 'abort', {});
-    else this.#finish(entry, 'error', { message, detail });
+    if (sequence.isAborted) this.#finish(sequence, 'abort', {});
+    else this.#finish(sequence, 'error', { message, detail });
   }
 
-  /** Ends a sequence, once: whatever else ends in the same step finds it finished. */
-  #finish(entry: Entry, reason: FinishReason, end: Partial<FinishEvent>): void {
-    const { sequence } = entry;
+  /** Ends a sequence. A sequence ends once: further calls do nothing. */
+  #finish(sequence: Sequence, reason: FinishReason, end: Partial<FinishEvent>): void {
     if (sequence.status === 'finished') return;
-    // What a failed sequence computed is not trusted; what an aborted one did, is.
-    this.#roster.end(entry, { keep: reason !== 'error' });
-    sequence.guard?.close();
-    if (reason === 'abort') this.#meter.abort();
-    this.#outbox.countsChanged();
-    this.#say(entry, entry.events.finish(sequence, reason, end));
+    // The cache of a failed sequence may be wrong; that of an aborted one is right.
+    this.#queues.end(sequence, { keep: reason !== 'error' });
+    sequence.constraint?.close();
+    if (reason === 'abort') this.#totals.aborted++;
+    this.#batch.countsChanged();
+    this.#emit(sequence, sequence.finish(reason, end));
   }
 
-  #entries(ids: readonly string[]): Entry[] {
-    return this.#roster.running.filter(({ sequence }) => ids.includes(sequence.id));
+  #sequences(ids: readonly string[]): Sequence[] {
+    return this.#queues.running.filter(({ id }) => ids.includes(id));
   }
 
-  #say({ sequence }: Entry, events: readonly GenerationEvent[]): void {
-    this.#outbox.add(sequence.id, events);
+  #emit({ id }: Sequence, events: readonly GenerationEvent[]): void {
+    this.#batch.add(id, events);
   }
 }

@@ -125,7 +125,7 @@ export interface EngineTotals {
   readonly draftedTokens: number;
   readonly acceptedTokens: number;
   /** Thinkers that gave their slot back to a request that might be short. */
-  readonly parked: number;
+  readonly preemptions: number;
   /** Requests that were ended from outside before their own end. */
   readonly aborted: number;
 }
@@ -143,7 +143,7 @@ export const NO_TOTALS: EngineTotals = {
   visionMs: 0,
   draftedTokens: 0,
   acceptedTokens: 0,
-  parked: 0,
+  preemptions: 0,
   aborted: 0,
 };
 

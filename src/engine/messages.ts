@@ -1,9 +1,9 @@
 import type { KvCacheKind, Manifest } from '../package/manifest.ts';
 import type { TokenTable } from '../package/token-table.ts';
 import type { ReuseOptions } from './engine.ts';
+import type { AddressedEvent } from './event-batch.ts';
 import type { EngineCounts, GenerationRequest } from './generation.ts';
 import type { ModelLimits } from './model-runner.ts';
-import type { AddressedEvent } from './outbox.ts';
 import type { DeviceRequest } from './runtime/device-request.ts';
 import type { ProtocolTokens } from './thinking/protocol-tokens.ts';
 

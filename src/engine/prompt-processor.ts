@@ -1,9 +1,9 @@
 import type { LRUCache } from 'lru-cache';
-import type { Entry } from './entry.ts';
 import type { EngineTotals } from './generation.ts';
-import { encodeTiles } from './image-encoding.ts';
 import type { ModelRunner } from './model-runner.ts';
-import type { PrefillPace } from './prefill-pace.ts';
+import type { PrefillBudget } from './prefill-budget.ts';
+import { encodeTiles, featuresWithin } from './prompt-image.ts';
+import type { Sequence } from './sequence.ts';
 import type { SlotPool } from './slot-pool.ts';
 
 type PromptTotals = Pick<
@@ -20,20 +20,20 @@ type PromptTotals = Pick<
 export interface PromptProcessorOptions {
   readonly runner: ModelRunner;
   readonly slots: SlotPool;
-  /** Packed features by the image's content hash, float32 [numTokens, hiddenSize]: whatever conversation it comes in. */
+  /** Packed features by content hash of the image, float32 [numTokens, hiddenSize]. */
   readonly features: LRUCache<string, Float32Array>;
   /** Monotonic milliseconds. */
   readonly now: () => number;
-  readonly pace: PrefillPace;
+  readonly budget: PrefillBudget;
 }
 
 /**
- * Brings a prompt into its slot's cache: what another sequence has computed is taken over, the rest is encoded and
- * prefilled piece by piece.
+ * Brings a prompt into its slot's cache. It reuses the prefix that another sequence has computed, then encodes images and
+ * prefills the rest piece by piece.
  *
- * Prompts are processed in order of admission, and what can be taken over is looked up when a prompt's turn comes, not
- * before. So whoever shares a prefix, or an image, with a prompt that is still being processed waits behind it anyway
- * and finds it done, and nobody waits longer than for the prompts before. Only what is short passes what is long.
+ * Prompts are processed in order of admission, and the cache is searched when a prompt's turn comes, not before. So a
+ * prompt that shares a prefix or an image with an unfinished one waits behind it anyway and finds the work done. Only
+ * short prompts pass long ones.
  */
 export class PromptProcessor {
   readonly #options: PromptProcessorOptions;
@@ -51,13 +51,13 @@ export class PromptProcessor {
     this.#options = options;
   }
 
-  /** What was looked up, found and computed so far. */
+  /** Look-ups, hits and computed tokens so far. */
   get totals(): PromptTotals {
     return this.#totals;
   }
 
-  /** Takes over what is there for a prompt whose turn it is. To be called before each of its pieces. */
-  async prepare({ sequence }: Entry): Promise<void> {
+  /** Reuses cached prefix and image features. Call it before each piece of the prompt. */
+  async prepare(sequence: Sequence): Promise<void> {
     const { runner, slots, features } = this.#options;
     const isFirst = !sequence.isLookedUp;
     if (isFirst) {
@@ -66,7 +66,7 @@ export class PromptProcessor {
         await runner.copyPrefix({ ...prefix, toSlot: sequence.slot });
         slots.copied(sequence.slot, prefix);
       }
-      if (!sequence.wasParked) sequence.numReused = prefix.numTokens;
+      if (!sequence.wasPreempted) sequence.numReused = prefix.numTokens;
       sequence.isLookedUp = true;
       sequence.numCached = prefix.numTokens;
       this.#totals.prefixQueries += sequence.numToPrefill;
@@ -81,29 +81,27 @@ export class PromptProcessor {
   }
 
   /** Encodes the next tiles of the next image. */
-  async encode({ sequence, clock, abort }: Entry, count: number): Promise<void> {
+  async encode(sequence: Sequence, count: number): Promise<void> {
     const [image] = sequence.imagesToEncode;
     if (image === undefined) return;
     const { runner, features, now } = this.#options;
     const started = now();
-    await encodeTiles(runner, image, count, abort.signal);
+    await encodeTiles(runner, image, count, sequence.signal);
     const elapsedMs = now() - started;
-    clock.visionMs += elapsedMs;
+    sequence.clock.visionMs += elapsedMs;
     this.#totals.visionMs += elapsedMs;
     this.#totals.encodedTiles += count;
     if (image.packed !== null) features.set(image.source.hash, image.packed);
   }
 
   /**
-   * @param count tokens of the piece; at the end of the prompt, and of what was generated, what is left of it
-   * @returns the logits after the prompt with its last chunk; undefined with the others, and where the sequence goes on
-   *   after it was parked
+   * Prefills the next piece: of the prompt, or of the generated tokens of a preempted sequence.
+   * @param count most tokens of the piece
+   * @returns logits float32 [vocabSize] after the last piece of a prompt; undefined after the others, and for a
+   *   sequence that continues after a preemption
    */
-  async prefill(
-    { sequence, clock, abort }: Entry,
-    count: number,
-  ): Promise<Float32Array | undefined> {
-    const { runner, slots, now, pace } = this.#options;
+  async prefill(sequence: Sequence, count: number): Promise<Float32Array | undefined> {
+    const { runner, slots, now, budget } = this.#options;
     const start = sequence.numCached;
     const wasGenerated = start >= sequence.numPromptTokens;
     const limit = wasGenerated ? sequence.numToPrefill : sequence.numPromptTokens;
@@ -115,15 +113,15 @@ export class PromptProcessor {
         slot: sequence.slot,
         start,
         tokenIds,
-        features: sequence.featuresWithin(start, end - start),
+        features: featuresWithin(sequence.images, start, end - start),
         needsLogits: end === sequence.numPromptTokens && sequence.numGenerated === 0,
         wasGenerated,
       },
-      abort.signal,
+      sequence.signal,
     );
     const elapsedMs = now() - started;
-    clock.prefillMs += elapsedMs;
-    pace.observe(tokenIds.length, elapsedMs);
+    sequence.clock.prefillMs += elapsedMs;
+    budget.observe(tokenIds.length, elapsedMs);
     slots.append(sequence.slot, tokenIds);
     sequence.numCached = end;
     this.#totals.prefilledTokens += tokenIds.length;

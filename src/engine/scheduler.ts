@@ -1,32 +1,32 @@
-/** What is known of a request's length: a direct answer is short, thinking is long, and some have yet to choose. */
-export type Outlook = 'direct' | 'open' | 'think';
+/** State of a request's decision. It tells the expected length: a direct answer is short, thinking is long. */
+export type DecisionState = 'undecided' | 'direct' | 'thinking';
 
-/** A sequence that waits for a slot, as the scheduler sees it. */
+/** A waiting sequence, as the scheduler sees it. */
 export interface WaitingView {
   readonly id: string;
-  readonly outlook: Outlook;
-  /** When it came, in milliseconds of a monotonic clock. */
+  readonly decisionState: DecisionState;
+  /** Arrival, in milliseconds of a monotonic clock. */
   readonly arrivedMs: number;
-  /** Lower goes first, as in vLLM. */
+  /** Lower runs first, as in vLLM. */
   readonly priority: number;
 }
 
-/** A sequence in a slot. */
+/** A running sequence, as the scheduler sees it. */
 export interface RunningView {
   readonly id: string;
-  /** What it needs next: images encoded, prompt tokens prefilled, or a decode step. */
+  /** Work that it needs next. */
   readonly phase: 'vision' | 'prefill' | 'decode';
   readonly numTilesLeft: number;
   readonly numPromptTokensLeft: number;
-  /** It thinks, or will: it is not at its answer yet. */
+  /** It thinks or will think, and is not at its answer yet. */
   readonly thinks: boolean;
-  /** Tokens that would have to be computed again if it lost its slot; null where it must not lose it. */
-  readonly parkingCost: number | null;
+  /** Tokens to compute again if it is preempted; null where it must not be preempted. */
+  readonly preemptionCost: number | null;
 }
 
 export interface AdmissionLimits {
   readonly numSlots: number;
-  /** Slots that thinkers may hold while others wait. */
+  /** Slots that thinking sequences may hold while others wait. */
   readonly maxThinkingSeqs: number;
 }
 
@@ -39,8 +39,8 @@ export interface StepLimits {
 
 export interface Admission {
   /** Sequence that gives its slot back and waits again. */
-  readonly park: string | null;
-  /** Sequences that get a slot, in order. */
+  readonly preempt: string | null;
+  /** Waiting sequences that get a slot, in order. */
   readonly admit: readonly string[];
 }
 
@@ -49,25 +49,25 @@ export interface PromptPiece {
   readonly numTokens: number;
 }
 
-/** What one engine step does, in this order. */
+/** Work of one engine step, in this order. */
 export interface StepPlan {
   readonly vision: { readonly id: string; readonly numTiles: number } | null;
-  /** Pieces of prompts, `prefillChunk` tokens together. */
+  /** Pieces of prompts, at most `prefillChunk` tokens in total. */
   readonly prefill: readonly PromptPiece[];
-  /** Sequences that make one token together. */
+  /** Sequences in the decode batch: one token each. */
   readonly decode: readonly string[];
 }
 
-/** One step of priority is worth this long a wait: urgent requests pass others, and nobody is passed for ever. */
+/** Waiting time that one level of priority is worth. Urgent requests pass others, and no request starves. */
 const PRIORITY_STEP_MS = 1_000;
-/** A request that is known to be short passes those that came at most this long before it. */
+/** A direct answer passes requests that arrived at most this long before it. */
 const DIRECT_HEAD_START_MS = 2_000;
 
 /**
- * Who gets a slot. Waiting sequences go by priority and age. Those known to think get slots only up to `maxThinkingSeqs`;
- * the rest is kept for direct answers and for those that have yet to choose. Where such a one turns into a thinker
- * beyond that number it goes on, until somebody who may be short waits and no slot is free: then the thinker that has
- * the least to compute again gives its slot back. Pure: no clock, no model.
+ * Decides which waiting sequences get a slot, by priority and age. Thinking sequences get slots only up to
+ * `maxThinkingSeqs`; the other slots are for direct answers and undecided sequences. An undecided sequence that starts to
+ * think beyond that number keeps running until a sequence that may be short waits and no slot is free. Then the thinking
+ * sequence that is cheapest to compute again is preempted. Pure: no clock, no model.
  */
 export function planAdmission(
   waiting: readonly WaitingView[],
@@ -75,46 +75,48 @@ export function planAdmission(
   { numSlots, maxThinkingSeqs }: AdmissionLimits,
 ): Admission {
   let free = Math.max(0, numSlots - running.length);
-  let thinkers = running.filter(({ thinks }) => thinks).length;
-  const mayBeShort = waiting.some(({ outlook }) => outlook !== 'think');
-  const park = free === 0 && mayBeShort && thinkers > maxThinkingSeqs ? cheapest(running) : null;
-  if (park !== null) {
+  let numThinking = running.filter(({ thinks }) => thinks).length;
+  const mayBeShort = waiting.some(({ decisionState }) => decisionState !== 'thinking');
+  const isOverLimit = free === 0 && mayBeShort && numThinking > maxThinkingSeqs;
+  const preempt = isOverLimit ? cheapest(running) : null;
+  if (preempt !== null) {
     free++;
-    thinkers--;
+    numThinking--;
   }
   const admit: string[] = [];
-  for (const { id, outlook } of waiting.toSorted((a, b) => rank(a) - rank(b))) {
+  for (const { id, decisionState } of waiting.toSorted((a, b) => rank(a) - rank(b))) {
     if (free === 0) break;
-    if (outlook === 'think' && thinkers >= maxThinkingSeqs) continue;
+    const isThinking = decisionState === 'thinking';
+    if (isThinking && numThinking >= maxThinkingSeqs) continue;
     admit.push(id);
     free--;
-    if (outlook === 'think') thinkers++;
+    if (isThinking) numThinking++;
   }
-  return { park, admit };
+  return { preempt, admit };
 }
 
-function rank({ arrivedMs, priority, outlook }: WaitingView): number {
-  const headStart = outlook === 'direct' ? DIRECT_HEAD_START_MS : 0;
+function rank({ arrivedMs, priority, decisionState }: WaitingView): number {
+  const headStart = decisionState === 'direct' ? DIRECT_HEAD_START_MS : 0;
   return arrivedMs + priority * PRIORITY_STEP_MS - headStart;
 }
 
-/** The thinker that is cheapest to park; the youngest among equals. */
+/** The thinking sequence that is cheapest to preempt; the youngest among equals. */
 function cheapest(running: readonly RunningView[]): string | null {
   let found: string | null = null;
   let least = Infinity;
-  for (const { id, thinks, parkingCost } of running) {
-    if (!thinks || parkingCost === null || parkingCost > least) continue;
+  for (const { id, thinks, preemptionCost } of running) {
+    if (!thinks || preemptionCost === null || preemptionCost > least) continue;
     found = id;
-    least = parkingCost;
+    least = preemptionCost;
   }
   return found;
 }
 
 /**
- * What the running sequences do in a step: one piece of image or some pieces of prompts, then a token for every
- * running stream, so that a long prompt delays the others by a bounded amount and a new one is not delayed by them.
- * The oldest unfinished prompt goes on; younger ones that fit whole into half of the step's tokens go with it, so that
- * a short question does not wait behind a long document. Pure: no clock, no model.
+ * Plans a step: one piece of an image or some pieces of prompts, then one token for every decoding sequence. So a long
+ * prompt delays decoding by a bounded time. The oldest unfinished prompt continues. Younger prompts that fit whole into
+ * half of the step's tokens run beside it, so that a short question does not wait behind a long document. Pure: no clock,
+ * no model.
  */
 export function planStep(running: readonly RunningView[], limits: StepLimits): StepPlan {
   const prompts = running.filter(({ phase }) => phase !== 'decode');
@@ -128,7 +130,7 @@ export function planStep(running: readonly RunningView[], limits: StepLimits): S
     left -= numPromptTokensLeft;
   }
   if (oldest?.phase === 'prefill') {
-    // Whoever came first goes first where that delays nobody: what a prompt shares with an older one is found there.
+    // A prompt that ends in this step runs first: younger ones find the prefix they share with it in the cache.
     const whole = oldest.numPromptTokensLeft <= left;
     const piece = { id: oldest.id, numTokens: Math.min(left, oldest.numPromptTokensLeft) };
     if (whole) prefill.unshift(piece);
@@ -139,17 +141,20 @@ export function planStep(running: readonly RunningView[], limits: StepLimits): S
       oldest?.phase === 'vision'
         ? { id: oldest.id, numTiles: Math.min(limits.tilesPerStep, oldest.numTilesLeft) }
         : null,
-    prefill: thinkersLast(prefill, running),
+    prefill: thinkingLast(prefill, running),
     decode: running.filter(({ phase }) => phase === 'decode').map(({ id }) => id),
   };
 }
 
 /**
- * Prompts that a step takes on after those it planned, before its tokens: of those who may answer directly, whole, as
- * many as fit. Pure.
- * @param numTokens what is left of the step's prompt tokens
+ * Plans late admission: prompts of sequences that arrived during the step's prefill and run before its decode batch.
+ * Takes whole prompts of sequences that may answer directly, as many as fit. Pure.
+ * @param numTokens prompt tokens that the step has left
  */
-export function planLatecomers(running: readonly RunningView[], numTokens: number): PromptPiece[] {
+export function planLateAdmission(
+  running: readonly RunningView[],
+  numTokens: number,
+): PromptPiece[] {
   const pieces: PromptPiece[] = [];
   let left = numTokens;
   for (const { id, phase, thinks, numPromptTokensLeft } of running) {
@@ -164,17 +169,44 @@ export function tokensOf(pieces: readonly PromptPiece[]): number {
   return pieces.reduce((sum, { numTokens }) => sum + numTokens, 0);
 }
 
-/** A thought may begin a piece later: who is known to think goes behind those who may answer directly. */
-function thinkersLast(
+/** Prompts of thinking sequences run behind prompts of sequences that may answer directly. */
+function thinkingLast(
   pieces: readonly PromptPiece[],
   running: readonly RunningView[],
 ): PromptPiece[] {
-  const thinkers = new Set(running.filter(({ thinks }) => thinks).map(({ id }) => id));
-  const thinks = ({ id }: PromptPiece): boolean => thinkers.has(id);
+  const thinking = new Set(running.filter(({ thinks }) => thinks).map(({ id }) => id));
+  const thinks = ({ id }: PromptPiece): boolean => thinking.has(id);
   return [...pieces.filter((piece) => !thinks(piece)), ...pieces.filter(thinks)];
 }
 
-/** Slots for thinkers unless the operator says otherwise: one in four is kept for direct answers. */
+/** Default of `maxThinkingSeqs`: one slot in four is reserved for direct answers. */
 export function defaultMaxThinkingSeqs(numSlots: number): number {
   return numSlots - Math.floor(numSlots / 4);
+}
+
+/** State of a request's deadline. */
+export type Deadline =
+  /** There is none, or enough time is left. */
+  | 'ahead'
+  /** Only the time that an answer takes is left: the thinking must end. */
+  | 'near'
+  | 'passed';
+
+export interface DeadlineView {
+  /** Longest time from arrival to the last token; null for no limit. */
+  readonly timeoutMs: number | null;
+  readonly elapsedMs: number;
+  /** Tokens reserved for the answer. */
+  readonly answerTokens: number;
+  /** Mean over this sequence; null before its second token. */
+  readonly msPerToken: number | null;
+}
+
+/** State of a deadline. Pure: the time is an argument. */
+export function deadlineOf(view: DeadlineView): Deadline {
+  const { timeoutMs, elapsedMs, answerTokens, msPerToken } = view;
+  if (timeoutMs === null) return 'ahead';
+  const leftMs = timeoutMs - elapsedMs;
+  if (leftMs <= 0) return 'passed';
+  return msPerToken !== null && leftMs <= answerTokens * msPerToken ? 'near' : 'ahead';
 }

@@ -1,14 +1,19 @@
-import type { FinishEvent, FinishReason, GenerationEvent, TokenEvent } from './generation.ts';
-import type { Sequence } from './sequence.ts';
-import type { SequenceClock } from './sequence-clock.ts';
-import type { AcceptedToken, ThinkingController } from './thinking/controller.ts';
+import type {
+  FinishEvent,
+  FinishReason,
+  GenerationEvent,
+  GenerationTiming,
+  TokenEvent,
+  TokenUsage,
+} from './generation.ts';
+import type { NextToken, ThinkingController } from './thinking/controller.ts';
 import type { ThinkingEnd } from './thinking/decision.ts';
 import type { TokenSection } from './thinking/section-parser.ts';
 
 const NOTHING_HELD = { pieces: [], stop: null };
 
-/** Why thinking ended that nobody closed. */
-const UNCLOSED: Readonly<Record<FinishReason, ThinkingEnd>> = {
+/** Why the thinking ended where it was still open when the generation ended. */
+const END_OF_OPEN_THINKING: Readonly<Record<FinishReason, ThinkingEnd>> = {
   stop: 'stop',
   length: 'max_tokens',
   timeout: 'deadline',
@@ -16,18 +21,20 @@ const UNCLOSED: Readonly<Record<FinishReason, ThinkingEnd>> = {
   error: 'error',
 };
 
-/** A token that was just appended, with what is to be reported of it. */
-export type NewToken = Pick<TokenEvent, 'tokenId' | 'forced' | 'logprob' | 'topLogprobs'>;
-
-/** A token that waits to be sent, until it is known on which section of the close tag it lies. */
+/** A token that is not sent yet because its section is not known. */
 interface HeldToken {
   readonly event: Omit<TokenEvent, 'section'>;
   section: TokenSection | null;
 }
 
+/** Counts that the thinking does not know. */
+export interface FinishCounts extends Omit<TokenUsage, 'reasoningTokens' | 'preambleTokens'> {
+  readonly askedBudget: number | null;
+}
+
 /**
- * Turns what happens to one sequence into its event stream: the decision once and before every token; a token whose
- * section of the close tag is still open takes that of the next that is known; one finish at the end.
+ * Builds the event stream of one sequence: the decision once, before all tokens; then the tokens, where a token with an
+ * open section takes the next section that is known; then one finish.
  */
 export class SequenceEvents {
   readonly #thinking: ThinkingController;
@@ -48,48 +55,52 @@ export class SequenceEvents {
     return [{ type: 'decision', ...decision }];
   }
 
-  token(token: NewToken, accepted: AcceptedToken): GenerationEvent[] {
+  token(
+    { tokenId, forced, section, pieces }: NextToken,
+    logprobs: Pick<TokenEvent, 'logprob' | 'topLogprobs'>,
+  ): GenerationEvent[] {
     this.#clock.token();
-    if (accepted.pieces.some(({ section }) => section === 'answer')) this.#clock.answer();
-    const { section } = accepted;
-    this.#held.push({ event: { type: 'token', ...token, pieces: accepted.pieces }, section });
+    if (pieces.some((piece) => piece.section === 'answer')) this.#clock.answer();
+    const { logprob, topLogprobs } = logprobs;
+    const event = { type: 'token', tokenId, forced, logprob, topLogprobs, pieces } as const;
+    if (section !== null && this.#held.length === 0 && this.#decisionSent)
+      return [{ ...event, section }];
+    this.#held.push({ event, section });
     if (section === null) return [];
     for (const held of this.#held) held.section ??= section;
     return this.#thinking.decision === null ? [] : [...this.decision(), ...this.#release(section)];
   }
 
-  finish(sequence: Sequence, reason: FinishReason, end: Partial<FinishEvent>): GenerationEvent[] {
+  finish(
+    reason: FinishReason,
+    end: Partial<FinishEvent>,
+    { askedBudget, ...tokens }: FinishCounts,
+  ): GenerationEvent[] {
+    // Decides if nothing has: read the counts of the thinking after it.
     const { pieces, stop } = end.stopString ? NOTHING_HELD : this.#thinking.finish();
     if (pieces.some(({ section }) => section === 'answer')) this.#clock.answer();
-    const { request, numPromptTokens, numGenerated, numImageTokens } = sequence;
     // A request that ended before its first token decided nothing, unless its prompt had.
-    const decided = numGenerated > 0 || this.#decisionSent;
+    const decided = tokens.completionTokens > 0 || this.#decisionSent;
     const isThinking = decided && this.#thinking.decision?.mode === 'think';
-    const { effectiveBudget, numReasoning, numPreamble, thinkingEnd } = this.#thinking;
+    const { effectiveBudget, thinkingEnd, interventions, numReasoning, numPreamble } =
+      this.#thinking;
     return [
       ...(decided ? this.decision() : []),
-      // A token stays undetermined only while no tag has been seen: without one, the text was an answer.
+      // A section stays open only while no tag was written. Text without a tag is an answer.
       ...this.#release('answer'),
       {
         type: 'finish',
-        // Text held back until now may have been the stop string.
+        // Text that was held back until now may complete a stop string.
         reason: stop !== null && reason === 'length' ? 'stop' : reason,
         stopString: stop,
-        thinkingEnd: thinkingEnd ?? (isThinking ? UNCLOSED[reason] : null),
-        interventions: this.#thinking.interventions,
+        thinkingEnd: thinkingEnd ?? (isThinking ? END_OF_OPEN_THINKING[reason] : null),
+        interventions,
         budget: {
-          asked: request.thinking.budget,
+          asked: askedBudget,
           effective: Number.isFinite(effectiveBudget) ? effectiveBudget : null,
         },
         pieces,
-        usage: {
-          promptTokens: numPromptTokens,
-          cachedTokens: sequence.numReused,
-          imageTokens: numImageTokens,
-          completionTokens: numGenerated,
-          reasoningTokens: numReasoning,
-          preambleTokens: numPreamble,
-        },
+        usage: { ...tokens, reasoningTokens: numReasoning, preambleTokens: numPreamble },
         timing: this.#clock.read(),
         message: null,
         detail: null,
@@ -98,7 +109,7 @@ export class SequenceEvents {
     ];
   }
 
-  /** @param fallback section of tokens whose own is not known */
+  /** @param fallback section of tokens whose own is still open */
   #release(fallback: TokenSection): TokenEvent[] {
     const events = this.#held.map(({ event, section }) => ({
       ...event,
@@ -106,5 +117,64 @@ export class SequenceEvents {
     }));
     this.#held = [];
     return events;
+  }
+}
+
+/** Times of one sequence on the monotonic clock, in milliseconds. */
+export class SequenceClock {
+  readonly #now: () => number;
+  readonly #arrived: number;
+  #admitted: number | null = null;
+  #firstToken: number | null = null;
+  #firstAnswer: number | null = null;
+  visionMs = 0;
+  prefillMs = 0;
+
+  constructor(now: () => number) {
+    this.#now = now;
+    this.#arrived = now();
+  }
+
+  get arrivedMs(): number {
+    return this.#arrived;
+  }
+
+  get elapsedMs(): number {
+    return this.#now() - this.#arrived;
+  }
+
+  /** Mean time per token after the first; null before the second token. */
+  msPerToken(numGenerated: number): number | null {
+    if (this.#firstToken === null || numGenerated < 2) return null;
+    return (this.#now() - this.#firstToken) / (numGenerated - 1);
+  }
+
+  admit(): void {
+    this.#admitted ??= this.#now();
+  }
+
+  token(): void {
+    this.#firstToken ??= this.#now();
+  }
+
+  answer(): void {
+    this.#firstAnswer ??= this.#now();
+  }
+
+  read(): GenerationTiming {
+    const end = this.#now();
+    const since = (time: number | null): number | null =>
+      time === null ? null : time - this.#arrived;
+    const thinkingFrom = this.#firstToken ?? end;
+    return {
+      queueMs: (this.#admitted ?? end) - this.#arrived,
+      visionMs: this.visionMs,
+      prefillMs: this.prefillMs,
+      firstTokenMs: since(this.#firstToken),
+      firstAnswerMs: since(this.#firstAnswer),
+      thinkingMs: (this.#firstAnswer ?? end) - thinkingFrom,
+      decodeMs: end - thinkingFrom,
+      totalMs: end - this.#arrived,
+    };
   }
 }

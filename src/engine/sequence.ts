@@ -1,75 +1,98 @@
-import { AnswerGuard } from './answer-guard.ts';
-import type { GenerationRequest, TokenLogprob } from './generation.ts';
-import type { FeatureSpan, TiledImage } from './model-runner.ts';
-import { argmax, logSumExp, topIds } from './sampling/logprobs.ts';
+import type { Protocol } from '../package/protocol.ts';
+import type {
+  FinishEvent,
+  FinishReason,
+  GenerationEvent,
+  GenerationRequest,
+  TokenLogprob,
+} from './generation.ts';
+import { type PromptImage, promptImages } from './prompt-image.ts';
+import { logSumExp, topIds } from './sampling/logprobs.ts';
 import { Sampler } from './sampling/sampler.ts';
-import type { Outlook } from './scheduler.ts';
-import type { Adjustment, ThinkingController } from './thinking/controller.ts';
-import { sideOf } from './thinking/decision-bias.ts';
-import type { TokenConstraint } from './token-constraint.ts';
-import { imageSpans, type TokenPrefix } from './token-prefix.ts';
+import type { DeadlineView, DecisionState, RunningView, WaitingView } from './scheduler.ts';
+import { SequenceClock, SequenceEvents } from './sequence-events.ts';
+import { type NextToken, ThinkingController } from './thinking/controller.ts';
+import type { ProtocolTokens } from './thinking/protocol-tokens.ts';
+import { isReady, type OpenConstraint, type TokenConstraint } from './token-constraint.ts';
+import type { TokenPrefix } from './token-prefix.ts';
+
+/** What all sequences of an engine share. */
+export interface SequenceEnvironment {
+  readonly protocol: Protocol;
+  readonly tokens: ProtocolTokens;
+  /** Bytes of a token's text; empty for special tokens. */
+  readonly tokenBytes: (tokenId: number) => Uint8Array;
+  readonly eos: ReadonlySet<number>;
+  readonly imageTokenId: number | null;
+  /** Opens the constraint of a request's answer. */
+  readonly openConstraint: OpenConstraint;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+}
 
 export type SequenceStatus = 'waiting' | 'running' | 'finished';
 
-/** An image of the prompt on its way through the vision tower. */
-export interface PromptImage {
-  readonly source: TiledImage;
-  /** Prompt position of its first placeholder. */
-  readonly start: number;
-  /** Features of the tiles encoded so far, float32 [count, featuresPerTile, hiddenSize] each. */
-  readonly encoded: Float32Array[];
-  numEncoded: number;
-  /** float32 [numTokens, hiddenSize] once all tiles are encoded. */
-  packed: Float32Array | null;
-}
-
-/** Log-probabilities of one generated token, from raw logits. */
-export interface TokenReport {
-  readonly logprob: number | null;
-  readonly topLogprobs: readonly TokenLogprob[] | null;
-}
-
-export interface SequenceOptions {
-  readonly imageTokenId: number | null;
-  /** What the answer is held to; null for a free one. */
-  readonly constraint: TokenConstraint | null;
-}
-
-/** The engine's state of one generation: tokens, counters, slot. Everything derived is a getter. */
+/** One generation: its request, tokens, slot, thinking, clock and events. Everything derived is a getter. */
 export class Sequence {
   readonly request: GenerationRequest;
   readonly thinking: ThinkingController;
+  readonly clock: SequenceClock;
   readonly images: readonly PromptImage[];
-  /** Holds the answer to a constraint; null for a free one. */
-  readonly guard: AnswerGuard | null;
+  /** Constraint on the answer; null for a free one. */
+  readonly constraint: TokenConstraint | null;
+  readonly #abort = new AbortController();
   readonly #sampler: Sampler;
+  readonly #events: SequenceEvents;
   status: SequenceStatus = 'waiting';
   slot = -1;
-  /** Prompt tokens taken over from earlier work. */
+  /** Prompt tokens taken over from the prefix cache. */
   numReused = 0;
-  /** What earlier work has of it was looked up for the slot at hand. */
+  /** The prefix cache was searched for the current slot. */
   isLookedUp = false;
-  /** Tokens in the slot's cache, by what is known: before the look-up, those that were there when it was claimed. */
+  /** Tokens in the slot's cache. Before the look-up: those that were there when the slot was claimed. */
   numCached = 0;
-  /** It gave its slot back once, to get another later. */
-  wasParked = false;
-  /** The last one is not in the cache before the next decode step. */
+  /** It lost its slot once and got another later. */
+  wasPreempted = false;
+  /** The last one enters the cache with the next decode step. */
   readonly generated: number[] = [];
 
-  constructor(
-    request: GenerationRequest,
-    thinking: ThinkingController,
-    { imageTokenId, constraint }: SequenceOptions,
-  ) {
+  constructor(request: GenerationRequest, environment: SequenceEnvironment) {
+    const { protocol, tokens, tokenBytes, imageTokenId, now, eos } = environment;
+    const { thinking, maxTokens, minTokens, stop, sampling } = request;
     this.request = request;
-    this.thinking = thinking;
-    this.guard = constraint === null ? null : new AnswerGuard(constraint, thinking);
+    this.constraint = openConstraint(request, environment);
+    this.thinking = new ThinkingController({
+      protocol,
+      tokens,
+      request: thinking,
+      maxTokens,
+      stop,
+      ending: { endOfTurn: eos, stopTokenIds: new Set(request.stopTokenIds), minTokens },
+      constraint: this.constraint,
+      greedy: sampling.temperature === 0,
+      tokenBytes,
+    });
+    this.clock = new SequenceClock(now);
     this.images = promptImages(request, imageTokenId);
-    this.#sampler = new Sampler(request.sampling, request.promptTokenIds);
+    this.#sampler = new Sampler(sampling, request.promptTokenIds);
+    this.#events = new SequenceEvents(this.thinking, this.clock);
   }
 
   get id(): string {
     return this.request.id;
+  }
+
+  /** Aborted when the client is gone or has cancelled. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  get isAborted(): boolean {
+    return this.#abort.signal.aborted;
+  }
+
+  abort(): void {
+    this.#abort.abort();
   }
 
   get numPromptTokens(): number {
@@ -89,7 +112,7 @@ export class Sequence {
     return this.generated.at(-1) ?? -1;
   }
 
-  /** Tokens that must be in the cache before the next can be decoded: the prompt, and what was generated before. */
+  /** Tokens that must be in the cache before the next decode step: the prompt, and all generated tokens but the last. */
   get numToPrefill(): number {
     return this.numPromptTokens + Math.max(0, this.numGenerated - 1);
   }
@@ -98,16 +121,51 @@ export class Sequence {
     return this.numGenerated > 0 && this.numCached >= this.numToPrefill;
   }
 
-  /** It thinks, or will; an open choice is neither. */
+  /** The constraint's mask for the next token is known, or there is no constraint. */
+  get hasMask(): boolean {
+    return isReady(this.constraint);
+  }
+
+  /** It thinks or will think. False while the decision is open. */
   get thinks(): boolean {
     const { decision, inAnswer } = this.thinking;
     return !inAnswer && (decision?.mode ?? this.request.thinking.requested) === 'think';
   }
 
-  get outlook(): Outlook {
-    if (this.thinks) return 'think';
+  get decisionState(): DecisionState {
+    if (this.thinks) return 'thinking';
     const isDirect = this.thinking.inAnswer || this.thinking.decision?.mode === 'fast';
-    return isDirect || this.request.thinking.requested === 'fast' ? 'direct' : 'open';
+    return isDirect || this.request.thinking.requested === 'fast' ? 'direct' : 'undecided';
+  }
+
+  get waitingView(): WaitingView {
+    const { id, decisionState, clock, request } = this;
+    return { id, decisionState, arrivedMs: clock.arrivedMs, priority: request.priority };
+  }
+
+  get runningView(): RunningView {
+    const [image] = this.imagesToEncode;
+    const phase = image !== undefined ? 'vision' : this.isDecoding ? 'decode' : 'prefill';
+    return {
+      id: this.id,
+      phase,
+      numTilesLeft: image === undefined ? 0 : image.source.numTiles - image.numEncoded,
+      numPromptTokensLeft: this.numToPrefill - this.numCached,
+      thinks: this.thinks,
+      // Once is enough: no sequence computes the same tokens again and again.
+      preemptionCost: this.wasPreempted ? null : this.numCached,
+    };
+  }
+
+  /** @param exitTokens length of the text that ends the thinking */
+  deadlineView(exitTokens: number): DeadlineView {
+    const { timeoutMs, thinking } = this.request;
+    return {
+      timeoutMs,
+      elapsedMs: this.clock.elapsedMs,
+      answerTokens: exitTokens + thinking.answerFloor,
+      msPerToken: this.clock.msPerToken(this.numGenerated),
+    };
   }
 
   /** Tokens of prompt and output at positions [start, end). */
@@ -119,14 +177,14 @@ export class Sequence {
     return Int32Array.of(...promptTokenIds.subarray(start), ...generated);
   }
 
-  /** Images whose features are not complete and that are not in the cache as a whole. */
+  /** Images without features that are not in the cache as a whole. */
   get imagesToEncode(): PromptImage[] {
     return this.images.filter(
       ({ packed, start, source }) => packed === null && start + source.numTokens > this.numCached,
     );
   }
 
-  /** What its slot is to hold before it decodes, as the cache knows it. */
+  /** Contents that its slot needs before it decodes, as the prefix cache identifies them. */
   get prefix(): TokenPrefix {
     return {
       tokenIds: this.tokensAt(0, this.numToPrefill),
@@ -139,67 +197,35 @@ export class Sequence {
   }
 
   /**
-   * Chooses the next token: one the thinking forces, else one sampled that it does not refuse.
-   * @param logits float32 [vocabSize], raw.
+   * Chooses the next token and appends it.
+   * @param logits float32 [vocabSize], raw
+   * @throws Error when no token can be chosen
    */
-  choose(
-    logits: Float32Array,
-    endsTurn: (tokenId: number) => boolean,
-  ): { tokenId: number; forced: boolean; report: TokenReport } {
-    const { thinking } = this;
-    const adjustment = thinking.observe(logits);
-    let forced = thinking.takeForced();
-    let tokenId = forced ?? this.#choose(logits, adjustment, endsTurn);
-    if (forced === undefined && thinking.refuses(tokenId, endsTurn(tokenId))) {
-      forced = thinking.takeForced();
-      tokenId = forced ?? tokenId;
-    }
-    return { tokenId, forced: forced !== undefined, report: this.#report(logits, tokenId) };
+  append(logits: Float32Array): { readonly token: NextToken; readonly events: GenerationEvent[] } {
+    const token = this.thinking.next(logits, this.#sampler);
+    this.generated.push(token.tokenId);
+    this.#sampler.accept(token.tokenId);
+    return { token, events: this.#events.token(token, this.#logprobs(logits, token.tokenId)) };
   }
 
-  #choose(
-    logits: Float32Array,
-    adjustment: Adjustment | null,
-    endsTurn: (tokenId: number) => boolean,
-  ): number {
-    if (this.guard === null) return this.#sample(logits, adjustment);
-    const ends = (id: number): boolean => endsTurn(id) || this.thinking.stopsAt(id);
-    return this.guard.choose(logits, (left) => this.#sample(left, adjustment), ends);
+  /** The decision event, if the prompt alone decides. */
+  start(): GenerationEvent[] {
+    return this.#events.decision();
   }
 
-  #sample(logits: Float32Array, adjustment: Adjustment | null): number {
-    if (adjustment === null) return this.#sampler.sample(logits);
-    const { banned, steered } = adjustment;
-    if (steered === null) return this.#sampler.sample(unless(logits, banned));
-    const variants = steered.variants.map((variant) => without(variant, banned));
-    const ids = this.#sampler.sampleTogether(variants, (id) => sideOf(steered.branch, id));
-    this.thinking.sampled(ids);
-    return ids.at(-1) ?? -1;
+  finish(reason: FinishReason, end: Partial<FinishEvent>): GenerationEvent[] {
+    return this.#events.finish(reason, end, {
+      askedBudget: this.request.thinking.budget,
+      promptTokens: this.numPromptTokens,
+      cachedTokens: this.numReused,
+      imageTokens: this.numImageTokens,
+      completionTokens: this.numGenerated,
+    });
   }
 
-  append(tokenId: number): void {
-    this.generated.push(tokenId);
-    this.#sampler.accept(tokenId);
-  }
-
-  /** Features that fall into the prompt rows [start, start + count). */
-  featuresWithin(start: number, count: number): FeatureSpan[] {
-    const spans: FeatureSpan[] = [];
-    for (const { source, start: first, packed } of this.images) {
-      const { numTokens } = source;
-      const from = Math.max(start, first);
-      const to = Math.min(start + count, first + numTokens);
-      if (from >= to || packed === null) continue;
-      const width = packed.length / numTokens;
-      const rows = packed.subarray((from - first) * width, (to - first) * width);
-      spans.push({ offset: from - start, rows });
-    }
-    return spans;
-  }
-
-  #report(logits: Float32Array, tokenId: number): TokenReport {
+  #logprobs(logits: Float32Array, tokenId: number): TokenLogprobs {
     const { topLogprobs } = this.request;
-    if (topLogprobs === null) return { logprob: null, topLogprobs: null };
+    if (topLogprobs === null) return NO_LOGPROBS;
     const total = logSumExp(logits);
     const logprobOf = (id: number): number => (logits[id] ?? Number.NaN) - total;
     return {
@@ -212,31 +238,21 @@ export class Sequence {
   }
 }
 
-/** The same, unless nothing else is left: an end that a constraint asks for comes before a least number of tokens. */
-function unless(logits: Float32Array, banned: readonly number[]): Float32Array {
-  const kept = without(logits, banned);
-  return kept === logits || Number.isFinite(kept[argmax(kept)]) ? kept : logits;
+/** Log-probabilities of one token, from raw logits; null where the request asks for none. */
+export interface TokenLogprobs {
+  readonly logprob: number | null;
+  readonly topLogprobs: readonly TokenLogprob[] | null;
 }
 
-/** The logits with some tokens made impossible: a copy, if there are any. */
-function without(logits: Float32Array, banned: readonly number[]): Float32Array {
-  if (banned.length === 0) return logits;
-  const kept = logits.slice();
-  for (const id of banned) kept[id] = Number.NEGATIVE_INFINITY;
-  return kept;
-}
+const NO_LOGPROBS: TokenLogprobs = { logprob: null, topLogprobs: null };
 
-/** The chat room guarantees that placeholders and images agree. */
-function promptImages(
-  { promptTokenIds, images }: GenerationRequest,
-  imageTokenId: number | null,
-): PromptImage[] {
-  const spans = imageSpans(promptTokenIds, images, imageTokenId);
-  return images.map((source, index) => ({
-    source,
-    start: spans[index]?.start ?? -1,
-    encoded: [],
-    numEncoded: 0,
-    packed: null,
-  }));
+function openConstraint(
+  { grammar, stopTokenIds }: GenerationRequest,
+  environment: SequenceEnvironment,
+): TokenConstraint | null {
+  if (grammar === null) return null;
+  const { eos, tokenBytes } = environment;
+  // A stop token that has text is text to the grammar, and ends the answer wherever it stands.
+  const controls = stopTokenIds.filter((id) => tokenBytes(id).length === 0);
+  return environment.openConstraint({ grammar, endTokens: [...eos, ...controls] });
 }

@@ -189,7 +189,7 @@ async function write({ prompt, answer }: Text, costs: ReadonlyMap<number, number
   const { thinking } = requestOf([1]);
   const request = requestOf(ids.slice(0, promptIds.length), {
     maxTokens: text.length,
-    thinking: { ...thinking, requested: 'fast', source: 'request', start: 'answer' },
+    thinking: { ...thinking, requested: 'fast', source: 'request', start: 'answer-start' },
   });
   const { usage } = await bench.submit({ request, script: writes(text) });
   const { draftedTokens: drafted, acceptedTokens: accepted } = bench.engine.counts().totals;

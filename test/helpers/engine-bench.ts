@@ -185,7 +185,13 @@ export function requestOf(
     timeoutMs: null,
     grammar: null,
     topLogprobs: null,
-    thinking: { requested: 'auto', source: 'policy', start: 'block', budget: null, answerFloor: 0 },
+    thinking: {
+      requested: 'auto',
+      source: 'policy',
+      start: 'block-start',
+      budget: null,
+      answerFloor: 0,
+    },
     ...parts,
   };
 }

@@ -86,7 +86,7 @@ export class FakeEngineClient implements EngineClient {
         visionMs: 600,
         draftedTokens: 9,
         acceptedTokens: 6,
-        parked: 2,
+        preemptions: 2,
         aborted: 4,
       },
       restarts: 3,

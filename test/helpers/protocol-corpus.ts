@@ -1,4 +1,4 @@
-import type { StartSection } from '../../src/engine/thinking/decision.ts';
+import type { StartState } from '../../src/engine/thinking/protocol-grammar.ts';
 import { protocolStrings } from '../../src/engine/thinking/protocol-grammar.ts';
 import { replaySuffix } from '../../src/engine/thinking/replay-suffix.ts';
 import type { Protocol, ThinkingMode } from '../../src/package/protocol.ts';
@@ -7,7 +7,7 @@ import type { Random } from './random.ts';
 
 /** What a model writes in one way of one protocol, with what a reader must come to. */
 export interface WrittenReply {
-  readonly start: StartSection;
+  readonly start: StartState;
   readonly text: string;
   /** What follows the exit text, where the thinking is closed for the model. */
   readonly afterExit: string;
@@ -36,11 +36,11 @@ export function writeReply(
   const start = replaySuffix(protocol, suffix);
   const weighed = start === 'outside' && mode === 'auto' ? weigh(protocol, behaviour, wording) : '';
   const head = start === 'outside' ? signal(protocol, behaviour) : { text: '', tagged: false };
-  const inBlock = start === 'block' || head.text.endsWith(protocol.tags.open);
+  const inBlock = start === 'block-start' || head.text.endsWith(protocol.tags.open);
   const thoughtStart = weighed.length + head.text.length;
   const block = behaviour === 'think' ? `\n${wording.reasoning}\n` : '\n\n';
   const closed = inBlock ? `${block}${protocol.tags.close}` : '';
-  const tagged = start === 'answer-tagged' || head.tagged;
+  const tagged = start === 'tagged-start' || head.tagged;
   const answered = answerText(protocol, behaviour, wording.answer, tagged);
   // White space before an answer without any tag would be the answer's own.
   const isPlain = start === 'outside' && weighed + head.text === '';

@@ -130,5 +130,5 @@ export function answerRequest(
   parts: Parameters<typeof requestOf>[1] = {},
 ): GenerationRequest {
   const request = requestOf(Array.from(promptTokenIds), parts);
-  return { ...request, thinking: { ...request.thinking, start: 'answer' } };
+  return { ...request, thinking: { ...request.thinking, start: 'answer-start' } };
 }

@@ -72,7 +72,7 @@ export class FakeFormatter {
     return {
       promptTokenIds,
       images: input.images ?? images,
-      start: 'block' as const,
+      start: 'block-start' as const,
       imageTokens: images.length * 4,
     };
   }

@@ -12,17 +12,26 @@ export interface BlockCloserOptions {
   readonly utf8: Utf8Stream;
 }
 
+/** What the place of a sampled token asks of it. */
+export interface TokenRules {
+  readonly endsTurn: boolean;
+  /** The block must stay empty. */
+  readonly mustBeEmpty: boolean;
+}
+
+const DECODER = new TextDecoder();
+
 /**
- * Decides when thinking ends otherwise than by the model's own will, and what is written then. The budget is exact: no
- * token is sampled in a block beyond it, and a character that could not be finished within it is not begun, so it may
- * be up to three tokens less.
+ * Ends the thinking where the model does not, and says what is written then. The budget is exact: no token of a block is
+ * sampled beyond it. A character that could not be finished within the budget is not begun, so a block may end up to
+ * three tokens earlier. Also extends the thinking where the request asks for it (budget forcing, s1, arXiv 2501.19393).
  */
 export class BlockCloser {
   readonly #options: BlockCloserOptions;
   readonly #loops: LoopDetector | null;
   readonly #forced: number[] = [];
   #closedBy: ThinkingEnd | null = null;
-  /** The block whose exit text is written, or was; 0 for none. */
+  /** Block whose exit text is or was written; 0 for none. */
   #closedBlock = 0;
   #preambleEnded = false;
   #askedBy: 'client' | 'deadline' | null = null;
@@ -37,7 +46,7 @@ export class BlockCloser {
     this.#loops = options.request.breakLoops === true ? new LoopDetector() : null;
   }
 
-  /** What closed the thinking in the model's place. */
+  /** Why the engine closed the thinking; null while the model closes it itself. */
   get closedBy(): ThinkingEnd | null {
     return this.#closedBy;
   }
@@ -49,50 +58,39 @@ export class BlockCloser {
     return Math.min(request.budget ?? Number.POSITIVE_INFINITY, Math.max(0, room));
   }
 
-  /** The answer is wanted: the thinking ends with the next token, or as soon as it begins. */
+  /** Ends the thinking with the next token, or as soon as it begins. */
   answerNow(by: 'client' | 'deadline'): void {
     this.#askedBy ??= by;
   }
 
-  /** Times the thinking was prolonged. */
+  /** Number of extensions written. */
   get numExtensions(): number {
     return (this.#options.request.extensions ?? 0) - this.#extensionsLeft;
   }
 
-  /** Next token to write instead of a sampled one, if there is one. */
+  /** Next token to write instead of a sampled one; undefined where the model goes on. */
   takeForced(): number | undefined {
     if (this.#forced.length === 0) this.#closeWhatMustEnd();
     return this.#forced.shift();
   }
 
   /**
-   * Looks at a sampled token before it is written.
-   * @param bytes what it would write
-   * @param rules whether it is an end of the turn, and whether the block must stay without a word
-   * @returns true when something else is written in its place
+   * Checks a sampled token before it is written.
+   * @param bytes text of the token
+   * @returns the first token to write in its place; undefined where it may stand
    */
-  refuses(
-    bytes: Uint8Array,
-    rules: { readonly endsTurn: boolean; readonly mustBeEmpty: boolean },
-  ): boolean {
-    const { parser } = this.#options;
-    if (parser.region === 'preamble') return rules.endsTurn && this.#endPreamble();
-    if (!parser.inBlock || this.#isClosed) return false;
-    if (rules.endsTurn) return this.#extend() || this.#close('stop');
-    const effect = parser.peek(new TextDecoder().decode(bytes));
-    if (effect === 'closes') return this.#extend();
-    if (rules.mustBeEmpty && effect === 'words') return this.#close('budget');
-    return !this.#fits(bytes) && this.#close(this.#limit);
+  replace(bytes: Uint8Array, rules: TokenRules): number | undefined {
+    return this.#rejects(bytes, rules) ? this.takeForced() : undefined;
   }
 
-  /** Counts a token that was written; `wasInBlock` is where the text stood before it. */
+  /** Counts a token that was written. @param wasInBlock whether the text stood in a block before it */
   accept(tokenId: number, wasInBlock: boolean): void {
     const { parser } = this.#options;
     this.#numGenerated++;
     if (wasInBlock && !this.#isClosed) {
       this.#numThinking++;
       this.#loops?.push(tokenId);
-    } else if (!wasInBlock && parser.place === 'reasoning') this.#numThinking++;
+    } else if (!wasInBlock && parser.state === 'reasoning') this.#numThinking++;
   }
 
   /** Counts a token that came before any block. */
@@ -100,12 +98,24 @@ export class BlockCloser {
     this.#numBefore++;
   }
 
+  /** @returns true when something else is written in place of the token */
+  #rejects(bytes: Uint8Array, { endsTurn, mustBeEmpty }: TokenRules): boolean {
+    const { parser } = this.#options;
+    if (parser.section === 'preamble') return endsTurn && this.#endPreamble();
+    if (parser.section !== 'reasoning' || this.#isClosed) return false;
+    if (endsTurn) return this.#extend() || this.#close('stop');
+    const effect = parser.peek(DECODER.decode(bytes));
+    if (effect === 'closes') return this.#extend();
+    if (mustBeEmpty && effect === 'words') return this.#close('budget');
+    return !this.#fits(bytes) && this.#close(this.#limit);
+  }
+
   /** The open block's exit text is on its way, or did not close it. */
   get #isClosed(): boolean {
     return this.#closedBlock === this.#options.parser.numBlocks && this.#closedBlock > 0;
   }
 
-  /** What is written where the thinking is ended. */
+  /** Text that ends the thinking. */
   get #exit(): readonly number[] {
     const { request, tokens } = this.#options;
     return request.exit ?? tokens.exit;
@@ -124,7 +134,7 @@ export class BlockCloser {
     return this.#askedLeft <= this.#roomLeft ? 'budget' : 'max_tokens';
   }
 
-  /** Whether the bytes leave no character that could not be finished, with at least one byte a token. */
+  /** Whether the budget left can finish the last character of the bytes, at one byte a token. */
   #fits(bytes: Uint8Array): boolean {
     const left = Math.min(this.#askedLeft, this.#roomLeft) - 1;
     return this.#options.utf8.missingAfter(bytes) <= left;
@@ -132,19 +142,19 @@ export class BlockCloser {
 
   #closeWhatMustEnd(): void {
     const { parser, request, tokens, utf8 } = this.#options;
-    if (parser.region === 'preamble') {
+    if (parser.section === 'preamble') {
       const left = this.#options.maxTokens - this.#numGenerated;
       const spent = left <= request.answerFloor + tokens.preambleExit.length;
       if ((spent || this.#askedBy !== null) && !utf8.insideCharacter) this.#endPreamble();
       return;
     }
-    if (!parser.inBlock || this.#isClosed) return;
-    const end = this.#dueEnd();
+    if (parser.section !== 'reasoning' || this.#isClosed) return;
+    const end = this.#endThatIsDue();
     if (end !== null) this.#close(end);
   }
 
-  #dueEnd(): ThinkingEnd | null {
-    // Opened again after it was closed for the model: what was spent stays spent.
+  #endThatIsDue(): ThinkingEnd | null {
+    // The model opened the block again after the engine had closed it: the budget stays spent.
     if (this.#closedBy !== null) return this.#closedBy;
     if (Math.min(this.#askedLeft, this.#roomLeft) <= 0) return this.#limit;
     if (this.#options.utf8.insideCharacter) return null;
@@ -152,7 +162,7 @@ export class BlockCloser {
     return this.#loops?.found === true ? 'loop' : null;
   }
 
-  /** @returns true: something is written now */
+  /** Queues the exit text. @returns true */
   #close(by: ThinkingEnd): true {
     const { tokens, parser } = this.#options;
     this.#forced.push(...(this.#closedBy === null ? this.#exit : tokens.close));
@@ -161,7 +171,7 @@ export class BlockCloser {
     return true;
   }
 
-  /** Writes the extension instead of the model's own end, if one is left and it fits the budget. */
+  /** Queues the extension in place of the model's own end, if one is left and fits the budget. */
   #extend(): boolean {
     const { parser, request, tokens } = this.#options;
     const { length } = tokens.extension;
@@ -180,12 +190,12 @@ export class BlockCloser {
     return this.#forced.length > 0;
   }
 
-  /** The preamble was ended in the model's place. */
+  /** The engine ended the preamble. */
   get endedPreamble(): boolean {
     return this.#preambleEnded;
   }
 
-  /** The caller wanted the answer. */
+  /** The client asked for the answer. */
   get wasAsked(): boolean {
     return this.#askedBy === 'client';
   }

@@ -1,77 +1,64 @@
-import type { ThinkingMode } from '../../package/protocol.ts';
+import type { DecidedMode, ThinkingMode } from '../../package/protocol.ts';
+import type { StartState } from './protocol-grammar.ts';
 
 /**
- * Where the generated text starts, as the prompt's own tags leave it (`replaySuffix` tells): before any tag, inside the
- * preamble, after it, inside an open block, after the block was closed, inside the tags around the answer, or in the
- * midst of an answer that the prompt began (then no tag counts and no line break is taken off).
- */
-export type StartSection =
-  | 'outside'
-  | 'preamble'
-  | 'after-preamble'
-  | 'block'
-  | 'answer'
-  | 'answer-tagged'
-  | 'answer-text';
-
-/**
- * How somebody leans on the model's own choice. Everything here acts at the decision point alone; a bias is added to
- * the logit of thinking against answering directly.
+ * Bias on the model's own choice. All of it applies at the decision point only. A bias is added to the log odds of
+ * thinking against a direct answer.
  */
 export interface DecisionBias {
   readonly requestBias: number;
   readonly serverBias: number;
   readonly loadBias: number;
   /**
-   * Probability from which on the model is made to think. At temperature 0 it decides (null: the likelier of the two);
-   * else it shifts the odds by its own, so that a threshold of 0.5 changes nothing.
+   * Probability from which on the model thinks. At temperature 0 it decides; null takes the likelier mode. Above, the
+   * threshold's own log odds are subtracted, so that a threshold of 0.5 changes nothing.
    */
   readonly threshold: number | null;
-  /** Whose the threshold is; the operator's unless given. */
+  /** Where the threshold comes from; the server's policy unless given. */
   readonly thresholdSource?: 'request' | 'policy';
 }
 
-/** What a request asks of the thinking; complete, no defaults left to fill. */
+/** Thinking settings of a request. Complete: every default is filled in. */
 export interface ThinkingRequest {
   readonly requested: ThinkingMode;
-  /** Who chose `requested`. */
+  /** Where `requested` comes from. */
   readonly source: 'request' | 'policy' | 'prompt' | 'budget' | 'holdout';
-  readonly start: StartSection;
-  /** Most thinking tokens; null leaves it to the model. */
+  readonly start: StartState;
+  /** Most thinking tokens; null sets no limit. */
   readonly budget: number | null;
-  /** Written where the thinking is ended, in place of the protocol's text; it must hold the close tag. */
+  /** Text that ends the thinking, in place of the protocol's; it must contain the close tag. */
   readonly exit?: readonly number[];
-  /** Tokens of the request's maximum that are kept for the answer. */
+  /** Tokens of `maxTokens` reserved for the answer. */
   readonly answerFloor: number;
-  /** What words in the prompt ask of a model that follows such words; null or absent where there are none. */
-  readonly softSwitch?: 'think' | 'fast' | null;
-  /** Absent: the choice is the model's alone. */
+  /** Mode that a soft switch in the prompt asks for; null or absent without one. */
+  readonly softSwitch?: DecidedMode | null;
+  /** Absent: no bias. */
   readonly decisionBias?: DecisionBias;
-  /** Times the model's own end of thinking is answered with the protocol's extension text. */
+  /** How often the model's own end of thinking is replaced by the protocol's extension text. */
   readonly extensions?: number;
-  /** Close the thinking when it repeats itself. */
+  /** Close the thinking when it loops. */
   readonly breakLoops?: boolean;
-  /** Look for stop strings in the thinking as well. */
+  /** Search the thinking for stop strings too. */
   readonly stopInThinking?: boolean;
 }
 
-/** What the model chose, or was made to do. */
+/** The mode of a generation, with its source. */
 export interface Decision {
   readonly requested: ThinkingMode;
-  readonly mode: 'think' | 'fast';
+  readonly mode: DecidedMode;
   readonly source: 'model' | 'request' | 'policy' | 'prompt' | 'budget' | 'load' | 'holdout';
   /** P(think) / (P(think) + P(fast)) from the raw logits at the decision point; null where nothing was measured. */
   readonly pThink: number | null;
   /**
-   * The same after decisionBias: what a threshold is held against at temperature 0, and the share of thinking that is
-   * drawn from above (at temperature 1, before any filter). Null where nothing was measured.
+   * The same after `decisionBias`. At temperature 0 the threshold is compared with it; above, it is the probability of
+   * thinking (at temperature 1, before any filter). Null where nothing was measured.
    */
   readonly pThinkBiased: number | null;
-  /** Probability mass on neither; null where nothing was measured. */
+  /** Probability of neither mode; null where nothing was measured. */
   readonly residual: number | null;
 }
 
-/** Why the thinking ended: the model closed it, or what closed it instead. */
+/** Why the thinking ended. `natural`: the model closed it. */
 export type ThinkingEnd =
   | 'natural'
   | 'budget'
@@ -83,10 +70,10 @@ export type ThinkingEnd =
   | 'abort'
   | 'error';
 
-/** How often the server stepped into a thought. */
+/** How often the engine intervened in the thinking. */
 export interface Interventions {
-  /** Ends of the thinking that became the protocol's word to go on. */
+  /** Ends of the thinking replaced by the extension text (budget forcing). */
   readonly extensions: number;
-  /** Loops that were closed. */
+  /** Loops that the engine closed. */
   readonly loopBreaks: number;
 }

@@ -1,6 +1,6 @@
 /**
- * Length of the longest suffix of `text` that is a proper prefix of one of `needles`: what must be held back because
- * the next text may complete it.
+ * Length of the longest suffix of `text` that is a proper prefix of one of `needles`. It is held back because the next
+ * text may complete it.
  */
 export function heldSuffixLength(text: string, needles: readonly string[]): number {
   let held = 0;
@@ -16,8 +16,8 @@ export function heldSuffixLength(text: string, needles: readonly string[]): numb
 }
 
 /**
- * The one of `needles` that is complete first in `text`, and where it begins; of several that end together the longest.
- * Completion, not beginning, decides, so that the result does not depend on the pieces the text arrives in.
+ * The one of `needles` that is complete first in `text`, and its index. Of several that end together, the longest wins.
+ * The end decides, not the beginning, so that the result does not depend on how the text is cut into pieces.
  */
 export function findFirst(
   text: string,

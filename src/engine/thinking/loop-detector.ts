@@ -1,20 +1,20 @@
 /** Longest repeated part, in tokens. */
 const MAX_PERIOD = 256;
-/** A part must come at least this often, and all its repetitions together be at least this long. */
+/** Least number of repetitions, and their least length in tokens together. */
 const MIN_TIMES = 4;
 const MIN_TOKENS = 64;
 
 /**
  * Finds exact repetition: the last tokens are one part of 1 to 256 tokens, at least four times in a row and at least 64
- * tokens together (so a single token must come 64 times, a sentence of 30 tokens four times). Exact, because a
- * looping model repeats itself to the token, while thinking that only returns to a subject does not.
+ * tokens in total. So a single token must repeat 64 times, a sentence of 30 tokens four times. A looping model repeats
+ * every token; thinking that only returns to a subject does not.
  */
 export class LoopDetector {
   readonly #tokens: number[] = [];
-  /** Entry p: how many of the last tokens equal the one p before them. */
+  /** Index p: how many of the last tokens equal the token p positions before them. */
   readonly #runs = new Int32Array(MAX_PERIOD + 1);
 
-  /** The tokens pushed last are a repetition. */
+  /** The last tokens are a repetition. */
   get found(): boolean {
     for (let period = 1; period <= MAX_PERIOD; period++) {
       const length = (this.#runs[period] ?? 0) + period;

@@ -1,3 +1,4 @@
+import type { DecidedMode } from '../../package/protocol.ts';
 import { logSumExp } from '../sampling/logprobs.ts';
 
 /** Token sequences whose probabilities at the decision point make up p(think). */
@@ -13,21 +14,19 @@ export interface Measurement {
   readonly residual: number;
 }
 
-/** The one position at which tokens of thinking and of a direct answer part. */
+/** The position at which the token sequences of the two modes diverge. */
 export interface Branch {
-  /** Ids that lead to thinking; null: all that do not lead to a direct answer. */
+  /** Ids that lead to thinking; null: all ids that do not lead to a direct answer. */
   readonly think: readonly number[] | null;
   readonly fast: readonly number[];
   /** p(think) / (p(think) + p(fast)) at this position. */
   readonly pThink: number;
 }
 
-type Label = 'think' | 'fast';
-
-/** A token of one or more sequences; `label` is that of the sequence that ends here. */
+/** A token of one or more sequences. `mode` is that of the sequence that ends here. */
 interface Node {
   readonly children: Map<number, Node>;
-  label: Label | null;
+  mode: DecidedMode | null;
 }
 
 interface Masses {
@@ -36,16 +35,16 @@ interface Masses {
 }
 
 /**
- * Follows the decision through the tokens that make it and adds up what both sides had, from raw logits. Sequences that
- * begin alike are followed along the text until they part: the probability of a side is the joint one of its tokens up
- * to there. What was not written cannot be looked into: it counts whole, for the side it ends on.
+ * Measures the probability of both modes from raw logits while the deciding tokens are written. Sequences that begin
+ * alike are followed along the text until they diverge; the probability of a mode is the joint probability of its tokens
+ * up to there. A sequence that the text did not take counts whole, for the mode it ends on.
  */
 export class DecisionProbe {
   readonly #restIsThink: boolean;
-  readonly #root: Node = { children: new Map(), label: null };
+  readonly #root: Node = { children: new Map(), mode: null };
   #node: Node;
   #done = false;
-  /** Probability of the way to the node, and what earlier nodes have settled. */
+  /** Probability of the path to the node, and the masses that earlier nodes have settled. */
   #reached = 1;
   #settled: Masses = { think: 0, fast: 0 };
   #here: { readonly probabilities: ReadonlyMap<number, number>; readonly rest: number } | null =
@@ -59,12 +58,12 @@ export class DecisionProbe {
     this.#node = this.#root;
   }
 
-  /** Some tokens that both sides have in common are written: the next position is part of the decision. */
+  /** Tokens that both modes share are written; the next position is part of the decision. */
   get isUnderWay(): boolean {
     return !this.#done && this.#node !== this.#root;
   }
 
-  /** What was measured so far; null before the first position. */
+  /** The measurement so far; null before the first position. */
   get measurement(): Measurement | null {
     const { think, fast } = this.#masses();
     if (this.#here === null && think + fast === 0) return null;
@@ -73,9 +72,9 @@ export class DecisionProbe {
   }
 
   /**
-   * Reads one position; a second look at the same changes nothing.
+   * Reads one position. Reading it again changes nothing.
    * @param logits float32 [vocabSize], raw
-   * @returns the branch, if this is the position where the sides part
+   * @returns the branch, if this is the position at which the modes diverge
    */
   read(logits: Float32Array): Branch | null {
     const node = this.#node;
@@ -92,11 +91,11 @@ export class DecisionProbe {
     return this.#branchAt(node);
   }
 
-  /** The token that was written at the position read last. White space before any of the sequences is passed over. */
+  /** Takes the token written at the position read last. White space before all sequences is skipped. */
   accept(tokenId: number, isBlank: boolean): void {
     if (this.#done || this.#here === null) return;
     const child = this.#node.children.get(tokenId);
-    const goesOn = child !== undefined && (this.#restIsThink || this.#sideOf(child) === null);
+    const goesOn = child !== undefined && (this.#restIsThink || this.#commonMode(child) === null);
     if (goesOn && child.children.size > 0) this.#descend(tokenId, child);
     else if (child !== undefined || !isBlank || this.isUnderWay) this.#done = true;
     else this.#waitOn();
@@ -115,32 +114,32 @@ export class DecisionProbe {
     this.#here = null;
   }
 
-  /** Settled masses and those at hand, without the child `except`. */
+  /** Settled masses and those of this position, without the child `except`. */
   #masses(except?: number): Masses {
     const masses = { ...this.#settled };
     const node = this.#node;
     if (this.#here === null) return masses;
     for (const [id, p] of this.#here.probabilities) {
       const child = node.children.get(id);
-      const side = child === undefined || id === except ? null : this.#likelySide(child);
-      if (side !== null) masses[side] += this.#reached * p;
+      const mode = child === undefined || id === except ? null : this.#likelyMode(child);
+      if (mode !== null) masses[mode] += this.#reached * p;
     }
-    const side = this.#restSide(node);
-    if (side !== null) masses[side] += this.#reached * this.#here.rest;
+    const mode = this.#modeOfRest(node);
+    if (mode !== null) masses[mode] += this.#reached * this.#here.rest;
     return masses;
   }
 
   #branchAt(node: Node): Branch | null {
     if (this.#branched || this.#here === null) return null;
-    const ids: Record<Label, number[]> = { think: [], fast: [] };
+    const ids: Record<DecidedMode, number[]> = { think: [], fast: [] };
     const mass = { think: 0, fast: 0 };
     for (const [id, child] of node.children) {
-      const side = this.#likelySide(child);
-      if (side === null) continue;
-      ids[side].push(id);
-      mass[side] += this.#here.probabilities.get(id) ?? 0;
+      const mode = this.#likelyMode(child);
+      if (mode === null) continue;
+      ids[mode].push(id);
+      mass[mode] += this.#here.probabilities.get(id) ?? 0;
     }
-    const rest = this.#restSide(node);
+    const rest = this.#modeOfRest(node);
     if (rest !== null) mass[rest] += this.#here.rest;
     const parts = ids.fast.length > 0 && (ids.think.length > 0 || rest === 'think');
     if (!parts) return null;
@@ -150,34 +149,34 @@ export class DecisionProbe {
     return { think: rest === 'think' ? null : ids.think, fast: ids.fast, pThink };
   }
 
-  /** The side of whatever is not a child of the node. */
-  #restSide(node: Node): Label | null {
-    if (node !== this.#root && node.label !== null) return node.label;
+  /** Mode of every token that is not a child of the node. */
+  #modeOfRest(node: Node): DecidedMode | null {
+    if (node !== this.#root && node.mode !== null) return node.mode;
     return this.#restIsThink ? 'think' : null;
   }
 
-  /** The side all sequences below a node are on, or else the one of the sequence that ends in it. */
-  #likelySide(node: Node): Label | null {
-    return this.#sideOf(node) ?? node.label;
+  /** Mode of all sequences below a node, or else of the sequence that ends in it. */
+  #likelyMode(node: Node): DecidedMode | null {
+    return this.#commonMode(node) ?? node.mode;
   }
 
-  #sideOf(node: Node): Label | null {
-    const below = [...node.children.values()].map((child) => this.#sideOf(child));
-    const all = node.label === null ? below : [...below, node.label];
+  #commonMode(node: Node): DecidedMode | null {
+    const below = [...node.children.values()].map((child) => this.#commonMode(child));
+    const all = node.mode === null ? below : [...below, node.mode];
     const [first] = all;
-    return first !== undefined && all.every((side) => side === first) ? first : null;
+    return first !== undefined && all.every((mode) => mode === first) ? first : null;
   }
 
-  #add(ids: readonly number[], label: Label): void {
+  #add(ids: readonly number[], mode: DecidedMode): void {
     let node = this.#root;
     for (const id of ids) {
       let child = node.children.get(id);
       if (child === undefined) {
-        child = { children: new Map(), label: null };
+        child = { children: new Map(), mode: null };
         node.children.set(id, child);
       }
       node = child;
     }
-    if (node !== this.#root) node.label = label;
+    if (node !== this.#root) node.mode = mode;
   }
 }

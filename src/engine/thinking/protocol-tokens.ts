@@ -4,22 +4,20 @@ import { protocolStrings } from './protocol-grammar.ts';
 
 /** A protocol's strings as token ids of the model's tokenizer. */
 export interface ProtocolTokens {
-  /** null when the protocol has no decision that tokens show. */
+  /** null when no tokens show the decision. */
   readonly probe: ProbeTokens | null;
   /** Ids of the exit text, and of the close tag alone. */
   readonly exit: readonly number[];
   readonly close: readonly number[];
   /** Ids of the extension text; empty when there is none. */
   readonly extension: readonly number[];
-  /** What ends a preamble that takes too long, towards a direct answer; empty when there is none. */
+  /** Ids that end a preamble that takes too long, with a direct answer; empty when there are none. */
   readonly preambleExit: readonly number[];
-  /** First tokens of what a mode's block may not begin with. */
+  /** Tokens with which a mode's block may not begin. */
   readonly banFirst: Readonly<Partial<Record<ThinkingMode, readonly number[]>>>;
 }
 
-/**
- * @param encode text to ids, added tokens recognised
- */
+/** Encodes a protocol's strings. @param encode text to ids; recognises added tokens */
 export function protocolTokens(
   protocol: Protocol,
   encode: (text: string) => readonly number[],
@@ -41,12 +39,12 @@ export function protocolTokens(
   };
 }
 
-/** Whether the model's choice can be measured and steered: it has a point at which known tokens make it. */
+/** Whether the decision can be measured and biased: known tokens make it at a known point. */
 export function hasDecisionPoint({ decide, modes }: Pick<Protocol, 'decide' | 'modes'>): boolean {
   return modes.auto !== undefined && 'probe' in decide && decide.probe !== undefined;
 }
 
-/** Ids among `specialIds` that write no text; a protocol's own strings must be seen however the tokenizer marks them. */
+/** Ids among `specialIds` that write no text. The protocol's own strings are never silent. */
 export function silentIds(
   protocol: Protocol,
   tokenizer: {

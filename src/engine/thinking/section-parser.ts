@@ -1,16 +1,22 @@
-import type { Protocol } from '../../package/protocol.ts';
-import type { StartSection } from './decision.ts';
+import type { DecidedMode } from '../../package/protocol.ts';
 import { findFirst, heldSuffixLength } from './hold-back.ts';
-import { type Gate, type Grammar, grammarOf, type Verdict } from './protocol-grammar.ts';
-import { PLACES, type Place, REGIONS, type Region } from './section-place.ts';
+import {
+  grammarOf,
+  type ParsedProtocol,
+  type ParserState,
+  type ProtocolGrammar,
+  type StartState,
+  type TagState,
+  type TagTransition,
+} from './protocol-grammar.ts';
 
 /**
  * Where in the generated text something stands. `delimiter` is protocol text: tags, control strings and the white space
- * that belongs to them. `preamble` is what a model writes to weigh the question, before it thinks or answers.
+ * that belongs to them. In the `preamble` some families weigh the question before they think or answer.
  */
 export type Section = 'preamble' | 'reasoning' | 'answer' | 'delimiter';
 
-/** The section a token counts for. A tag counts for the section that it opens or closes. */
+/** Section that a token counts for. A tag counts for the section that it opens or closes. */
 export type TokenSection = Exclude<Section, 'delimiter'>;
 
 export interface TextPiece {
@@ -18,274 +24,279 @@ export interface TextPiece {
   readonly text: string;
 }
 
-/** The parts of a protocol that cut its text. */
-export type ParsedProtocol = Pick<Protocol, 'tags' | 'preamble' | 'decide' | 'answer'>;
+/** Section that the text of each state belongs to; null where a tag may still decide that. */
+const SECTION_OF: Readonly<Record<ParserState, TokenSection | null>> = {
+  outside: null,
+  'after-preamble': null,
+  'answer-start': null,
+  preamble: 'preamble',
+  'block-start': 'reasoning',
+  reasoning: 'reasoning',
+  answer: 'answer',
+  'tagged-start': 'answer',
+  tagged: 'answer',
+  'after-tagged': 'answer',
+};
+
+/** All that the next text depends on. */
+interface Position {
+  state: ParserState;
+  /** Text whose section later text may still change. */
+  held: string;
+  answerClose: string;
+}
+
+/** One transition: lengths of the text that is certain now, in order, and the state after it. */
+interface Step {
+  readonly cuts: readonly (readonly [section: Section, length: number])[];
+  /** null: more text is needed to leave the state. */
+  readonly to: ParserState | null;
+  readonly tag?: TagTransition;
+}
+
+const WAIT: Step = { cuts: [], to: null };
 
 /**
- * Cuts the text a model writes into preamble, reasoning, answer and frame, as it streams. Text is given out once no
- * later text can change its section; the concatenation of all pieces is the model's text, byte for byte.
+ * Divides the text of a model into preamble, reasoning, answer and delimiters while it streams. It emits text once no
+ * later text can change its section. All pieces together are the model's text, byte for byte.
  *
- * A block that holds nothing but white space, or none at all, is a direct answer. Tags count where the protocol has
- * them: before the text, and right after a block (a model that opens its block again goes back into it; a close tag
- * that was never opened is frame). In the midst of an answer they are the answer's own text.
+ * An empty block, or none at all, is a direct answer. Tags count before the text and right after a block: a model that
+ * opens its block again goes back into it, and a close tag that was never opened is a delimiter. Inside an answer, tags
+ * are text of the answer.
  */
 export class SectionParser {
-  readonly #protocol: ParsedProtocol;
-  readonly #grammar: Grammar;
-  #place: Place;
-  #answerClose: string;
-  #held = '';
+  readonly #grammar: ProtocolGrammar;
+  readonly #at: Position;
   #preamble = '';
-  #signal: Verdict | null = null;
+  #announced: DecidedMode | null = null;
   #thought = false;
   #numBlocks: number;
   #pieces: TextPiece[] = [];
 
-  /** @param start where the prompt's own tags leave the text. */
-  constructor(protocol: ParsedProtocol, start: StartSection) {
-    this.#protocol = protocol;
+  /** @param start state in which the prompt leaves the text */
+  constructor(protocol: ParsedProtocol, start: StartState) {
     this.#grammar = grammarOf(protocol);
-    this.#place = PLACES[start];
-    this.#answerClose = this.#grammar.directAnswerClose;
-    this.#numBlocks = start === 'block' ? 1 : 0;
+    this.#at = { state: start, held: '', answerClose: this.#grammar.directAnswerClose };
+    this.#numBlocks = start === 'block-start' ? 1 : 0;
   }
 
-  get place(): Place {
-    return this.#place;
+  get state(): ParserState {
+    return this.#at.state;
   }
 
-  get region(): Region {
-    return REGIONS[this.#place];
-  }
-
-  /** Inside an open block: the text is, or may become, thinking. */
-  get inBlock(): boolean {
-    return this.region === 'block';
-  }
-
-  get inAnswer(): boolean {
-    return this.region === 'answer';
+  /** Section that the text stands in; null where a tag may still decide that. An open block is reasoning. */
+  get section(): TokenSection | null {
+    return SECTION_OF[this.#at.state];
   }
 
   /** The block is closed, and none has been opened since. */
   get afterBlock(): boolean {
-    return this.#place === 'answer-start' || this.inAnswer;
+    return this.#at.state === 'answer-start' || this.section === 'answer';
   }
 
-  /** Blocks opened so far, one that the prompt opened included. */
+  /** Blocks opened so far, including one that the prompt opened. */
   get numBlocks(): number {
     return this.#numBlocks;
   }
 
-  /** What the text shows so far: thinking, a direct answer, or neither yet. */
-  get mode(): Verdict | null {
-    if (this.#thought || this.#signal === 'think') return 'think';
-    return this.inAnswer ? 'fast' : null;
+  /** Mode that the text shows; null while it shows neither. */
+  get mode(): DecidedMode | null {
+    if (this.#thought || this.#announced === 'think') return 'think';
+    return this.section === 'answer' ? 'fast' : null;
   }
 
-  /** At the very start of a block: the next token decides, where a block does. */
+  /** At the very start of a block. With some protocols the next token decides the mode. */
   get atBlockStart(): boolean {
-    return this.#place === 'block-start' && this.#held === '';
+    return this.inEmptyBlock && this.#at.held === '';
   }
 
-  /** In a block that holds only white space yet. */
+  /** In a block that holds only white space so far. */
   get inEmptyBlock(): boolean {
-    return this.#place === 'block-start';
+    return this.#at.state === 'block-start';
   }
 
-  /** Where a control string may come next; after the preamble, if the protocol has one. */
+  /** Where a control string may come next: at the start, or after the preamble if the protocol has one. */
   get atMarker(): boolean {
-    const here = this.#grammar.hasPreamble ? 'judged' : 'outside';
-    return this.#place === here && this.#held.trim() === '';
+    const here = this.#grammar.hasPreamble ? 'after-preamble' : 'outside';
+    return this.#at.state === here && !this.holdsText;
   }
 
   /** Text is held back that may be the beginning of a tag. */
   get holdsText(): boolean {
-    return this.#held.trim() !== '';
+    return hasWords(this.#at.held);
   }
 
-  /** Where a text would lead, and whether it would begin the answer with more than white space. */
-  preview(text: string): { readonly region: Region; readonly beginsAnswer: boolean } {
-    const copy = this.#copy();
-    const written = copy.push(text).some((piece) => piece.section === 'answer' && isWords(piece));
-    const { region, holdsText } = copy;
-    return { region, beginsAnswer: written || (region === 'answer' && holdsText) };
+  /** Whether a text would begin the answer with more than white space. Changes nothing. */
+  beginsAnswer(text: string): boolean {
+    let { state, held, answerClose } = this.#at;
+    held += text;
+    for (;;) {
+      const step = stepFrom(this.#grammar, { state, held, answerClose });
+      for (const [section, length] of step.cuts) {
+        if (section === 'answer' && hasWords(held.slice(0, length))) return true;
+        held = held.slice(length);
+      }
+      if (step.to === null) return SECTION_OF[state] === 'answer' && hasWords(held);
+      state = step.to;
+      answerClose = step.tag?.answerClose ?? answerClose;
+    }
   }
 
+  /** Takes text. @returns the text that is certain now */
   push(text: string): TextPiece[] {
-    this.#held += text;
-    while (this.#advance());
-    return this.#take();
+    this.#at.held += text;
+    while (this.#take(stepFrom(this.#grammar, this.#at)));
+    return this.#flush();
   }
 
-  /** What a text would do to the open block: end it, leave it without a word, or put words into it. */
+  /** What a text would do to the open block: close it, leave it empty, or put words into it. */
   peek(text: string): 'closes' | 'blank' | 'words' {
     const { open, close } = this.#grammar;
-    const next = this.#held + text;
-    if (this.#place === 'reasoning') return next.includes(close) ? 'closes' : 'words';
+    const next = this.#at.held + text;
+    if (this.#at.state === 'reasoning') return next.includes(close) ? 'closes' : 'words';
     const start = next.trimStart();
     if (start.startsWith(close)) return 'closes';
     return close.startsWith(start) || open.startsWith(start) ? 'blank' : 'words';
   }
 
-  /** Gives out what was held back: nothing can follow. */
+  /** Ends the text. @returns what was held back */
   end(): TextPiece[] {
-    const { region } = this;
-    const isBlank = this.#held.trim() === '';
-    const isGate = region === 'open' || this.#place === 'block-start';
-    if (isBlank && (isGate || this.#place === 'after-tagged')) this.#emit('delimiter');
-    else if (region === 'block') this.#emit('reasoning');
-    else this.#emit(region === 'preamble' ? 'preamble' : 'answer');
-    return this.#take();
+    const { section } = this;
+    const { state } = this.#at;
+    const mayPrecedeTag = section === null || state === 'block-start' || state === 'after-tagged';
+    this.#emit(mayPrecedeTag && !this.holdsText ? 'delimiter' : (section ?? 'answer'));
+    return this.#flush();
   }
 
-  /** One transition; false when more text is needed. */
-  #advance(): boolean {
-    switch (this.#place) {
-      case 'outside':
-      case 'judged':
-      case 'block-start':
-        return this.#readGate(this.#place);
-      case 'answer-start':
-        this.#skipLineBreaks();
-        return this.#readGate(this.#place);
-      case 'preamble':
-        return this.#readPreamble();
-      case 'reasoning':
-        return this.#readUntil(this.#grammar.close, 'reasoning', 'answer-start');
-      case 'tagged-start':
-        this.#skipLineBreaks();
-        return this.#moveOnText('tagged');
-      case 'tagged':
-        return this.#readUntil(this.#answerClose, 'answer', 'after-tagged');
-      case 'after-tagged':
-        return this.#held.trim() !== '' && this.#moveOnText('answer');
-      case 'answer':
-        return this.#readAnswer();
+  /** @returns false when more text is needed */
+  #take({ cuts, to, tag }: Step): boolean {
+    const from = this.#at.state;
+    for (const [section, length] of cuts) {
+      if (from === 'preamble') this.#preamble += this.#at.held.slice(0, length);
+      this.#emit(section, length);
     }
-  }
-
-  /** White space, then either a tag that may stand here or other text. */
-  #readGate(gate: Gate): boolean {
-    const ways = this.#grammar.ways[gate];
-    const text = this.#held.trimStart();
-    const space = this.#held.length - text.length;
-    const found = ways
-      .filter(({ tag }) => text.startsWith(tag))
-      .sort((a, b) => b.tag.length - a.tag.length)[0];
-    const mayGrow = ways.some(({ tag }) => tag.length > text.length && tag.startsWith(text));
-    if (mayGrow) return false;
-    if (found === undefined) return this.#leaveForText(gate, space);
-    this.#emit('delimiter', space + found.tag.length);
-    this.#place = found.to;
-    this.#signal = found.signal ?? this.#signal;
-    this.#answerClose = found.answerClose ?? this.#answerClose;
-    if (found.to === 'block-start' && gate !== 'block-start') this.#numBlocks++;
+    if (to === null) return false;
+    this.#at.state = to;
+    if (from === 'preamble') this.#announced = this.#lastVerdict() ?? this.#announced;
+    if (from === 'block-start' && to === 'reasoning') this.#thought = true;
+    if (from !== 'block-start' && to === 'block-start') this.#numBlocks++;
+    this.#announced = tag?.mode ?? this.#announced;
+    this.#at.answerClose = tag?.answerClose ?? this.#at.answerClose;
     return true;
   }
 
-  #leaveForText(gate: Gate, space: number): boolean {
-    if (gate === 'block-start') {
-      this.#emit('delimiter', space);
-      this.#place = 'reasoning';
-      this.#thought = true;
-      return true;
-    }
-    // Before an answer without any tag the white space is the model's own; after a preamble it is frame.
-    this.#emit(gate === 'judged' ? 'delimiter' : 'answer', space);
-    this.#place = 'answer';
-    return true;
-  }
-
-  #readPreamble(): boolean {
-    const before = this.#held.length;
-    const text = this.#held;
-    const closed = this.#readUntil(this.#grammar.preambleClose, 'preamble', 'judged');
-    this.#preamble += text.slice(0, before - this.#held.length);
-    if (closed) this.#signal = this.#lastVerdict() ?? this.#signal;
-    return closed;
-  }
-
-  /** The verdict that comes last counts: what goes before may weigh the other. */
-  #lastVerdict(): Verdict | null {
+  /** The last verdict counts: text before it may consider the other mode. */
+  #lastVerdict(): DecidedMode | null {
     let last = -1;
-    let verdict: Verdict | null = null;
-    for (const [words, meaning] of this.#grammar.verdicts) {
+    let verdict: DecidedMode | null = null;
+    for (const [words, mode] of this.#grammar.verdicts) {
       const at = this.#preamble.lastIndexOf(words);
       if (at <= last) continue;
       last = at;
-      verdict = meaning;
+      verdict = mode;
     }
     return verdict;
   }
 
-  /** A section's text up to its close tag; the white space before the tag is frame. */
-  #readUntil(close: string, section: Section, to: Place): boolean {
-    const at = this.#held.indexOf(close);
-    if (at >= 0) {
-      const text = this.#held.slice(0, at).trimEnd().length;
-      this.#emit(section, text);
-      this.#emit('delimiter', at - text + close.length);
-      this.#place = to;
-      return true;
-    }
-    const certain = this.#held.length - heldSuffixLength(this.#held, [close]);
-    this.#emit(section, this.#held.slice(0, certain).trimEnd().length);
-    return false;
-  }
-
-  /** Answer text; tags that may stand anywhere in it are taken out. */
-  #readAnswer(): boolean {
-    const tags = this.#grammar.inlineTags;
-    const found = findFirst(this.#held, tags);
-    if (found !== undefined) {
-      this.#emit('answer', found.index);
-      this.#emit('delimiter', found.needle.length);
-      return true;
-    }
-    this.#emit('answer', this.#held.length - heldSuffixLength(this.#held, tags));
-    return false;
-  }
-
-  #skipLineBreaks(): void {
-    this.#emit('delimiter', /^[\r\n]*/.exec(this.#held)?.[0].length ?? 0);
-  }
-
-  #moveOnText(to: Place): boolean {
-    if (this.#held === '') return false;
-    this.#place = to;
-    return true;
-  }
-
-  #emit(section: Section, length = this.#held.length): void {
+  #emit(section: Section, length = this.#at.held.length): void {
     if (length === 0) return;
-    const text = this.#held.slice(0, length);
-    this.#held = this.#held.slice(length);
+    const text = this.#at.held.slice(0, length);
+    this.#at.held = this.#at.held.slice(length);
     const last = this.#pieces.at(-1);
     if (last?.section === section)
       this.#pieces[this.#pieces.length - 1] = { section, text: last.text + text };
     else this.#pieces.push({ section, text });
   }
 
-  #copy(): SectionParser {
-    const copy = new SectionParser(this.#protocol, 'outside');
-    copy.#place = this.#place;
-    copy.#answerClose = this.#answerClose;
-    copy.#held = this.#held;
-    copy.#preamble = this.#preamble;
-    copy.#signal = this.#signal;
-    copy.#thought = this.#thought;
-    copy.#numBlocks = this.#numBlocks;
-    return copy;
-  }
-
-  #take(): TextPiece[] {
+  #flush(): TextPiece[] {
     const pieces = this.#pieces;
     this.#pieces = [];
     return pieces;
   }
 }
 
-function isWords({ text }: TextPiece): boolean {
+/** The next transition. Pure. */
+function stepFrom(grammar: ProtocolGrammar, { state, held, answerClose }: Position): Step {
+  switch (state) {
+    case 'outside':
+    case 'after-preamble':
+    case 'block-start':
+    case 'answer-start':
+      return readTag(grammar, state, held);
+    case 'preamble':
+      return readUntil(held, grammar.preambleClose, { section: 'preamble', to: 'after-preamble' });
+    case 'reasoning':
+      return readUntil(held, grammar.close, { section: 'reasoning', to: 'answer-start' });
+    case 'tagged-start': {
+      const breaks = numLineBreaks(held);
+      return { cuts: [['delimiter', breaks]], to: held.length > breaks ? 'tagged' : null };
+    }
+    case 'tagged':
+      return readUntil(held, answerClose, { section: 'answer', to: 'after-tagged' });
+    case 'after-tagged':
+      return hasWords(held) ? { cuts: [], to: 'answer' } : WAIT;
+    case 'answer':
+      return readAnswer(held, grammar.inlineTags);
+  }
+}
+
+/** White space, then either a tag that may stand here or other text. */
+function readTag(grammar: ProtocolGrammar, state: TagState, held: string): Step {
+  const breaks = state === 'answer-start' ? numLineBreaks(held) : 0;
+  const text = held.trimStart();
+  const space = held.length - text.length - breaks;
+  const skipped = ['delimiter', breaks] as const;
+  let found: TagTransition | undefined;
+  for (const transition of grammar.transitions[state]) {
+    const { tag } = transition;
+    if (tag.length > text.length && tag.startsWith(text)) return { cuts: [skipped], to: null };
+    if (text.startsWith(tag) && tag.length > (found?.tag.length ?? 0)) found = transition;
+  }
+  if (found !== undefined) {
+    return { cuts: [skipped, ['delimiter', space + found.tag.length]], to: found.to, tag: found };
+  }
+  if (state === 'block-start') return { cuts: [['delimiter', space]], to: 'reasoning' };
+  // Before an answer without any tag the white space is the model's own; after a preamble it is a delimiter.
+  const section = state === 'after-preamble' ? 'delimiter' : 'answer';
+  return { cuts: [skipped, [section, space]], to: 'answer' };
+}
+
+/** A section's text up to its close tag. The white space before the tag is a delimiter. */
+function readUntil(
+  held: string,
+  close: string,
+  { section, to }: { readonly section: Section; readonly to: ParserState },
+): Step {
+  const at = held.indexOf(close);
+  if (at < 0) {
+    const certain = held.length - heldSuffixLength(held, [close]);
+    return { cuts: [[section, held.slice(0, certain).trimEnd().length]], to: null };
+  }
+  const length = held.slice(0, at).trimEnd().length;
+  const cuts = [[section, length] as const, ['delimiter', at - length + close.length] as const];
+  return { cuts, to };
+}
+
+/** Text of the answer. Tags that may stand anywhere in it are delimiters. */
+function readAnswer(held: string, tags: readonly string[]): Step {
+  const found = findFirst(held, tags);
+  if (found === undefined) {
+    return { cuts: [['answer', held.length - heldSuffixLength(held, tags)]], to: null };
+  }
+  const { index, needle } = found;
+  return {
+    cuts: [
+      ['answer', index],
+      ['delimiter', needle.length],
+    ],
+    to: 'answer',
+  };
+}
+
+function numLineBreaks(text: string): number {
+  return /^[\r\n]*/.exec(text)?.[0].length ?? 0;
+}
+
+function hasWords(text: string): boolean {
   return text.trim() !== '';
 }

@@ -1,4 +1,4 @@
-/** Turns token bytes into text; a character cut between tokens waits for its rest. */
+/** Decodes token bytes to text. A character that is split between tokens waits for its last byte. */
 export class Utf8Stream {
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   #expected = 0;
@@ -8,18 +8,18 @@ export class Utf8Stream {
     return this.#decoder.decode(bytes, { stream: true });
   }
 
-  /** The rest, with U+FFFD for a character that was never finished. */
+  /** Ends the text. @returns the rest, with U+FFFD for an unfinished character */
   end(): string {
     this.#expected = 0;
     return this.#decoder.decode();
   }
 
-  /** True while a character has begun and not ended. */
+  /** A character has begun and not ended. */
   get insideCharacter(): boolean {
     return this.#expected > 0;
   }
 
-  /** Bytes that the last character would still lack if these were pushed. */
+  /** Number of bytes that the last character would lack after these bytes. */
   missingAfter(bytes: Uint8Array): number {
     return bytes.reduce(missing, this.#expected);
   }

@@ -1,5 +1,5 @@
+import type { AddressedEvent } from '../../engine/event-batch.ts';
 import type { GenerationEvent } from '../../engine/generation.ts';
-import type { AddressedEvent } from '../../engine/outbox.ts';
 import { SlowReaderError } from './engine-client.ts';
 
 /** Limit of unread events per reader; an event is about one token. */

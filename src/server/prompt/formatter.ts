@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { TiledImage } from '../../engine/model-runner.ts';
-import type { StartSection } from '../../engine/thinking/decision.ts';
+import type { StartState } from '../../engine/thinking/protocol-grammar.ts';
 import type { Manifest } from '../../package/manifest.ts';
 import type { ThinkingMode } from '../../package/protocol.ts';
 import type { Tool } from '../reply/tool-calls/tool.ts';
@@ -80,7 +80,7 @@ export interface FormattedPrompt {
   readonly promptTokenIds: Int32Array;
   /** Pictures in prompt order. */
   readonly images: readonly TiledImage[];
-  readonly start: StartSection;
+  readonly start: StartState;
   /** Prompt tokens that stand for pictures. */
   readonly imageTokens: number;
 }

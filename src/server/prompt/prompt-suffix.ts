@@ -34,7 +34,7 @@ export function continuationHead(
   const { tags, modes, budget } = protocol;
   const close = `\n${budget.exit.slice(Math.max(0, budget.exit.indexOf(tags.close)))}`;
   const before = appendMissing(generationPrompt, modes[mode]?.prefill ?? '');
-  const isOpen = replaySuffix(protocol, before) === 'block';
+  const isOpen = replaySuffix(protocol, before) === 'block-start';
   if (mode === 'fast') return { before: isOpen ? before + close : before, between: '' };
   return {
     before: isOpen ? before : `${before}${tags.open}\n`,

@@ -1,4 +1,4 @@
-import type { StartSection } from '../../engine/thinking/decision.ts';
+import type { StartState } from '../../engine/thinking/protocol-grammar.ts';
 import { protocolStrings } from '../../engine/thinking/protocol-grammar.ts';
 import { replaySuffix } from '../../engine/thinking/replay-suffix.ts';
 import type { Manifest } from '../../package/manifest.ts';
@@ -32,7 +32,7 @@ export interface PromptWriterOptions {
 export interface WrittenPrompt {
   /** One placeholder id per image, not yet repeated. */
   readonly tokenIds: readonly number[];
-  readonly start: StartSection;
+  readonly start: StartState;
 }
 
 export interface WriteOptions {
@@ -102,7 +102,7 @@ export class PromptWriter {
         mask.hide(continuation.reasoning) + head.between + mask.hide(continuation.content);
       return {
         tokenIds: this.#encode(conversation + head.before + text, mask),
-        start: continuation.section === 'block' ? 'block' : 'answer-text',
+        start: continuation.section === 'block' ? 'block-start' : 'answer',
       };
     }
     const suffix = appendMissing(generationPrompt, row.prefill ?? '');

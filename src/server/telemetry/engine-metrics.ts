@@ -83,7 +83,7 @@ const TOTALS: Readonly<
   },
   num_preemptions_total: {
     help: 'Thinking sequences that were preempted to free their slot for a waiting request.',
-    value: ({ parked }) => parked,
+    value: ({ preemptions }) => preemptions,
   },
   num_aborted_requests_total: {
     help: 'Generations that a disconnected client or a deadline ended.',

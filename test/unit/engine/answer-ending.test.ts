@@ -6,7 +6,12 @@ import { EngineBench, promptOf, requestOf, writes } from '../../helpers/engine-b
 import type { Script } from '../../helpers/scripted-runner.ts';
 
 const THINKING = requestOf([1]).thinking;
-const ANSWERS = { ...THINKING, requested: 'fast', source: 'request', start: 'answer' } as const;
+const ANSWERS = {
+  ...THINKING,
+  requested: 'fast',
+  source: 'request',
+  start: 'answer-start',
+} as const;
 const [BANG = 0] = bytesOf('!');
 
 interface Result {

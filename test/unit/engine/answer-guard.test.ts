@@ -16,8 +16,8 @@ import type { Script } from '../../helpers/scripted-runner.ts';
 import { TextConstraint } from '../../helpers/text-constraint.ts';
 
 const THINKING = requestOf([1]).thinking;
-const FAST = { ...THINKING, requested: 'fast', source: 'request', start: 'answer' } as const;
-const THINK = { ...THINKING, requested: 'think', source: 'request', start: 'block' } as const;
+const FAST = { ...THINKING, requested: 'fast', source: 'request', start: 'answer-start' } as const;
+const THINK = { ...THINKING, requested: 'think', source: 'request', start: 'block-start' } as const;
 /** Before any tag, as where the model opens the block itself. */
 const OUTSIDE = { ...THINKING, start: 'outside' } as const;
 

@@ -61,7 +61,7 @@ describe('Engine: streams that lie apart', () => {
           ...requestOf([1]).thinking,
           requested: 'fast',
           source: 'request',
-          start: 'answer',
+          start: 'answer-start',
         },
       }),
       script: writes(bytesOf(`${key} `.repeat(length))),

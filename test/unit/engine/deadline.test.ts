@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { deadlineOf } from '../../../src/engine/deadline.ts';
+import { deadlineOf } from '../../../src/engine/scheduler.ts';
 
 it('is near when what is left is what the answer takes, and passed when nothing is left', () => {
   const view = { timeoutMs: 10_000, answerTokens: 20, msPerToken: 100 };

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { Acceptance } from '../../../src/engine/acceptance.ts';
-import { bestDraftLength } from '../../../src/engine/speculation.ts';
+import { Acceptance, bestDraftLength } from '../../../src/engine/speculative-decoding.ts';
 
 describe('how many tokens are guessed', () => {
   it('is none where a guess comes more seldom than it costs', () => {
@@ -24,21 +23,21 @@ describe('the share of guesses that came', () => {
   it('begins with what was seen elsewhere and follows what is seen here', () => {
     const all = new Acceptance(null, 0.98);
     const own = new Acceptance(all, 0.9);
-    assert.equal(own.share(2), 0.5);
+    assert.equal(own.rate(2), 0.5);
     for (let i = 0; i < 50; i++) all.observe(2, 3, 0);
-    assert.ok(own.share(2) < 0.1);
+    assert.ok(own.rate(2) < 0.1);
     for (let i = 0; i < 10; i++) own.observe(2, 3, 3);
-    assert.ok(own.share(2) > 0.85);
+    assert.ok(own.rate(2) > 0.85);
     for (let i = 0; i < 20; i++) own.observe(2, 3, 0);
-    assert.ok(own.share(2) < 0.25);
+    assert.ok(own.rate(2) < 0.25);
   });
 
   it('is counted by how much had repeated, and only up to the first wrong guess', () => {
     const own = new Acceptance(null, 1);
     for (let i = 0; i < 100; i++) own.observe(4, 7, 1);
-    assert.ok(Math.abs(own.share(4) - 0.5) < 0.01);
-    assert.equal(own.share(2), 0.5);
+    assert.ok(Math.abs(own.rate(4) - 0.5) < 0.01);
+    assert.equal(own.rate(2), 0.5);
     for (let i = 0; i < 100; i++) own.observe(3, 2, 2);
-    assert.ok(own.share(3) > 0.99);
+    assert.ok(own.rate(3) > 0.99);
   });
 });

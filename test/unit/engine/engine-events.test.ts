@@ -53,7 +53,7 @@ describe('Engine: the events of one request', () => {
       ...THINKING,
       requested: 'fast',
       source: 'request',
-      start: 'answer',
+      start: 'answer-start',
     } as const;
     const request = requestOf(promptOf(1, 5), { thinking });
     const finish = await bench.submit({ request, script: writes(bytesOf('No.')) });

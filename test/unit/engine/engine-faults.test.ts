@@ -278,7 +278,7 @@ function randomJob(random: Random, key: number, id: string): Job {
     sampling: { ...sampling, temperature: random.below(2), seed: random.below(1000) },
     thinking: {
       ...thinking,
-      start: chance(4) ? 'outside' : 'block',
+      start: chance(4) ? 'outside' : 'block-start',
       budget: chance(2) ? null : random.below(20),
       answerFloor: random.below(5),
     },

@@ -14,7 +14,7 @@ import {
 
 const THINKING = requestOf([1]).thinking;
 const THINK = { ...THINKING, requested: 'think', source: 'request' } as const;
-const FAST = { ...THINKING, requested: 'fast', source: 'request', start: 'answer' } as const;
+const FAST = { ...THINKING, requested: 'fast', source: 'request', start: 'answer-start' } as const;
 
 function thinks(key: number, length: number, parts: Partial<GenerationRequest> = {}): Job {
   const script = writes([NEWLINE, ...bytesOf('t'.repeat(length)), ...idsOf('\n</think>\nYes.')]);
@@ -91,30 +91,34 @@ describe('Engine: thinkers and direct answers', () => {
   });
 
   it('parks a thinker for one that may be short, and goes on with it as if nothing had been', async () => {
-    const parked = new EngineBench({ numSlots: 2, maxThinkingSeqs: 1 });
+    const preempted = new EngineBench({ numSlots: 2, maxThinkingSeqs: 1 });
     const alone = new EngineBench({ numSlots: 2 });
     const sampling = { ...requestOf([1]).sampling, temperature: 1, seed: 3, frequencyPenalty: 0.2 };
     const long = [1, 2].map((key) => thinks(key, 40, { sampling, topLogprobs: 2, maxTokens: 60 }));
-    const running = ends(parked, long);
+    const running = ends(preempted, long);
     // Both are in their thinking when the short one comes.
-    while (parked.tokens('request 2').length < 10) await Promise.resolve();
-    const direct = parked.submit(answers(11));
+    while (preempted.tokens('request 2').length < 10) await Promise.resolve();
+    const direct = preempted.submit(answers(11));
     assert.equal((await direct).reason, 'stop');
-    assert.equal(parked.engine.counts().totals.parked, 1);
-    assert.ok(!parked.isFinished('request 1') && !parked.isFinished('request 2'));
+    assert.equal(preempted.engine.counts().totals.preemptions, 1);
+    assert.ok(!preempted.isFinished('request 1') && !preempted.isFinished('request 2'));
     await running;
     for (const job of long) await alone.submit(job);
     for (const { request } of long) {
-      assert.deepEqual(parked.tokens(request.id), alone.tokens(request.id));
-      const [one, other] = [parked, alone].map((bench) => bench.of(request.id).at(-1));
+      assert.deepEqual(preempted.tokens(request.id), alone.tokens(request.id));
+      const [one, other] = [preempted, alone].map((bench) => bench.of(request.id).at(-1));
       assert.ok(one?.type === 'finish' && other?.type === 'finish');
       assert.deepEqual(one.usage, other.usage);
       assert.equal(one.reason, other.reason);
     }
-    assert.deepEqual(occupancy(parked.engine), { numRunning: 0, numWaiting: 0, kvCacheUsage: 0 });
+    assert.deepEqual(occupancy(preempted.engine), {
+      numRunning: 0,
+      numWaiting: 0,
+      kvCacheUsage: 0,
+    });
   });
 
-  it('computes what a parked sequence had written again, its image not', async () => {
+  it('computes what a preempted sequence had written again, its image not', async () => {
     const bench = new EngineBench({ numSlots: 2, maxThinkingSeqs: 1 });
     const other = bench.submit(thinks(2, 90));
     while (bench.tokens('request 2').length < 30) await Promise.resolve();

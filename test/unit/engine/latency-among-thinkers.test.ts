@@ -14,7 +14,7 @@ const NUM_ANSWERS = 150;
 
 const { thinking } = requestOf([1]);
 const MODES = {
-  fast: { ...thinking, requested: 'fast', source: 'request', start: 'answer' },
+  fast: { ...thinking, requested: 'fast', source: 'request', start: 'answer-start' },
   think: { ...thinking, requested: 'think', source: 'request' },
 } as const;
 const TEXT = [NEWLINE, ...bytesOf('abcdefghij'.repeat(20))];

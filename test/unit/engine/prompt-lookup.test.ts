@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { lookUpDraft } from '../../../src/engine/prompt-lookup.ts';
+import { lookUpDraft } from '../../../src/engine/speculative-decoding.ts';
 
 const draft = (prompt: readonly number[], generated: readonly number[], count = 3) =>
   lookUpDraft(Int32Array.from(prompt), generated, count)?.tokenIds ?? [];

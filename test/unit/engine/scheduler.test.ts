@@ -4,7 +4,7 @@ import {
   type Admission,
   defaultMaxThinkingSeqs,
   planAdmission,
-  planLatecomers,
+  planLateAdmission,
   planStep,
   type RunningView,
   type StepPlan,
@@ -16,10 +16,10 @@ const SLOTS = { numSlots: 4, maxThinkingSeqs: 3 };
 
 function decoding(id: string): RunningView {
   const phase = 'decode';
-  return { id, phase, numTilesLeft: 0, numPromptTokensLeft: 0, thinks: false, parkingCost: 9 };
+  return { id, phase, numTilesLeft: 0, numPromptTokensLeft: 0, thinks: false, preemptionCost: 9 };
 }
-function thinking(id: string, parkingCost: number | null = 9): RunningView {
-  return { ...decoding(id), thinks: true, parkingCost };
+function thinking(id: string, preemptionCost: number | null = 9): RunningView {
+  return { ...decoding(id), thinks: true, preemptionCost };
 }
 function prefilling(id: string, numPromptTokensLeft: number): RunningView {
   return { ...decoding(id), phase: 'prefill', numPromptTokensLeft };
@@ -28,10 +28,10 @@ function seeing(id: string, numTilesLeft: number): RunningView {
   return { ...decoding(id), phase: 'vision', numTilesLeft, numPromptTokensLeft: 700 };
 }
 function waiting(id: string, parts: Partial<WaitingView> = {}): WaitingView {
-  return { id, outlook: 'open', arrivedMs: id.charCodeAt(0), priority: 0, ...parts };
+  return { id, decisionState: 'undecided', arrivedMs: id.charCodeAt(0), priority: 0, ...parts };
 }
 function thinker(id: string, parts: Partial<WaitingView> = {}): WaitingView {
-  return waiting(id, { outlook: 'think', ...parts });
+  return waiting(id, { decisionState: 'thinking', ...parts });
 }
 
 interface AdmissionCase {
@@ -41,12 +41,12 @@ interface AdmissionCase {
   readonly admission: Partial<Admission>;
 }
 
-const FOUR_STREAMS = ['a', 'b', 'c', 'd'].map(decoding);
-const FOUR_THINKERS = [thinking('a', 30), thinking('b', 20), thinking('c', 40), thinking('d', 50)];
+const FOUR_DECODING = ['a', 'b', 'c', 'd'].map(decoding);
+const FOUR_THINKING = [thinking('a', 30), thinking('b', 20), thinking('c', 40), thinking('d', 50)];
 
 const ADMISSIONS: readonly AdmissionCase[] = [
-  { name: 'admits nobody when nobody waits', admission: {} },
-  { name: 'admits one that waits', waiting: [waiting('a')], admission: { admit: ['a'] } },
+  { name: 'admits no sequence when none waits', admission: {} },
+  { name: 'admits a waiting sequence', waiting: [waiting('a')], admission: { admit: ['a'] } },
   {
     name: 'admits first come, first served, as many as there are slots',
     waiting: ['b', 'a', 'c', 'e', 'd', 'f'].map((id) => waiting(id)),
@@ -55,25 +55,25 @@ const ADMISSIONS: readonly AdmissionCase[] = [
   {
     name: 'admits into the slots that are free',
     waiting: [waiting('d'), waiting('e')],
-    running: FOUR_STREAMS.slice(0, 3),
+    running: FOUR_DECODING.slice(0, 3),
     admission: { admit: ['d'] },
   },
   {
     name: 'admits nobody when all slots are taken',
     waiting: [waiting('e')],
-    running: FOUR_STREAMS,
+    running: FOUR_DECODING,
     admission: {},
   },
   {
     name: 'keeps the last slot from a request that is known to think',
     waiting: [thinker('d')],
-    running: FOUR_THINKERS.slice(0, 3),
+    running: FOUR_THINKING.slice(0, 3),
     admission: {},
   },
   {
     name: 'lets one that may be short pass a thinker that has to wait',
     waiting: [thinker('d'), waiting('e')],
-    running: FOUR_THINKERS.slice(0, 3),
+    running: FOUR_THINKING.slice(0, 3),
     admission: { admit: ['e'] },
   },
   {
@@ -82,39 +82,39 @@ const ADMISSIONS: readonly AdmissionCase[] = [
     admission: { admit: ['a', 'b', 'c'] },
   },
   {
-    name: 'does not count those that are at their answer',
+    name: 'does not count sequences that are at their answer',
     waiting: [thinker('d')],
     running: [thinking('a'), thinking('b'), decoding('c')],
     admission: { admit: ['d'] },
   },
   {
-    name: 'parks the thinker beyond the number that is cheapest to go on with, for one that may be short',
+    name: 'preempts the cheapest thinking sequence over the limit for one that may be short',
     waiting: [waiting('e')],
-    running: FOUR_THINKERS,
-    admission: { park: 'b', admit: ['e'] },
+    running: FOUR_THINKING,
+    admission: { preempt: 'b', admit: ['e'] },
   },
   {
-    name: 'parks nobody for another thinker',
+    name: 'preempts no sequence for a thinking one',
     waiting: [thinker('e')],
-    running: FOUR_THINKERS,
+    running: FOUR_THINKING,
     admission: {},
   },
   {
-    name: 'parks nobody twice',
+    name: 'preempts no sequence twice',
     waiting: [waiting('e')],
-    running: FOUR_THINKERS.map((view) => ({ ...view, parkingCost: null })),
+    running: FOUR_THINKING.map((view) => ({ ...view, preemptionCost: null })),
     admission: {},
   },
   {
-    name: 'parks nobody within the number, however many wait',
+    name: 'preempts no sequence within the limit, however many wait',
     waiting: [waiting('e'), waiting('f')],
-    running: [...FOUR_THINKERS.slice(0, 3), decoding('d')],
+    running: [...FOUR_THINKING.slice(0, 3), decoding('d')],
     admission: {},
   },
   {
     name: 'lets an urgent request pass earlier ones',
     waiting: [waiting('a'), waiting('b', { priority: -1 }), waiting('c', { priority: 1 })],
-    running: FOUR_STREAMS.slice(0, 2),
+    running: FOUR_DECODING.slice(0, 2),
     admission: { admit: ['b', 'a'] },
   },
   {
@@ -123,22 +123,22 @@ const ADMISSIONS: readonly AdmissionCase[] = [
       waiting('a', { arrivedMs: 0, priority: 5 }),
       waiting('b', { arrivedMs: 15_001, priority: -10 }),
     ],
-    running: FOUR_STREAMS.slice(0, 3),
+    running: FOUR_DECODING.slice(0, 3),
     admission: { admit: ['a'] },
   },
   {
     name: 'lets a direct answer pass what came shortly before it',
-    waiting: [waiting('a'), waiting('b', { outlook: 'direct' })],
-    running: FOUR_STREAMS.slice(0, 3),
+    waiting: [waiting('a'), waiting('b', { decisionState: 'direct' })],
+    running: FOUR_DECODING.slice(0, 3),
     admission: { admit: ['b'] },
   },
   {
     name: 'lets no direct answer pass what came long before it',
     waiting: [
       thinker('a', { arrivedMs: 0 }),
-      waiting('b', { outlook: 'direct', arrivedMs: 2_001 }),
+      waiting('b', { decisionState: 'direct', arrivedMs: 2_001 }),
     ],
-    running: FOUR_STREAMS.slice(0, 3),
+    running: FOUR_DECODING.slice(0, 3),
     admission: { admit: ['a'] },
   },
 ];
@@ -147,7 +147,7 @@ describe('planAdmission', () => {
   for (const { name, waiting: queue = [], running = [], admission } of ADMISSIONS) {
     it(name, () => {
       const found = planAdmission(queue, running, SLOTS);
-      assert.deepEqual(found, { park: null, admit: [], ...admission });
+      assert.deepEqual(found, { preempt: null, admit: [], ...admission });
     });
   }
 
@@ -246,7 +246,7 @@ describe('planStep', () => {
   }
 });
 
-describe('planLatecomers', () => {
+describe('planLateAdmission', () => {
   it('takes whole prompts of those who may answer directly, as many as fit', () => {
     const running = [
       decoding('a'),
@@ -256,10 +256,10 @@ describe('planLatecomers', () => {
       seeing('e', 1),
       prefilling('f', 30),
     ];
-    assert.deepEqual(planLatecomers(running, 100), [
+    assert.deepEqual(planLateAdmission(running, 100), [
       { id: 'b', numTokens: 60 },
       { id: 'f', numTokens: 30 },
     ]);
-    assert.deepEqual(planLatecomers(running, 0), []);
+    assert.deepEqual(planLateAdmission(running, 0), []);
   });
 });

@@ -14,7 +14,7 @@ const FAST = {
   ...requestOf([1]).thinking,
   requested: 'fast',
   source: 'request',
-  start: 'answer',
+  start: 'answer-start',
 } as const;
 const TEXTS = ['{"a": "abab abab"}', '{"a": "abab cdcd abab cdcd"}', 'abababababab', '{}'];
 

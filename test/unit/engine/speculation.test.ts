@@ -8,7 +8,12 @@ import type { Script } from '../../helpers/scripted-runner.ts';
 
 const THINKING = requestOf([1]).thinking;
 const SAMPLING = requestOf([1]).sampling;
-const ANSWERS = { ...THINKING, requested: 'fast', source: 'request', start: 'answer' } as const;
+const ANSWERS = {
+  ...THINKING,
+  requested: 'fast',
+  source: 'request',
+  start: 'answer-start',
+} as const;
 const REPEATS = 'one two three, one two three, one two three four, one two three.';
 
 function untimed(events: readonly GenerationEvent[]): unknown[] {

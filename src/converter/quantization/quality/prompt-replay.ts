@@ -1,7 +1,6 @@
-import { encodeTiles } from '../../../engine/image-encoding.ts';
 import type { FeatureSpan, ModelRunner, TiledImage } from '../../../engine/model-runner.ts';
+import { encodeTiles, type PromptImage } from '../../../engine/prompt-image.ts';
 import { argmax } from '../../../engine/sampling/logprobs.ts';
-import type { PromptImage } from '../../../engine/sequence.ts';
 import { DecisionProbe, type ProbeTokens } from '../../../engine/thinking/probe.ts';
 import type { LogitDistances } from './distances.ts';
 

@@ -121,7 +121,7 @@ function toRequest(
     thinking: {
       requested: 'fast',
       source: 'prompt',
-      start: 'answer-text',
+      start: 'answer',
       budget: null,
       answerFloor: 0,
       breakLoops: false,

@@ -31,7 +31,12 @@ async function run(parts: Partial<GenerationRequest>) {
   const request = requestOf(promptOf(1, 12), {
     grammar: writeGrammar({ kind: 'json', schema: checkSchema(SCHEMA) }),
     maxTokens: 64,
-    thinking: { ...requestOf([1]).thinking, requested: 'fast', source: 'request', start: 'answer' },
+    thinking: {
+      ...requestOf([1]).thinking,
+      requested: 'fast',
+      source: 'request',
+      start: 'answer-start',
+    },
     ...parts,
   });
   const text = bytesOf(TEXT);

@@ -66,7 +66,7 @@ describe('Looking ahead under a grammar writes what plain steps write', () => {
       let numAccepted = 0;
       for (let seed = 0; seed < 24; seed++) {
         const { thinking, sampling } = requestOf([1]);
-        const answers = { requested: 'fast', source: 'request', start: 'answer' } as const;
+        const answers = { requested: 'fast', source: 'request', start: 'answer-start' } as const;
         const parts = {
           grammar: writeGrammar(spec),
           maxTokens: 180,

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ThinkingController } from '../../../../src/engine/thinking/controller.ts';
+import {
+  type NextToken,
+  ThinkingController,
+  type TokenSampler,
+} from '../../../../src/engine/thinking/controller.ts';
 import type { ThinkingRequest } from '../../../../src/engine/thinking/decision.ts';
 import type { ProtocolTokens } from '../../../../src/engine/thinking/protocol-tokens.ts';
 import type { Section, TokenSection } from '../../../../src/engine/thinking/section-parser.ts';
@@ -24,12 +28,17 @@ import { Random } from '../../../helpers/random.ts';
 const AUTO: ThinkingRequest = {
   requested: 'auto',
   source: 'policy',
-  start: 'block',
+  start: 'block-start',
   budget: null,
   answerFloor: 0,
 };
 const THINK: ThinkingRequest = { ...AUTO, requested: 'think', source: 'request' };
-const FAST: ThinkingRequest = { ...AUTO, requested: 'fast', source: 'request', start: 'answer' };
+const FAST: ThinkingRequest = {
+  ...AUTO,
+  requested: 'fast',
+  source: 'request',
+  start: 'answer-start',
+};
 const SELF_OPENED: ThinkingRequest = { ...AUTO, start: 'outside' };
 
 interface Run {
@@ -43,7 +52,7 @@ interface Outcome {
   readonly controller: ThinkingController;
   readonly generated: number[];
   readonly forced: number[];
-  readonly sides: (TokenSection | null)[];
+  readonly sections: (TokenSection | null)[];
   readonly text: Record<Section, string>;
   readonly stop: string | null;
   /** Tokens sampled inside the block. */
@@ -71,23 +80,28 @@ function controllerOf(run: Run): ThinkingController {
     request,
     maxTokens,
     stop,
+    ending: { endOfTurn: new Set([EOS]), stopTokenIds: new Set(), minTokens: 0 },
+    constraint: null,
     greedy: true,
     tokenBytes,
   });
 }
 
-/** The next token, as the engine comes to it. */
-function choose(
+/** A sampler that draws one token, whatever the logits are. */
+function sure(sample: () => number): TokenSampler {
+  return { sample, sampleTogether: (versions) => versions.map(sample) };
+}
+
+/** The next token of a model that is sure of `tokenId`. */
+function take(
   controller: ThinkingController,
-  sample: () => number,
-): { tokenId: number; forced: boolean } {
-  controller.observe(new Float32Array(VOCAB_SIZE));
-  let forced = controller.takeForced();
-  const sampled = forced ?? sample();
-  if (forced === undefined && controller.refuses(sampled, sampled === EOS)) {
-    forced = controller.takeForced();
-  }
-  return { tokenId: forced ?? sampled, forced: forced !== undefined };
+  tokenId: number,
+  logits = new Float32Array(VOCAB_SIZE),
+): NextToken {
+  return controller.next(
+    logits,
+    sure(() => tokenId),
+  );
 }
 
 /** Runs a controller to its end, with a model that is sure of every token. */
@@ -96,23 +110,26 @@ function drive(next: (generated: readonly number[]) => number, run: Run = {}): O
   const controller = controllerOf(run);
   const generated: number[] = [];
   const forced: number[] = [];
-  const sides: Outcome['sides'] = [];
+  const sections: Outcome['sections'] = [];
   const text: Outcome['text'] = { preamble: '', reasoning: '', answer: '', delimiter: '' };
   let numThinking = 0;
   let found: string | null = null;
   while (generated.length < maxTokens && found === null && generated.at(-1) !== EOS) {
-    const choice = choose(controller, () => next(generated));
+    const choice = controller.next(
+      new Float32Array(VOCAB_SIZE),
+      sure(() => next(generated)),
+    );
+    const { section, pieces, stop } = choice;
     if (choice.forced) forced.push(choice.tokenId);
     generated.push(choice.tokenId);
-    const { section, pieces, stop } = controller.accept(choice.tokenId);
-    sides.push(section);
+    sections.push(section);
     if (!choice.forced && section === 'reasoning') numThinking++;
     for (const piece of pieces) text[piece.section] += piece.text;
     found = stop;
   }
   const rest = found === null ? controller.finish() : { pieces: [], stop: found };
   for (const piece of rest.pieces) text[piece.section] += piece.text;
-  return { controller, generated, forced, sides, text, stop: rest.stop, numThinking };
+  return { controller, generated, forced, sections, text, stop: rest.stop, numThinking };
 }
 
 const THOUGHT = idsOf('\nHm, 2 and 2.\n</think>');
@@ -162,7 +179,7 @@ describe('ThinkingController: the decision', () => {
     }
     const policy = drive(() => EOS, { request: { ...FAST, source: 'policy' }, maxTokens: 0 });
     assert.equal(policy.controller.decision?.source, 'policy');
-    const prompt = drive(() => EOS, { request: { ...AUTO, start: 'answer' }, maxTokens: 0 });
+    const prompt = drive(() => EOS, { request: { ...AUTO, start: 'answer-start' }, maxTokens: 0 });
     assert.deepEqual(
       [prompt.controller.decision?.mode, prompt.controller.decision?.source],
       ['fast', 'prompt'],
@@ -172,7 +189,7 @@ describe('ThinkingController: the decision', () => {
   it('is not known while the block holds only white space', () => {
     const controller = controllerOf({});
     const modes = [NEWLINE, NEWLINE, 97].map((id) => {
-      controller.accept(id);
+      take(controller, id);
       return controller.decision?.mode ?? null;
     });
     assert.deepEqual(modes, [null, null, 'think']);
@@ -198,13 +215,10 @@ describe('ThinkingController: the decision', () => {
     logits[65] = Math.log(0.2);
     const measure = (request: ThinkingRequest, before: readonly number[]): number | null => {
       const controller = controllerOf({ request });
-      for (const id of before) {
-        controller.observe(new Float32Array(VOCAB_SIZE));
-        controller.accept(id);
-      }
-      controller.observe(logits);
-      controller.observe(new Float32Array(VOCAB_SIZE));
-      for (const id of idsOf('x</think>')) controller.accept(id);
+      for (const id of before) take(controller, id);
+      const [first = -1, ...rest] = idsOf('x</think>');
+      take(controller, first, logits);
+      for (const id of rest) take(controller, id);
       return controller.decision?.pThink ?? null;
     };
     assert.ok(Math.abs((measure(AUTO, []) ?? 0) - 0.75) < 1e-6);
@@ -218,7 +232,7 @@ describe('ThinkingController: the decision', () => {
 
   it('holds a request for a direct answer to it, whatever the model begins', () => {
     const { controller, text, forced } = drive(model(THOUGHT), {
-      request: { ...FAST, start: 'block' },
+      request: { ...FAST, start: 'block-start' },
     });
     assert.deepEqual(
       [controller.decision?.requested, controller.decision?.mode, controller.decision?.source],
@@ -440,10 +454,10 @@ describe('ThinkingController: the section of each token', () => {
     for (const close of [[CLOSE], bytesOf('</think>'), [...bytesOf('</'), CLOSE_TAIL]]) {
       const block = [...bytesOf('\nHm\n'), ...close];
       const written = [...block, NEWLINE, ...bytesOf('Yes.'), EOS];
-      const { sides, controller } = drive((generated) => written[generated.length] ?? EOS);
+      const { sections, controller } = drive((generated) => written[generated.length] ?? EOS);
       assert.deepEqual(
         // Right after the block a line break may still be followed by another block.
-        sides.map((section) => section ?? 'answer'),
+        sections.map((section) => section ?? 'answer'),
         written.map((_, i) => (i < block.length ? 'reasoning' : 'answer')),
       );
       assert.equal(controller.numReasoning, block.length);
@@ -455,26 +469,26 @@ describe('ThinkingController: the section of each token', () => {
     for (let round = 0; round < 200; round++) {
       const thought = Array.from({ length: 1 + random.below(30) }, () => 97 + random.below(4));
       const budget = random.below(2) === 0 ? null : 1 + random.below(30);
-      const { sides, controller } = drive(model([...thought, CLOSE]), {
+      const { sections, controller } = drive(model([...thought, CLOSE]), {
         request: { ...AUTO, budget },
       });
-      const reasoning = sides.filter((section) => section === 'reasoning').length;
+      const reasoning = sections.filter((section) => section === 'reasoning').length;
       assert.equal(controller.numReasoning, reasoning);
     }
   });
 
   it('is open while an untagged answer may still be a tag, then the answer', () => {
     const next = (generated: readonly number[]): number => bytesOf('<b>')[generated.length] ?? EOS;
-    const { sides, text, controller } = drive(next, { request: SELF_OPENED });
-    assert.deepEqual(sides, [null, 'answer', 'answer', 'answer']);
+    const { sections, text, controller } = drive(next, { request: SELF_OPENED });
+    assert.deepEqual(sections, [null, 'answer', 'answer', 'answer']);
     assert.equal(text.answer, '<b>');
     assert.deepEqual([controller.decision?.mode, controller.decision?.source], ['fast', 'model']);
   });
 
   it('is open while the open tag is incomplete, then the reasoning', () => {
     const text = [...bytesOf('<think>'), ...bytesOf('a'), CLOSE];
-    const { sides } = drive(model(text), { request: SELF_OPENED });
-    assert.deepEqual(sides.slice(0, 9), [
+    const { sections } = drive(model(text), { request: SELF_OPENED });
+    assert.deepEqual(sections.slice(0, 9), [
       ...new Array(6).fill(null),
       ...new Array(3).fill('reasoning'),
     ]);

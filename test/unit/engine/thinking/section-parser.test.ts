@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { StartSection } from '../../../../src/engine/thinking/decision.ts';
+import type {
+  ParsedProtocol,
+  StartState,
+} from '../../../../src/engine/thinking/protocol-grammar.ts';
 import {
-  type ParsedProtocol,
   type Section,
   SectionParser,
   type TextPiece,
@@ -11,7 +13,7 @@ import { Random } from '../../../helpers/random.ts';
 
 const TAGS = { open: '<think>', close: '</think>' };
 const PLAIN: ParsedProtocol = { tags: TAGS, decide: { by: 'empty-block' } };
-const STARTS: readonly StartSection[] = ['outside', 'block', 'answer'];
+const STARTS: readonly StartState[] = ['outside', 'block-start', 'answer-start'];
 
 type Sections = Record<Section, string>;
 
@@ -20,23 +22,23 @@ function lineBreaks(text: string): number {
 }
 
 /** The rules on a whole text, by regular expressions: what the parser must come to piece by piece. */
-function referenceSections(whole: string, start: StartSection): Sections {
+function referenceSections(whole: string, start: StartState): Sections {
   const sections: Sections = { preamble: '', reasoning: '', answer: '', delimiter: '' };
-  let place = start;
+  let state = start;
   let text = whole;
   const take = (section: Section, length = text.length): void => {
     sections[section] += text.slice(0, length);
     text = text.slice(length);
   };
   while (text !== '') {
-    take('delimiter', place === 'answer' ? lineBreaks(text) : 0);
+    take('delimiter', state === 'answer-start' ? lineBreaks(text) : 0);
     const tag = /^\s*(<think>|<\/think>)/.exec(text);
     const words = text.trimStart();
     if (tag !== null) {
       take('delimiter', tag[0].length);
-      place = tag[1] === TAGS.close ? 'answer' : 'block';
+      state = tag[1] === TAGS.close ? 'answer-start' : 'block-start';
     } else if (words === '') take('delimiter');
-    else if (place !== 'block') take('answer');
+    else if (state !== 'block-start') take('answer');
     // A tag that broke off.
     else if (Object.values(TAGS).some((tagText) => tagText.startsWith(words))) take('reasoning');
     else {
@@ -44,13 +46,13 @@ function referenceSections(whole: string, start: StartSection): Sections {
       const close = /\s*<\/think>/.exec(text);
       take('reasoning', close?.index);
       take('delimiter', close?.[0].length);
-      place = 'answer';
+      state = 'answer-start';
     }
   }
   return sections;
 }
 
-function parse(parts: readonly string[], start: StartSection): TextPiece[] {
+function parse(parts: readonly string[], start: StartState): TextPiece[] {
   const parser = new SectionParser(PLAIN, start);
   return [...parts.flatMap((part) => parser.push(part)), ...parser.end()];
 }
@@ -61,7 +63,7 @@ function sectionsOf(pieces: readonly TextPiece[]): Sections {
   return sections;
 }
 
-function check(text: string, parts: readonly string[], start: StartSection): void {
+function check(text: string, parts: readonly string[], start: StartState): void {
   const pieces = parse(parts, start);
   const what = `${start}: ${JSON.stringify(parts)}`;
   assert.equal(pieces.map((piece) => piece.text).join(''), text, what);
@@ -121,27 +123,27 @@ function generate(random: Random): string {
 
 describe('SectionParser', () => {
   it('cuts worked examples where the protocol says', () => {
-    const cases: [StartSection, string, Partial<Sections>][] = [
-      ['block', '\nI think.\n</think>\n\nYes.', { reasoning: 'I think.', answer: 'Yes.' }],
-      ['block', '\n\n</think>Yes.', { reasoning: '', answer: 'Yes.' }],
-      ['block', '</think>Yes.', { reasoning: '', answer: 'Yes.' }],
-      ['block', ' \t\r\n </think>\n Yes.', { reasoning: '', answer: ' Yes.' }],
-      ['block', 'a</think>b</think>c', { reasoning: 'a', answer: 'b</think>c' }],
-      ['block', 'a <think> b</think>c', { reasoning: 'a <think> b', answer: 'c' }],
-      ['block', 'is 1 < 2 </thin', { reasoning: 'is 1 < 2 </thin', answer: '' }],
-      ['block', ' \n', { reasoning: '', answer: '', delimiter: ' \n' }],
+    const cases: [StartState, string, Partial<Sections>][] = [
+      ['block-start', '\nI think.\n</think>\n\nYes.', { reasoning: 'I think.', answer: 'Yes.' }],
+      ['block-start', '\n\n</think>Yes.', { reasoning: '', answer: 'Yes.' }],
+      ['block-start', '</think>Yes.', { reasoning: '', answer: 'Yes.' }],
+      ['block-start', ' \t\r\n </think>\n Yes.', { reasoning: '', answer: ' Yes.' }],
+      ['block-start', 'a</think>b</think>c', { reasoning: 'a', answer: 'b</think>c' }],
+      ['block-start', 'a <think> b</think>c', { reasoning: 'a <think> b', answer: 'c' }],
+      ['block-start', 'is 1 < 2 </thin', { reasoning: 'is 1 < 2 </thin', answer: '' }],
+      ['block-start', ' \n', { reasoning: '', answer: '', delimiter: ' \n' }],
       ['outside', '<think>\na\n</think>b', { reasoning: 'a', answer: 'b' }],
       ['outside', ' Yes <think>no</think>', { answer: ' Yes <think>no</think>' }],
       ['outside', '<b>Yes</b>', { answer: '<b>Yes</b>' }],
       ['outside', '<thi', { answer: '<thi' }],
       ['outside', '\n<think></think>\nYes', { reasoning: '', answer: 'Yes' }],
-      ['answer', '\n\nYes </think>', { answer: 'Yes </think>' }],
-      ['answer', '\n</think>\nYes', { answer: 'Yes' }],
+      ['answer-start', '\n\nYes </think>', { answer: 'Yes </think>' }],
+      ['answer-start', '\n</think>\nYes', { answer: 'Yes' }],
       ['outside', '</think>Yes', { answer: 'Yes' }],
-      ['block', '<think>a</think>b', { reasoning: 'a', answer: 'b' }],
-      ['block', 'a</think>\n<think>b</think>c', { reasoning: 'ab', answer: 'c' }],
-      ['block', '</think> <think>b</think>c', { reasoning: 'b', answer: 'c' }],
-      ['block', 'a</think> b <think>c', { reasoning: 'a', answer: ' b <think>c' }],
+      ['block-start', '<think>a</think>b', { reasoning: 'a', answer: 'b' }],
+      ['block-start', 'a</think>\n<think>b</think>c', { reasoning: 'ab', answer: 'c' }],
+      ['block-start', '</think> <think>b</think>c', { reasoning: 'b', answer: 'c' }],
+      ['block-start', 'a</think> b <think>c', { reasoning: 'a', answer: ' b <think>c' }],
     ];
     for (const [start, text, expected] of cases) {
       const sections = sectionsOf(parse([text], start));
@@ -188,7 +190,7 @@ describe('SectionParser', () => {
       const parser = new SectionParser(PLAIN, 'outside');
       for (const part of cut(`<think>${inside}</think>Yes`, random)) parser.push(part);
       assert.equal(parser.mode, 'fast');
-      assert.ok(parser.inAnswer);
+      assert.ok(parser.section === 'answer');
     }
   });
 
@@ -201,14 +203,14 @@ describe('SectionParser', () => {
       );
       const answer = Array.from({ length: random.below(20) }, () => 'aA< /\n'[random.below(6)]);
       const text = `r${reasoning.join('')}</think>${answer.join('')}`;
-      const sections = sectionsOf(parse(cut(text, random), 'block'));
+      const sections = sectionsOf(parse(cut(text, random), 'block-start'));
       assert.doesNotMatch(sections.reasoning, /a/i);
       assert.doesNotMatch(sections.answer, /r/i);
     }
   });
 
   it('gives text out as soon as its section is certain', () => {
-    const parser = new SectionParser(PLAIN, 'block');
+    const parser = new SectionParser(PLAIN, 'block-start');
     assert.deepEqual(parser.push('\n'), []);
     assert.deepEqual(parser.push('So'), [
       { section: 'delimiter', text: '\n' },
@@ -228,8 +230,8 @@ describe('SectionParser', () => {
     const parser = new SectionParser(PLAIN, 'outside');
     const state = (): unknown[] => [
       parser.atBlockStart,
-      parser.inBlock,
-      parser.inAnswer,
+      parser.section === 'reasoning',
+      parser.section === 'answer',
       parser.mode,
     ];
     assert.deepEqual(state(), [false, false, false, null]);
@@ -246,8 +248,8 @@ describe('SectionParser', () => {
     assert.ok(parser.afterBlock);
     parser.push(' Yes');
     assert.deepEqual(state(), [false, false, true, 'think']);
-    assert.ok(new SectionParser(PLAIN, 'block').atBlockStart);
-    const direct = new SectionParser(PLAIN, 'answer');
+    assert.ok(new SectionParser(PLAIN, 'block-start').atBlockStart);
+    const direct = new SectionParser(PLAIN, 'answer-start');
     assert.equal(direct.mode, null, 'a block may still be opened');
     direct.push('Yes');
     assert.equal(direct.mode, 'fast');

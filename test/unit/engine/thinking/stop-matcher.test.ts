@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { findFirst, heldSuffixLength } from '../../../../src/engine/thinking/hold-back.ts';
-import { StopMatcher } from '../../../../src/engine/thinking/stop-matcher.ts';
+import { StopMatcher } from '../../../../src/engine/thinking/stop-filter.ts';
 import { Random } from '../../../helpers/random.ts';
 
 interface Result {

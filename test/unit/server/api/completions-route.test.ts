@@ -45,7 +45,7 @@ test('a completion has every field OpenAI requires', async () => {
     },
   });
   assert.equal(engine.lastRequest.maxTokens, 16);
-  assert.equal(engine.lastRequest.thinking.start, 'answer-text');
+  assert.equal(engine.lastRequest.thinking.start, 'answer');
   assert.equal(log[0]?.completion_id, id);
 });
 

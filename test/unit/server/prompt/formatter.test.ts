@@ -131,7 +131,7 @@ describe('formatting a conversation', () => {
     assert.equal(imageTokens, 24);
     const numPlaceholders = promptTokenIds.filter((id) => id === tiny.ids['<image>']).length;
     assert.equal(numPlaceholders, 24);
-    assert.equal(start, 'block');
+    assert.equal(start, 'block-start');
   });
 
   it('takes the base tile alone for low detail', async () => {

@@ -214,31 +214,31 @@ describe('a reply that is gone on with', () => {
       last: assistant('The su'),
       mode: 'fast',
       ends: 'assistant\n<think>\n\n</think>The su',
-      start: 'answer-text',
+      start: 'answer',
     },
     thinking: {
       last: assistant('', 'Let me'),
       mode: 'think',
       ends: 'assistant\n<think>\nLet me',
-      start: 'block',
+      start: 'block-start',
     },
     'an answer after thinking': {
       last: assistant('The su', 'Let me.'),
       mode: 'think',
       ends: 'assistant\n<think>\nLet me.\n</think>\n\nThe su',
-      start: 'answer-text',
+      start: 'answer',
     },
     'raw text with an open block': {
       last: assistant('<think>\nLet me'),
       mode: 'think',
       ends: 'assistant\n<think>\nLet me',
-      start: 'block',
+      start: 'block-start',
     },
     'raw text that ends with the close tag': {
       last: assistant('<think>\nLet me.\n</think>'),
       mode: 'think',
       ends: 'assistant\n<think>\nLet me.\n</think>\n\n',
-      start: 'answer-text',
+      start: 'answer',
     },
   };
   for (const [name, { last, mode, ends, start }] of Object.entries(ROWS)) {
@@ -266,7 +266,7 @@ describe('a reply that is gone on with', () => {
     const found = written({ messages: [ask, last], mode: 'think', continueFinal: true });
     const close = tiny.ids['</think>']!;
     assert.equal(found.tokenIds.filter((id) => id === close).length, 1);
-    assert.equal(found.start, 'answer-text');
+    assert.equal(found.start, 'answer');
   });
 
   it('needs an assistant message with text at the end', () => {

@@ -149,8 +149,8 @@ describe('writing a prompt', () => {
 
   it('does not let a typed tag decide where generation starts', () => {
     const writer = makeWriter();
-    assert.equal(writer.write([user('<think>\n\n</think>')], 'auto').start, 'block');
-    assert.equal(writer.write([user('<think>')], 'fast').start, 'answer');
+    assert.equal(writer.write([user('<think>\n\n</think>')], 'auto').start, 'block-start');
+    assert.equal(writer.write([user('<think>')], 'fast').start, 'answer-start');
   });
 
   it('ends with the suffix of every mode, written once though the template writes it too', () => {
@@ -168,16 +168,16 @@ describe('writing a prompt', () => {
 
   it('tells where generation starts in every mode', () => {
     const writer = makeWriter();
-    assert.equal(writer.write([user('hi')], 'auto').start, 'block');
-    assert.equal(writer.write([user('hi')], 'think').start, 'block');
-    assert.equal(writer.write([user('hi')], 'fast').start, 'answer');
+    assert.equal(writer.write([user('hi')], 'auto').start, 'block-start');
+    assert.equal(writer.write([user('hi')], 'think').start, 'block-start');
+    assert.equal(writer.write([user('hi')], 'fast').start, 'answer-start');
     const qwen3 = makeWriter({
       template: QWEN3_TEMPLATE,
       contentFormat: 'string',
       protocol: QWEN3,
     });
     assert.equal(qwen3.write([user('hi')], 'think').start, 'outside');
-    assert.equal(qwen3.write([user('hi')], 'fast').start, 'answer');
+    assert.equal(qwen3.write([user('hi')], 'fast').start, 'answer-start');
   });
 
   it('puts images where they stand when the template takes strings', () => {

@@ -1,24 +1,24 @@
-/** Pieces smaller than this cost about as much as this many tokens. */
+/** A smaller piece costs about as much as this many tokens. */
 const SMALLEST_PIECE = 16;
 /** Weight of the newest observation. */
 const NEWEST = 0.3;
 
-export interface PrefillPaceOptions {
-  /** Most prompt tokens in one step. */
+export interface PrefillBudgetOptions {
+  /** Most prompt tokens of one step. */
   readonly prefillChunk: number;
-  /** Longest that prompts should hold up running streams in one step. */
+  /** Longest time that prefill may delay decoding sequences in one step, in milliseconds. */
   readonly stallMs: number;
 }
 
 /**
- * How many prompt tokens a step may take, from how fast they went before: all of them while no stream runs, and as many
- * as fit `stallMs` while one does.
+ * The prefill budget of a step: `prefillChunk` tokens while no sequence decodes, else as many as fit into `stallMs` at
+ * the prefill speed measured so far.
  */
-export class PrefillPace {
-  readonly #options: PrefillPaceOptions;
+export class PrefillBudget {
+  readonly #options: PrefillBudgetOptions;
   #msPerToken: number | null = null;
 
-  constructor(options: PrefillPaceOptions) {
+  constructor(options: PrefillBudgetOptions) {
     this.#options = options;
   }
 
@@ -29,9 +29,10 @@ export class PrefillPace {
       this.#msPerToken === null ? seen : (1 - NEWEST) * this.#msPerToken + NEWEST * seen;
   }
 
-  budget(hasStreams: boolean): number {
+  /** Most prompt tokens of the next step. */
+  tokens(isDecoding: boolean): number {
     const { prefillChunk, stallMs } = this.#options;
-    if (!hasStreams || this.#msPerToken === null || this.#msPerToken <= 0) return prefillChunk;
+    if (!isDecoding || this.#msPerToken === null || this.#msPerToken <= 0) return prefillChunk;
     const fitting = Math.floor(stallMs / this.#msPerToken / SMALLEST_PIECE) * SMALLEST_PIECE;
     return Math.min(prefillChunk, Math.max(SMALLEST_PIECE, fitting));
   }

@@ -1,12 +1,13 @@
 import type { GenerationEvent } from './generation.ts';
 
+/** An event with the id of its request. */
 export interface AddressedEvent {
   readonly id: string;
   readonly event: GenerationEvent;
 }
 
-/** Collects the events of a step, so that they travel together, and knows when there is something to tell. */
-export class Outbox {
+/** Collects events so that all events of a step travel in one message. */
+export class EventBatch {
   readonly #emit: (events: readonly AddressedEvent[]) => void;
   #events: AddressedEvent[] = [];
   #countsChanged = false;
@@ -19,7 +20,7 @@ export class Outbox {
     for (const event of events) this.#events.push({ id, event });
   }
 
-  /** The engine's counts are not what they were when they were last told. */
+  /** The engine's counts have changed: the next flush sends a message even without events. */
   countsChanged(): void {
     this.#countsChanged = true;
   }
