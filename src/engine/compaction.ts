@@ -1,31 +1,32 @@
-/** A running stream's place in the cache. */
-export interface PlacedStream {
+/** The slot of a sequence, with its tokens. */
+export interface PlacedSequence {
   readonly slot: number;
   readonly numTokens: number;
 }
 
-/** A slot that nobody runs in, and the tokens it still holds for later prompts. */
-export type FreeSlot = PlacedStream;
+/** A free slot, with the tokens it still holds for later prompts. */
+export type FreeSlot = PlacedSequence;
 
 export interface SlotSwap {
   readonly from: number;
   readonly to: number;
 }
 
-/** Tokens whose exchange takes about as long as one idle row adds to one step. */
+/** Number of tokens whose exchange takes about as long as one idle row adds to a step. */
 const TOKENS_PER_IDLE_ROW = 128;
 
 /**
- * Decides when streams that lie apart are brought together. A step's batch is a contiguous range of slots, and an idle
- * slot inside it costs a row: its share of every product, and attention over all it still holds. Measured
- * (test/bench/idle-rows.ts, 8 slots, two streams at the ends): a step takes 1.8 to 2.4 times what two neighbours take,
- * as much as running every row, with 200 to 1,000 tokens held; two runs of one row each, 1.4 to 1.8 times.
+ * Decides when to move sequences into adjacent slots. The batch of a step is a contiguous range of slots, and an idle slot
+ * inside it costs a row: its share of every matrix product, and attention over all its tokens. Measured
+ * (test/bench/idle-rows.ts, 8 slots, two sequences at the ends): a step takes 1.8 to 2.4 times as long as with two
+ * adjacent slots, as long as with all rows busy, at 200 to 1,000 tokens held. Two steps of one row each take 1.4 to 1.8
+ * times as long.
  *
- * Exchanging two slots costs once, with the tokens in them, and loses nothing that later prompts could use. So it is
- * done when the rows wasted since the last exchange have cost as much, which is never more than twice what knowing the
- * streams' ends in advance would have cost. Holds a counter; knows no clock.
+ * Exchanging two slots costs once, in proportion to their tokens, and loses no cached prefix. So an exchange happens when
+ * the rows wasted since the last one have cost as much. That is at most twice the cost of a schedule that knows in advance
+ * when sequences end. Holds a counter; knows no clock.
  *
- * Where a batch always begins at slot 0, the slots before the first stream are idle rows too, so a stream is moved down
+ * Where a batch always begins at slot 0, the slots before the first sequence are idle rows too, so a sequence moves down
  * even when it runs alone.
  */
 export class Compaction {
@@ -36,9 +37,9 @@ export class Compaction {
     this.#fromFirstSlot = fromFirstSlot;
   }
 
-  /** To be asked once a step. @returns the exchange to make before it */
-  plan(streams: readonly PlacedStream[], free: readonly FreeSlot[]): SlotSwap | null {
-    const sorted = streams.toSorted((a, b) => a.slot - b.slot);
+  /** Call it once per step. @returns the exchange to make before the step */
+  plan(sequences: readonly PlacedSequence[], free: readonly FreeSlot[]): SlotSwap | null {
+    const sorted = sequences.toSorted((a, b) => a.slot - b.slot);
     const [first, last] = [sorted[0], sorted.at(-1)];
     if (first === undefined || last === undefined) return null;
     const start = this.#fromFirstSlot ? 0 : first.slot;

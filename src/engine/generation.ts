@@ -3,33 +3,33 @@ import type { SamplingParams } from './sampling/params.ts';
 import type { Decision, Interventions, ThinkingEnd, ThinkingRequest } from './thinking/decision.ts';
 import type { TextPiece, TokenSection } from './thinking/section-parser.ts';
 
-/** Everything the engine needs to generate; checked and complete, no defaults left to fill. */
+/** A request to the engine. Validated and complete: every default is filled in. */
 export interface GenerationRequest {
   readonly id: string;
-  /** What the choices and calls of one reply have in common: they go to one engine, which computes their prompt once. */
+  /** Shared by all choices and calls of one reply. They run on one engine, which computes their prompt once. */
   readonly group: string;
-  /** Whether its client is shown the events as they come; else it is shown nothing before the finish. */
+  /** Whether the client receives events as they come. Otherwise it receives nothing before the finish. */
   readonly isStreamed: boolean;
-  /** Prompt with every image's placeholder already repeated `numTokens` times. */
+  /** Prompt, with the placeholder of each image repeated `numTokens` times. */
   readonly promptTokenIds: Int32Array;
   /** Images in prompt order. */
   readonly images: readonly TiledImage[];
   readonly sampling: SamplingParams;
-  /** Most tokens to generate, thinking included. */
+  /** Most tokens to generate, including the thinking. */
   readonly maxTokens: number;
-  /** The answer ends before any of these; they are not looked for in the thinking. */
+  /** The answer ends before the first of these. The thinking is not searched. */
   readonly stop: readonly string[];
-  /** Tokens that end the answer and write no text; in the thinking too where stop strings are looked for there. */
+  /** Tokens that end the answer and write no text. They apply to the thinking if stop strings do. */
   readonly stopTokenIds: readonly number[];
-  /** Tokens of the answer before which nothing of the model's may end it; the thinking does not count. */
+  /** Least length of the answer in tokens; the thinking does not count. */
   readonly minTokens: number;
-  /** Lower goes first among those that wait; 0 unless asked otherwise. */
+  /** Lower values run first; 0 is the default. */
   readonly priority: number;
-  /** Most milliseconds from the arrival at the engine to the last token; null for no limit. */
+  /** Most milliseconds from arrival at the engine to the last token; null for no limit. */
   readonly timeoutMs: number | null;
-  /** What the answer is held to, opaque to the engine; null for a free one. */
+  /** Grammar of the answer, opaque to the engine; null for a free answer. */
   readonly grammar: string | null;
-  /** Number of alternatives to report per token; null reports no log-probabilities. */
+  /** Number of alternatives reported per token; null reports no log-probabilities. */
   readonly topLogprobs: number | null;
   readonly thinking: ThinkingRequest;
 }
@@ -39,18 +39,18 @@ export interface TokenLogprob {
   readonly logprob: number;
 }
 
-/** `timeout`: the request's time was over; what was generated until then stands. */
+/** `timeout`: the time limit passed; the tokens generated until then are valid. */
 export type FinishReason = 'stop' | 'length' | 'timeout' | 'abort' | 'error';
 
 export interface TokenUsage {
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly imageTokens: number;
-  /** Every generated token, the end-of-turn token included. */
+  /** All generated tokens, including the end-of-turn token. */
   readonly completionTokens: number;
-  /** Generated tokens up to and including the block's closing tag, without those of a preamble. */
+  /** Generated tokens up to and including the close tag of the block, without the preamble. */
   readonly reasoningTokens: number;
-  /** Generated tokens of the preamble, in which some families weigh the question first; neither thinking nor answer. */
+  /** Generated tokens of the preamble, which is neither thinking nor answer. */
   readonly preambleTokens: number;
 }
 
@@ -59,7 +59,7 @@ export interface GenerationTiming {
   readonly queueMs: number;
   readonly visionMs: number;
   readonly prefillMs: number;
-  /** Arrival to first token, first answer token; null when there was none. */
+  /** Arrival to first token, and to first answer token; null without one. */
   readonly firstTokenMs: number | null;
   readonly firstAnswerMs: number | null;
   readonly thinkingMs: number;
@@ -70,11 +70,11 @@ export interface GenerationTiming {
 export interface TokenEvent {
   readonly type: 'token';
   readonly tokenId: number;
-  /** TokenSection of the close tag the token lies on; the tag itself and its frame belong to the reasoning. */
+  /** Section that the token counts for. The close tag and its white space count for the reasoning. */
   readonly section: TokenSection;
-  /** Written by the engine (a budget's exit text), not sampled. */
+  /** Written by the engine, as the exit text of a budget is; not sampled. */
   readonly forced: boolean;
-  /** Text that became certain with this token; may lag behind the token (held-back tags, stop strings, characters). */
+  /** Text that is certain after this token. It may lag behind: possible tags, stop strings and split characters wait. */
   readonly pieces: readonly TextPiece[];
   readonly logprob: number | null;
   readonly topLogprobs: readonly TokenLogprob[] | null;
@@ -83,18 +83,18 @@ export interface TokenEvent {
 export interface FinishEvent {
   readonly type: 'finish';
   readonly reason: FinishReason;
-  /** Stop string that matched, if one did. */
+  /** Stop string that ended the answer; null without one. */
   readonly stopString: string | null;
   readonly thinkingEnd: ThinkingEnd | null;
   readonly interventions: Interventions;
   readonly budget: { readonly asked: number | null; readonly effective: number | null };
-  /** Text held back until the end. */
+  /** Text that was held back until the end. */
   readonly pieces: readonly TextPiece[];
   readonly usage: TokenUsage;
   readonly timing: GenerationTiming;
-  /** Set when reason is `error`: a sentence safe to show. */
+  /** Sentence for the client; set when reason is `error`. */
   readonly message: string | null;
-  /** What went wrong inside, for the operator's log only. */
+  /** Cause of an error, for the operator's log only. */
   readonly detail: string | null;
 }
 
@@ -102,31 +102,31 @@ export interface DecisionEvent extends Decision {
   readonly type: 'decision';
 }
 
-/** Everything that comes back from the engine, in order; ends with exactly one `finish`. */
+/** Events of a request, in order. The last one is the only `finish`. */
 export type GenerationEvent = DecisionEvent | TokenEvent | FinishEvent;
 
-/** What the engine has done since it was started; nothing in here ever falls. */
+/** Counters since the start of the engine. */
 export interface EngineTotals {
-  /** Prompt tokens looked up among cached prefixes, and those found. */
+  /** Prompt tokens searched in the prefix cache, and those found. */
   readonly prefixQueries: number;
   readonly prefixHits: number;
-  /** Images looked up among those encoded before, and those found. */
+  /** Images searched in the feature cache, and those found. */
   readonly imageQueries: number;
   readonly imageHits: number;
   readonly steps: number;
   readonly stepMs: number;
-  /** Rows of all decode batches; divided by `steps` the mean batch. */
+  /** Rows of all decode batches. Divided by `steps`: the mean batch size. */
   readonly decodedTokens: number;
-  /** Prompt tokens that were computed, not taken over. */
+  /** Prompt tokens that were computed, not reused. */
   readonly prefilledTokens: number;
   readonly encodedTiles: number;
   readonly visionMs: number;
-  /** Tokens that were guessed from the text so far, and those of them that came. */
+  /** Draft tokens of speculative decoding, and those accepted. */
   readonly draftedTokens: number;
   readonly acceptedTokens: number;
-  /** Thinkers that gave their slot back to a request that might be short. */
+  /** Thinking sequences that lost their slot to a request that might be short. */
   readonly preemptions: number;
-  /** Requests that were ended from outside before their own end. */
+  /** Requests that were aborted by client or server. */
   readonly aborted: number;
 }
 
@@ -147,13 +147,13 @@ export const NO_TOTALS: EngineTotals = {
   aborted: 0,
 };
 
-/** An engine at this moment, and what it has done until now. */
+/** Load of an engine at this moment, with its counters. */
 export interface EngineCounts {
   readonly numRunning: number;
   readonly numWaiting: number;
-  /** Running sequences that think, or were asked to, and are not at their answer yet. */
+  /** Running sequences that think or will think, and are not at their answer yet. */
   readonly numThinking: number;
-  /** Tokens held in the cache ÷ tokens it can hold. */
+  /** Tokens in the KV cache ÷ its capacity. */
   readonly kvCacheUsage: number;
   readonly totals: EngineTotals;
 }

@@ -7,19 +7,20 @@ import { ReceivedTiles, SENT_TILE_BYTES } from './sent-tiles.ts';
 
 const MEMORY_INTERVAL_MS = 1_000;
 
-/**
- * Entry of the engine process: loads one model on one device and generates for the server process that started it.
- * Native code runs here, so that a crash in it does not take HTTP down.
+/*
+ * Entry point of the engine process. It loads one model on one device and serves the server process that started it.
+ * Native code runs in this process, so that a crash does not stop the HTTP server.
  */
+
 function send(message: FromEngine): void {
-  // Once the server process is gone there is nobody to tell: `disconnect` ends this one.
+  // After the server process is gone a message fails: `disconnect` ends this process.
   process.send?.(message, undefined, undefined, () => undefined);
 }
 
 let engine: Engine | undefined;
 const tiles = new ReceivedTiles(SENT_TILE_BYTES);
 
-/** Read now and then: it is a file of the kernel's, and a step may take less than a millisecond. */
+/** Read at intervals: the value comes from a file of the kernel, and a step may take less than a millisecond. */
 let residentBytes = 0;
 function readMemory(): void {
   residentBytes = process.memoryUsage.rss();
@@ -100,7 +101,7 @@ function receive(message: ToEngine): void {
 }
 
 process.on('message', receive);
-// The server decides when the engine ends; Ctrl-C reaches the whole process group, and streams must be able to finish.
+// The server ends the engine. Ctrl-C reaches the whole process group, but running requests must be able to finish.
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
 process.on('disconnect', () => process.exit(0));

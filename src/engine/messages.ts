@@ -7,7 +7,7 @@ import type { ModelLimits } from './model-runner.ts';
 import type { DeviceRequest } from './runtime/device-request.ts';
 import type { ProtocolTokens } from './thinking/protocol-tokens.ts';
 
-/** How the engine process runs a model. */
+/** Settings of an engine process. */
 export interface EngineSettings {
   readonly backend: 'auto' | 'ffi' | 'node';
   readonly device: DeviceRequest;
@@ -19,12 +19,12 @@ export interface EngineSettings {
   readonly prefillChunk: number;
   /** Most tiles encoded in one step. */
   readonly tilesPerStep: number;
-  /** Slots that thinkers may hold while others wait. */
+  /** Slots that thinking sequences may hold while others wait. */
   readonly maxThinkingSeqs: number;
-  /** Longest that prompts hold up running streams in one step, in milliseconds. */
+  /** Longest time that prefill may delay decoding sequences in one step, in milliseconds. */
   readonly stallMs: number;
   readonly speculates: boolean;
-  /** Whether a package's decoder for prompts is used. */
+  /** Whether to use the package's prefill graph, if it has one. */
   readonly prefillGraph: boolean;
   readonly kvCache: KvCacheKind;
   readonly reuse: ReuseOptions;
@@ -36,30 +36,30 @@ export interface LoadMessage {
   readonly manifest: Manifest;
   readonly settings: EngineSettings;
   readonly tokenTable: TokenTable;
-  /** Control tokens, which write no text. */
+  /** Control tokens; they write no text. */
   readonly silentIds: readonly number[];
   readonly protocolTokens: ProtocolTokens;
 }
 
-/** Server process to engine process. `load` comes first, once. Tiles that the process has are left out of a request. */
+/** Messages to the engine process. `load` comes first, once. A request leaves out tiles that the process already has. */
 export type ToEngine =
   | LoadMessage
   | { readonly type: 'submit'; readonly request: GenerationRequest }
   | { readonly type: 'abort'; readonly id: string }
   | { readonly type: 'answer-now'; readonly id: string };
 
-/** Engine process to server process. All events of a step travel together, with the counts after it. */
+/** Messages from the engine process. All events of a step travel in one message, with the counts after the step. */
 export type FromEngine =
   | {
       readonly type: 'ready';
       readonly limits: ModelLimits;
       readonly backend: string;
-      /** What computes, in words. */
+      /** Name of the device. */
       readonly device: string;
-      /** What became of better devices that `auto` looked for; null where there is nothing to tell. */
+      /** Why `auto` did not choose a better device; null without a reason to report. */
       readonly deviceReason: string | null;
       readonly runtimeVersion: string;
-      /** Why the primary backend is not the one in use; null when it is. */
+      /** Why the primary backend is not in use; null when it is. */
       readonly fallbackReason: string | null;
     }
   | { readonly type: 'failed'; readonly message: string }

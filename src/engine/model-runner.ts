@@ -1,6 +1,6 @@
-/**
- * The seam between the engine (sequences, steps, sampling) and whatever computes logits. Production puts ONNX Runtime
- * behind it; tests put a scripted fake there.
+/*
+ * The interface between the engine (sequences, steps, sampling) and the model that computes logits. ONNX Runtime
+ * implements it in production, a scripted fake in tests.
  */
 
 /** One image after AnyRes tiling, ready for the vision graph. */
@@ -20,16 +20,16 @@ export interface TiledImage {
   readonly numTokens: number;
 }
 
-/** What the engine must know of the model; all sizes in tokens or elements. */
+/** Limits of the model, in tokens or elements. */
 export interface ModelLimits {
   readonly vocabSize: number;
   readonly hiddenSize: number;
   readonly numSlots: number;
   /** Positions per slot: prompt and output of one sequence must fit. */
   readonly slotCapacity: number;
-  /** Type of element that keys and values are kept as: float32, float16 or int8. */
+  /** Element type of the KV cache: float32, float16 or int8. */
   readonly kvCacheType: string;
-  /** True where a step over some slots computes all from slot 0 to the highest of them; else from their lowest. */
+  /** True where a batch begins at slot 0; false where it begins at the lowest slot in use. */
   readonly batchesFromFirstSlot?: boolean;
 }
 
@@ -40,9 +40,9 @@ export interface PrefillChunk {
   readonly start: number;
   readonly tokenIds: Int32Array;
   readonly features: readonly FeatureSpan[];
-  /** True for the chunk that ends the prompt: its last token's logits are wanted. */
+  /** True for the chunk that ends the prompt: the logits of its last token are needed. */
   readonly needsLogits: boolean;
-  /** True for tokens that decode steps computed before: they are to come out as they did then. */
+  /** True for tokens that decode steps computed before. Their keys and values must be the same again. */
   readonly wasGenerated?: boolean;
 }
 
@@ -61,7 +61,7 @@ export interface DecodeRow {
   readonly tokenId: number;
 }
 
-/** Consecutive tokens of one sequence whose logits are all wanted; at most MAX_VERIFIED of them. */
+/** Consecutive tokens of one sequence whose logits are all needed; at most MAX_VERIFIED of them. */
 export interface DraftRow {
   readonly slot: number;
   /** Position of the first. */
@@ -69,7 +69,7 @@ export interface DraftRow {
   readonly tokenIds: readonly number[];
 }
 
-/** Most tokens of a draft, with the one before it. */
+/** Most tokens of a verify step: the draft and the token before it. */
 export const MAX_VERIFIED = 8;
 
 export interface PrefixCopy {
@@ -96,22 +96,22 @@ export interface ModelRunner {
    * @returns float32 [image.numTokens, hiddenSize]
    */
   packFeatures(image: TiledImage, features: Float32Array): Float32Array;
-  /** @returns logits float32 [vocabSize] of the chunk's last token, or undefined when not wanted. Valid until the next call. */
+  /** @returns logits float32 [vocabSize] of the chunk's last token; undefined unless needed. Valid until the next call. */
   prefill(chunk: PrefillChunk, signal?: AbortSignal): Promise<Float32Array | undefined>;
   /** One step of several sequences. @returns one float32 [vocabSize] view per row, in order. Valid until the next call. */
   decode(rows: readonly DecodeRow[]): Promise<readonly Float32Array[]>;
   /**
    * One step of one sequence over several tokens: its last, and some that may follow it.
-   * @returns one float32 [vocabSize] view per token, in order. Valid until the next call. Whatever turns out not to
-   *   follow is overwritten by the step that writes its position.
+   * @returns one float32 [vocabSize] view per token, in order. Valid until the next call. Later steps overwrite the
+   *   cache positions of rejected tokens.
    */
   verify(draft: DraftRow): Promise<readonly Float32Array[]>;
   /**
-   * Copies the first positions of one slot's cache to another's, which then holds nothing else.
-   * @throws Error when the slots are not two, or the first does not hold as many.
+   * Copies the first positions of one slot's cache to another slot, and drops the rest of the latter.
+   * @throws Error when both slots are the same, or the source holds fewer tokens
    */
   copyPrefix(copy: PrefixCopy): Promise<void>;
-  /** Exchanges what two slots hold. */
+  /** Exchanges the contents of two slots. */
   swapSlots(one: number, other: number): Promise<void>;
   dispose(): Promise<void>;
 }

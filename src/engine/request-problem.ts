@@ -2,8 +2,8 @@ import type { GenerationRequest } from './generation.ts';
 import type { ModelLimits, TiledImage } from './model-runner.ts';
 
 /**
- * Why a request cannot be run, as a sentence; null when it can. The rooms before the engine have checked all of this
- * for the client's sake; here it keeps a mistake of theirs from reaching the cache.
+ * Why a request cannot be run, as a sentence; null when it can. The server has checked all of this already; the check
+ * here keeps a mistake of the server out of the KV cache.
  */
 export function requestProblem(
   request: GenerationRequest,
@@ -20,7 +20,7 @@ export function requestProblem(
   return images.length === 0 ? null : imageProblem(promptTokenIds, images, imageTokenId);
 }
 
-/** Each image must find its run of placeholders, in order. */
+/** Each image needs its run of placeholders, in order. */
 function imageProblem(
   promptTokenIds: Int32Array,
   images: readonly TiledImage[],

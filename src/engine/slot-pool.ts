@@ -1,6 +1,6 @@
 import { type ImageSpan, sharedPrefixLength, type TokenPrefix } from './token-prefix.ts';
 
-/** The longest part of a prompt that some slot's cache already holds. */
+/** Longest prefix of a prompt that a slot's cache already holds. */
 export interface CachedPrefix {
   readonly fromSlot: number;
   readonly numTokens: number;
@@ -8,18 +8,18 @@ export interface CachedPrefix {
 
 interface Slot {
   readonly index: number;
-  /** What the cache holds from position 0 on: nothing but what a step has written and reported done. */
+  /** Contents of the cache from position 0 on. Only completed steps count. */
   tokenIds: number[];
   images: readonly ImageSpan[];
-  /** The prompt it was claimed for; null while it is free. */
+  /** Prompt that the slot was claimed for; null while it is free. */
   prompt: TokenPrefix | null;
-  /** When a sequence last left it or copied from it. */
+  /** Logical time at which a sequence last left the slot or copied from it. */
   lastUsed: number;
 }
 
 /**
- * Which slot is whose, and what each one's cache holds. A slot keeps its contents when its sequence ends, until another
- * sequence takes it. Pure bookkeeping: the rows themselves are the model runner's.
+ * The slots of the KV cache: which are claimed, and the tokens in each. A slot keeps its contents after its sequence
+ * ends, until another sequence claims it. Bookkeeping only: the model runner owns the memory.
  */
 export class SlotPool {
   readonly #slots: readonly Slot[];
@@ -38,8 +38,8 @@ export class SlotPool {
   }
 
   /**
-   * Claims a free slot for a prompt: the one that already holds most of it, unless taking that one would throw away more
-   * cached tokens than taking the least recently used; then the latter. What the slot shares with the prompt stays.
+   * Claims a free slot for a prompt: the one with the longest shared prefix, unless that one would lose more cached tokens
+   * than the least recently used slot. The shared prefix stays in the slot.
    * @throws Error when no slot is free
    */
   claim(prompt: TokenPrefix): number {
@@ -55,7 +55,7 @@ export class SlotPool {
     return slot.index;
   }
 
-  /** The longest cached prefix of a claimed slot's prompt at this moment, preferably in the slot itself. */
+  /** Longest cached prefix of a claimed slot's prompt, preferably in the slot itself. */
   findPrefix(index: number): CachedPrefix {
     const { slot, prompt } = this.#claimed(index);
     const held = slot.tokenIds.length;
@@ -66,7 +66,7 @@ export class SlotPool {
       : { fromSlot: best.index, numTokens };
   }
 
-  /** The prefix's rows have been copied into the slot. */
+  /** Records that a prefix was copied into the slot. */
   copied(index: number, { fromSlot, numTokens }: CachedPrefix): void {
     const { slot, prompt } = this.#claimed(index);
     const from = this.#slots[fromSlot];
@@ -76,7 +76,7 @@ export class SlotPool {
     }
   }
 
-  /** A step has written these tokens behind what the slot holds. */
+  /** Records that a step appended tokens to the slot. */
   append(index: number, tokenIds: Iterable<number>): void {
     const { slot } = this.#claimed(index);
     for (const tokenId of tokenIds) slot.tokenIds.push(tokenId);
@@ -86,7 +86,7 @@ export class SlotPool {
     return this.#slots[index]?.tokenIds.length ?? 0;
   }
 
-  /** Gives a slot back; `keep` false where its contents are not to be trusted. */
+  /** Frees a slot. @param keep false where its contents may be wrong */
   release(index: number, { keep }: { readonly keep: boolean }): void {
     const { slot } = this.#claimed(index);
     slot.prompt = null;
@@ -94,14 +94,14 @@ export class SlotPool {
     if (!keep) this.#keep(slot, 0);
   }
 
-  /** Slots that nobody has, and how many tokens each holds. */
+  /** Free slots, with the number of tokens each holds. */
   get free(): readonly { readonly slot: number; readonly numTokens: number }[] {
     return this.#slots
       .filter(({ prompt }) => prompt === null)
       .map(({ index, tokenIds }) => ({ slot: index, numTokens: tokenIds.length }));
   }
 
-  /** What two slots hold was exchanged, and with it whose they are. */
+  /** Records that two slots exchanged contents and owners. */
   swapped(one: number, other: number): void {
     const [left, right] = [this.#slots[one], this.#slots[other]];
     if (left === undefined || right === undefined) return;
@@ -118,7 +118,7 @@ export class SlotPool {
     slot.images = slot.prompt?.images ?? [];
   }
 
-  /** Positions of the slot's contents a prompt can use. Its last token is always computed: its logits are wanted. */
+  /** Number of cached tokens that a prompt can use. Its last token is always computed, for its logits. */
   #usable(slot: Slot, prompt: TokenPrefix): number {
     if (!this.#reusesPrefixes) return 0;
     return Math.min(sharedPrefixLength(slot, prompt), prompt.tokenIds.length - 1);

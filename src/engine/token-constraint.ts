@@ -1,34 +1,34 @@
-/** What may be written next, as somebody else knows it: the engine sees allowed tokens, never what they spell. */
+/** Constraint on the tokens of an answer. The engine sees allowed tokens, never their text. */
 export interface TokenConstraint {
   /**
-   * A bit per token, token i being bit i % 32 of word i / 32; set where the token may come next. Null while that is not
-   * known yet.
+   * One bit per token: token i is bit i % 32 of word i / 32, set where the token may come next. Null while the mask is
+   * not known yet.
    * @throws Error when the constraint cannot be upheld
    */
   readonly mask: Int32Array | null;
-  /** Settles as soon as `mask` is known, or is known to fail; never rejects. */
+  /** Resolves when `mask` is known or throws; never rejects. */
   ready(): Promise<void>;
-  /** Takes a token that the mask allows; the next mask is then not known at once. */
+  /** Takes a token that the mask allows. The next mask is not known at once. */
   accept(tokenId: number): void;
-  /** Back to the beginning. */
+  /** Goes back to the beginning of the answer. */
   reset(): void;
-  /** Nothing more will be asked. */
+  /** Frees the constraint. */
   close(): void;
 }
 
 export interface ConstraintRequest {
-  /** Opaque to the engine: what the server side made of the request. */
+  /** Grammar from the server, opaque to the engine. */
   readonly grammar: string;
-  /** Tokens that end the answer: allowed only where it is complete. */
+  /** Tokens that end the answer; allowed only where it is complete. */
   readonly endTokens: readonly number[];
 }
 
 export type OpenConstraint = (request: ConstraintRequest) => TokenConstraint;
 
-/** Most milliseconds that the others of a step wait for one constraint. */
+/** Most milliseconds that a step waits for a constraint. */
 const PATIENCE_MS = 25;
 
-/** Waits a little for the constraints that are not ready, all together. */
+/** Waits a short time for all constraints that are not ready. */
 export async function waitForConstraints(
   constraints: readonly (TokenConstraint | null)[],
 ): Promise<void> {
@@ -42,7 +42,7 @@ export async function waitForConstraints(
   clearTimeout(timer);
 }
 
-/** One that failed is ready: whoever reads its mask learns of it. */
+/** A failed constraint is ready: reading its mask throws. */
 export function isReady(constraint: TokenConstraint | null): boolean {
   try {
     return constraint === null || constraint.mask !== null;

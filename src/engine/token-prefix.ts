@@ -9,7 +9,7 @@ export interface ImageSpan {
   readonly numTokens: number;
 }
 
-/** Where the images of a prompt stand: its runs of placeholders, matched with the images in order. */
+/** Positions of the images of a prompt: its runs of placeholders, matched with the images in order. */
 export function imageSpans(
   promptTokenIds: Int32Array,
   images: readonly Pick<TiledImage, 'hash' | 'numTokens'>[],
@@ -23,15 +23,15 @@ export function imageSpans(
   });
 }
 
-/** Tokens from position 0 on, with what stands in the rows of the placeholders; images in order of position. */
+/** Tokens from position 0 on, with the images of their placeholders in order of position. */
 export interface TokenPrefix {
   readonly tokenIds: ArrayLike<number>;
   readonly images: readonly ImageSpan[];
 }
 
 /**
- * Number of leading positions at which two sequences are the same to the model. A placeholder row is the same only if
- * it is the same row of the same image; spans may reach past the end of their tokens (a prompt cut short).
+ * Number of leading positions that are the same to the model. A placeholder is the same only if it is the same row of
+ * the same image. A span may reach past the end of its tokens, where a prompt is cut short.
  */
 export function sharedPrefixLength(left: TokenPrefix, right: TokenPrefix): number {
   const most = Math.min(left.tokenIds.length, right.tokenIds.length);
@@ -40,7 +40,7 @@ export function sharedPrefixLength(left: TokenPrefix, right: TokenPrefix): numbe
   return Math.min(shared, firstOtherImage(left.images, right.images));
 }
 
-/** Position from which on the images differ; infinite when they do not. */
+/** First position at which the images differ; infinite when they do not. */
 function firstOtherImage(left: readonly ImageSpan[], right: readonly ImageSpan[]): number {
   const most = Math.max(left.length, right.length);
   for (let index = 0; index < most; index++) {

@@ -1,7 +1,7 @@
 import { topIds } from './logprobs.ts';
 import type { SamplingParams } from './params.ts';
 
-/** Tokens that may be drawn, with weights proportional to their probabilities. */
+/** Tokens to draw from, with weights proportional to their probabilities. */
 export interface Candidates {
   readonly ids: Int32Array | readonly number[];
   readonly weights: Float64Array;
@@ -10,10 +10,7 @@ export interface Candidates {
 
 type Filter = Pick<SamplingParams, 'temperature' | 'topK' | 'topP' | 'minP'>;
 
-/**
- * Applies temperature, then top-k, then top-p, then min-p (the order of the common engines: each filter sees what the
- * one before left).
- */
+/** Applies temperature, top-k, top-p and min-p in this order, as the common engines do. */
 export function selectCandidates(logits: Float32Array, filter: Filter): Candidates {
   const kept =
     filter.topK > 0 && filter.topK < logits.length
@@ -50,7 +47,7 @@ const BIN_RANGE = 32;
 
 /**
  * The smallest set of most likely tokens whose mass reaches topP. Tokens are counted into bins of log-weight, and only
- * the one bin in which the mass is reached is sorted: linear in the vocabulary, exact in the result.
+ * the bin in which the mass is reached is sorted: linear in the vocabulary, with an exact result.
  */
 function keepNucleus(from: Candidates, topP: number): Candidates {
   const { weights } = from;

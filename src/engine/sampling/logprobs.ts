@@ -12,7 +12,7 @@ export function argmax(logits: Float32Array): number {
   return best;
 }
 
-/** log Σ exp(logits), shifted by the largest so that it cannot overflow. */
+/** log Σ exp(logits), shifted by the largest logit so that it cannot overflow. */
 export function logSumExp(logits: Float32Array): number {
   const max = logits[argmax(logits)]!;
   let sum = 0;
@@ -20,7 +20,7 @@ export function logSumExp(logits: Float32Array): number {
   return max + Math.log(sum);
 }
 
-/** Up to here a sorted window beats sorting; its cost grows with the square of the count. */
+/** Largest count for which a sorted window is faster than sorting; its cost grows with the square of the count. */
 const LARGEST_WINDOW = 64;
 
 /** Ids of the `count` largest logits, largest first (lowest id first among equals). */
@@ -29,7 +29,7 @@ export function topIds(logits: Float32Array, count: number): number[] {
   return count <= LARGEST_WINDOW ? topByWindow(logits, count) : topByThreshold(logits, count);
 }
 
-/** Finds the smallest wanted logit by a plain numeric sort, then sorts only the ids that reach it. */
+/** Finds the smallest of the top logits with a numeric sort, then sorts only the ids that reach it. */
 function topByThreshold(logits: Float32Array, count: number): number[] {
   const sorted = logits.slice().sort();
   const threshold = sorted[Math.max(0, sorted.length - count)]!;
@@ -43,7 +43,7 @@ function topByThreshold(logits: Float32Array, count: number): number[] {
   return above.concat(equal.slice(0, count - above.length));
 }
 
-/** Keeps a sorted window of `count` entries while scanning. */
+/** Scans once with a sorted window of `count` ids. */
 function topByWindow(logits: Float32Array, count: number): number[] {
   const ids: number[] = [];
   for (let i = 0; i < logits.length; i++) {

@@ -1,6 +1,9 @@
 /**
- * Seeded random numbers for sampling: xoshiro128** (Blackman and Vigna, 2018) filled by SplitMix32, so that nearby
- * seeds give unrelated streams.
+ * Seeded random numbers for sampling: xoshiro128** (Blackman and Vigna, 2018). SplitMix32 fills its state, so that nearby
+ * seeds give unrelated sequences.
+ *
+ * The generator is our own because a seed must keep giving the tokens it gave. pure-rand, which the evaluation uses, has
+ * xoroshiro128+ and others but not xoshiro128**; another generator would change every seeded reply.
  */
 export class SeededRandom {
   readonly #state: Uint32Array;

@@ -3,7 +3,7 @@ import { argmax } from './logprobs.ts';
 import type { SamplingParams } from './params.ts';
 import { SeededRandom } from './random.ts';
 
-/** Chooses one sequence's tokens: penalties and bias, then greedy or a draw from the filtered distribution. */
+/** Samples the tokens of one sequence: applies penalties and bias, then takes the best or draws from the candidates. */
 export class Sampler {
   readonly #params: SamplingParams;
   readonly #random: SeededRandom;
@@ -11,7 +11,7 @@ export class Sampler {
   /** Token id -> occurrences in the output. */
   readonly #output = new Map<number, number>();
 
-  /** @param promptTokenIds only read when a repetition penalty is set. */
+  /** @param promptTokenIds read only with a repetition penalty */
   constructor(params: SamplingParams, promptTokenIds: Iterable<number>) {
     this.#params = params;
     this.#random = new SeededRandom(params.seed);
@@ -19,9 +19,9 @@ export class Sampler {
   }
 
   /**
-   * @param logits float32 [vocabSize], raw; left as they are.
-   * @returns the chosen token's id.
-   * @throws Error when no logit is a finite number, as when a model's arithmetic overflowed.
+   * @param logits float32 [vocabSize], raw; left unchanged
+   * @returns id of the sampled token
+   * @throws Error when no logit is a finite number, as after an overflow in the model
    */
   sample(logits: Float32Array): number {
     const adjusted = this.#adjust(logits);
@@ -34,9 +34,9 @@ export class Sampler {
   }
 
   /**
-   * Samples from several versions of one position's logits with one draw, so that what they lead to can be compared.
-   * @param group tokens of one group lie side by side on the way from 0 to 1, in the groups' order: a version that
-   *   gives a group more never takes a draw away from it while the others keep their shares.
+   * Samples from several versions of one position's logits with one draw, so that the outcomes can be compared.
+   * @param group orders the tokens on the cumulative distribution. A version that makes a group more likely never moves
+   *   a draw out of that group while the other groups keep their relative weights.
    * @returns a token id per version
    */
   sampleTogether(versions: readonly Float32Array[], group: (tokenId: number) => number): number[] {
@@ -48,7 +48,7 @@ export class Sampler {
     });
   }
 
-  /** Counts a token of the output, sampled or forced, for the penalties. */
+  /** Counts a token of the output for the penalties, sampled or forced. */
   accept(tokenId: number): void {
     this.#output.set(tokenId, (this.#output.get(tokenId) ?? 0) + 1);
   }

@@ -1,9 +1,9 @@
-/** @param mask a bit per token, token i being bit i % 32 of word i / 32 */
+/** @param mask one bit per token: token i is bit i % 32 of word i / 32 */
 export function allows(mask: Int32Array, tokenId: number): boolean {
   return ((mask[tokenId >>> 5] ?? 0) & (1 << (tokenId & 31))) !== 0;
 }
 
-/** @returns a copy of the logits in which tokens outside the mask are impossible */
+/** Copies logits with all tokens outside the mask made impossible. */
 export function maskLogits(logits: Float32Array, mask: Int32Array): Float32Array {
   const kept = logits.slice();
   for (let word = 0; word * 32 < kept.length; word++) {
