@@ -10,22 +10,22 @@ const decision = z.object({
     .enum(['model', 'request', 'policy', 'prompt', 'budget', 'load', 'holdout'])
     .nullable()
     .describe(
-      'Who decided: the model itself, the request, the server, the prompt, the budget, the load, the hold-out.',
+      'What decided: the model, the request, the server, the prompt, the budget, the load or the hold-out experiment.',
     ),
   p_think: z
     .number()
     .nullable()
-    .describe('Probability of thinking by the raw logits; null where nothing was measured.'),
-  p_think_steered: z.number().nullable().describe('The same after biases and threshold.'),
+    .describe('Probability of thinking from the raw logits; null when not measured.'),
+  p_think_steered: z.number().nullable().describe('The same after biases and the threshold.'),
   residual: z.number().nullable().describe('Probability of neither thinking nor answering.'),
   holdout: z
     .boolean()
     .describe(
-      'The choice was left to the model, but the request was drawn to think for comparison.',
+      'The hold-out experiment made this request think; without it the model would have decided.',
     ),
 });
 
-/** Rides on the first chunk of a stream, complete on the last. */
+/** On the first chunk of a stream; the last chunk has the whole report. */
 export const thinkingDecisionSchema = decision.meta({ id: 'ThinkingDecision' });
 
 export const thinkingReportSchema = decision
@@ -43,12 +43,14 @@ export const thinkingReportSchema = decision
         'error',
       ])
       .nullable()
-      .describe('null where there was no thinking.'),
+      .describe('null when there was no thinking.'),
     budget: z.object({ asked: z.int().nullable(), effective: z.int().nullable() }),
     reasoning_tokens: z.int(),
     preamble_tokens: z
       .int()
-      .describe('Tokens in which some families weigh the question; neither thinking nor answer.'),
+      .describe(
+        'Tokens in which some model families weigh the question first; neither thinking nor answer.',
+      ),
     answer_tokens: z.int(),
   })
   .meta({ id: 'ThinkingReport' });

@@ -1,7 +1,7 @@
 import type { ApiError } from '../../http/errors.ts';
 import type { AnthropicErrorBody } from './reply-schema.ts';
 
-/** Anthropic's names of the kinds of errors, by status. */
+/** Anthropic's error types, by status. */
 const TYPES: Readonly<Record<number, string>> = {
   401: 'authentication_error',
   403: 'permission_error',
@@ -14,7 +14,7 @@ const TYPES: Readonly<Record<number, string>> = {
   504: 'timeout_error',
 };
 
-/** A failure in Anthropic's shape. */
+/** Renders an error in the shape of Anthropic's API. */
 export function toAnthropicError(failure: ApiError, requestId?: string): AnthropicErrorBody {
   return {
     type: 'error',
@@ -23,7 +23,7 @@ export function toAnthropicError(failure: ApiError, requestId?: string): Anthrop
   };
 }
 
-/** There is no field for the parameter: the message names it. */
+/** Anthropic's errors have no field for the parameter, so the message names it. */
 function messageOf({ message, param }: ApiError): string {
   return param === null || message.includes(`\`${param}\``) ? message : `\`${param}\`: ${message}`;
 }

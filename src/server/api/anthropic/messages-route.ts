@@ -44,7 +44,7 @@ const messagesSchema = {
 
 const countSchema = {
   operationId: 'countMessageTokens',
-  summary: 'Tokens of the prompt that a message would begin from.',
+  summary: 'Count the tokens of the prompt of a message.',
   tags: ['messages'],
   headers: thinkingHeadersSchema,
   body: countTokensRequestSchema,
@@ -86,7 +86,7 @@ export function countTokensRoute(context: RouteContext): FastifyPluginAsyncZod {
   };
 }
 
-/** Anthropic's clients look for the request's id in a header of their own. */
+/** Anthropic's clients read the id of the request from their own header. */
 function nameRequests(app: Pick<FastifyInstance, 'addHook'>): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('request-id', request.id);
@@ -119,7 +119,7 @@ async function createMessage(
   return toMessage(whole, completion, display);
 }
 
-/** Clients that never spoke of thinking may not know its blocks, and often read the first block as the answer. */
+/** Clients that do not mention thinking may not know thinking blocks, and often read the first block as the answer. */
 function thinkingDisplay({ body, header }: Asked, { model }: RouteContext): ThinkingDisplay {
   const { thinking } = body;
   if (thinking && 'display' in thinking && thinking.display === 'omitted') return 'omitted';

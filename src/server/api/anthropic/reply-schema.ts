@@ -29,8 +29,8 @@ export const replyBlockSchema = z.discriminatedUnion('type', [
 
 export const messageUsageSchema = z
   .object({
-    input_tokens: z.int().describe('Prompt tokens that were computed, not found in the cache.'),
-    output_tokens: z.int().describe('Generated tokens, thinking included.'),
+    input_tokens: z.int().describe('Prompt tokens that were not in the cache.'),
+    output_tokens: z.int().describe('Generated tokens, including the thinking.'),
     cache_read_input_tokens: z.int(),
     cache_creation_input_tokens: z.int(),
     cache_creation: z.null(),
@@ -59,7 +59,7 @@ export const anthropicReplySchema = z
     usage: messageUsageSchema,
     decision: z
       .union([thinkingReportSchema, thinkingDecisionSchema])
-      .describe("How the model came to think or not; not in Anthropic's API."),
+      .describe("The thinking decision; not in Anthropic's API."),
   })
   .meta({ id: 'AnthropicMessage' });
 

@@ -4,7 +4,7 @@ import { strategyReportSchema } from './strategy-fields.ts';
 
 const tokenLogprob = z.object({
   token: z.string(),
-  logprob: z.number().nullable().describe('null for tokens the server wrote itself.'),
+  logprob: z.number().nullable().describe('null for tokens that the server wrote.'),
   bytes: z.array(z.int()).nullable().describe('null for control tokens.'),
 });
 
@@ -42,12 +42,14 @@ const toolCall = z
     type: z.literal('function'),
     function: z.object({
       name: z.string(),
-      arguments: z.string().describe('The arguments in JSON; cut off where the reply was.'),
+      arguments: z
+        .string()
+        .describe('The arguments in JSON; incomplete when the reply was cut off.'),
     }),
   })
   .meta({ id: 'ToolCall' });
 
-/** The first of a call has its id and name; all append to its arguments. */
+/** The first delta of a call has its id and name; each appends to the arguments. */
 const toolCallDelta = z
   .object({
     index: z.int(),
@@ -70,7 +72,7 @@ export const chatCompletionSchema = z
         index: z.int(),
         message: z.object({
           role: z.literal('assistant'),
-          content: z.string().nullable().describe('null where there are only calls.'),
+          content: z.string().nullable().describe('null when there are only calls.'),
           refusal: z.null(),
           reasoning_content: z.string().nullable(),
           reasoning: z.string().nullable().describe('The same as reasoning_content.'),

@@ -14,14 +14,14 @@ export type ItemHead =
 
 interface Place {
   readonly ids: ItemIds;
-  /** Of the item in the output. */
+  /** Position of the item in the output. */
   readonly index: number;
   readonly context: ResponseContext;
 }
 
 const PREFIXES = { reasoning: 'rs', message: 'msg', function_call: 'fc' } as const;
 
-/** An item of a response while it is written: its events, and what there is of it. */
+/** An item of a response while it is written: its events and its content so far. */
 export class OpenItem {
   readonly #head: ItemHead;
   readonly #context: ResponseContext;
@@ -45,7 +45,7 @@ export class OpenItem {
     return [{ type: 'response.output_item.added', output_index, item }, ...this.#partAdded()];
   }
 
-  /** @param logprobs of the tokens that wrote the text */
+  /** @param logprobs log-probabilities of the tokens of the text */
   fill(delta: string, logprobs: ResponseLogprobs): ResponseEvent[] {
     this.#text += delta;
     this.#logprobs.push(...logprobs);
@@ -76,7 +76,7 @@ export class OpenItem {
     return [...this.#partDone(), { type: 'response.output_item.done', output_index, item }];
   }
 
-  /** The item as it stands. */
+  /** The item with its content so far. */
   item(status: ItemStatus): OutputItem {
     return this.#item(status, this.#text);
   }
@@ -87,7 +87,7 @@ export class OpenItem {
     return showsSummary(this.#context) ? 'summary' : 'thinking';
   }
 
-  /** @param text null for none yet */
+  /** @param text null before the first text */
   #item(status: ItemStatus, text: string | null): OutputItem {
     const { item_id: id } = this.#at;
     switch (this.#head.type) {

@@ -72,7 +72,7 @@ export const responseSchema = z
     thinking: z
       .union([thinkingReportSchema, thinkingDecisionSchema])
       .nullable()
-      .describe("How the model came to think or not; not in OpenAI's API."),
+      .describe("The thinking decision; not in OpenAI's API."),
     instructions: z.string().nullable(),
     max_output_tokens: z.int().nullable(),
     temperature: z.number(),

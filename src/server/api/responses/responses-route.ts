@@ -43,7 +43,7 @@ const createSchema = {
   },
 };
 
-/** POST /v1/responses; what needs a kept response is a 404 that says why. */
+/** POST /v1/responses. */
 export function responsesRoute(context: RouteContext): FastifyPluginAsyncZod {
   return async (app) => {
     observeRequests(app, context);
@@ -57,7 +57,7 @@ export function responsesRoute(context: RouteContext): FastifyPluginAsyncZod {
 
 const countSchema = {
   operationId: 'countResponseTokens',
-  summary: 'Tokens of the prompt that a response would begin from.',
+  summary: 'Count the tokens of the prompt of a response.',
   tags: ['responses'],
   headers: thinkingHeadersSchema,
   body: inputTokensRequestSchema,
@@ -94,7 +94,7 @@ const KEPT = [
 
 const keptSchema = { hide: true, params: z.object({ id: z.string() }) };
 
-/** The routes of responses that were kept: there are none, so they are not described. */
+/** The routes of stored responses. The server stores none, so each is a 404 that says so. */
 export const keptResponsesRoute: FastifyPluginAsyncZod = async (app) => {
   for (const { method, path } of KEPT) {
     app.route({

@@ -8,7 +8,7 @@ import {
 } from '../../../helpers/fake-engine-client.ts';
 import { buildTestApp, postChat } from '../../../helpers/test-app.ts';
 
-test('a plain completion has every field OpenAI requires, and ours', async () => {
+test('a plain completion has every field that OpenAI requires, and our own', async () => {
   const { app } = await buildTestApp();
   const reply = await postChat(app);
   assert.equal(reply.statusCode, 200);
@@ -68,7 +68,7 @@ test('the headers name the decision', async () => {
   assert.equal(headers['x-thinking-probability'], '0.750000');
 });
 
-test('a direct answer has null in both reasoning fields and no probability where the mode was forced', async () => {
+test('a direct answer has null in both reasoning fields, and no probability when the mode was forced', async () => {
   const { app } = await buildTestApp();
   const reply = await postChat(app, { thinking_mode: 'fast' });
   const [choice] = reply.json().choices;
@@ -89,7 +89,7 @@ test('text held back until the end belongs to the answer', async () => {
   assert.equal(choice.message.content, 'Forty-two!');
 });
 
-test('log-probabilities are split by side and carry bytes, with null for control tokens', async () => {
+test('log-probabilities are split into content and reasoning and have bytes, null for control tokens', async () => {
   const engine = new FakeEngineClient((request) =>
     scriptedEvents(request, { reasoning: ['So'], answer: ['é', '!'] }),
   );
@@ -121,7 +121,7 @@ test('log-probabilities without alternatives have empty top_logprobs', async () 
   assert.deepEqual(logprobs.content[0].top_logprobs, []);
 });
 
-test('finish reason length is passed on', async () => {
+test('a generation that reaches its limit has the finish reason length', async () => {
   const engine = new FakeEngineClient((request) =>
     scriptedEvents(request, { finish: { reason: 'length', thinkingEnd: 'budget' } }),
   );
@@ -131,7 +131,7 @@ test('finish reason length is passed on', async () => {
   assert.equal(choice.thinking.ended_by, 'budget');
 });
 
-test("an engine error is a 500 with the engine's sentence", async () => {
+test("an engine error is a 500 with the engine's message", async () => {
   const engine = new FakeEngineClient(async function* (request) {
     yield finishEvent(request, { reason: 'error', message: 'The step failed.' });
   });
@@ -153,7 +153,7 @@ test('an abort that no client asked for is a 503 and never a finish reason', asy
   assert.equal(reply.json().error.code, 'generation_aborted');
 });
 
-test('an image reaches the engine as tiles and shows in the usage', async () => {
+test('an image reaches the engine as tiles and counts in the usage', async () => {
   const engine = new FakeEngineClient((request) =>
     scriptedEvents(request, {
       finish: {
@@ -194,13 +194,13 @@ test('an image reaches the engine as tiles and shows in the usage', async () => 
   });
 });
 
-test('a completion satisfies its published schema with nothing left over', async () => {
+test('a completion matches its published schema exactly', async () => {
   const { app } = await buildTestApp();
   const body = (await postChat(app, { logprobs: true, top_logprobs: 1 })).json();
   assert.deepEqual(chatCompletionSchema.parse(body), body);
 });
 
-test('a message of an earlier reply can be sent back as it came', async () => {
+test('the message of a reply can be sent back unchanged', async () => {
   const { app, formatter } = await buildTestApp();
   const first = (await postChat(app)).json();
   const reply = await postChat(app, {

@@ -25,7 +25,7 @@ async function stream(overrides: Record<string, unknown> = {}, options: TestAppO
 
 const choiceOf = (chunk: ChatCompletionChunk | undefined) => chunk?.choices[0];
 
-test('the stream is role, reasoning, answer, finish, [DONE]', async () => {
+test('a stream sends role, reasoning, answer, finish reason and [DONE]', async () => {
   const { reply, events, chunks } = await stream();
   assert.equal(reply.statusCode, 200);
   assert.equal(reply.headers['content-type'], 'text/event-stream; charset=utf-8');
@@ -82,7 +82,7 @@ test('the first chunk carries the decision and the finish chunk the whole report
   assert.equal(reply.headers['x-thinking-probability'], '0.750000');
 });
 
-test('usage comes in a chunk without choices, and only when asked for', async () => {
+test('usage comes in a chunk without choices, and only on request', async () => {
   const without = await stream();
   assert.ok(without.chunks.every((chunk) => !('usage' in chunk)));
   const { chunks } = await stream({ stream_options: { include_usage: true } });
@@ -128,12 +128,12 @@ async function* scriptedEventsWithSplitToken(request: Parameters<typeof scripted
   yield finishEvent(request);
 }
 
-test('every chunk satisfies the published schema with nothing left over', async () => {
+test('every chunk matches the published schema exactly', async () => {
   const { chunks } = await stream({ stream_options: { include_usage: true }, logprobs: true });
   for (const chunk of chunks) assert.deepEqual(chatCompletionChunkSchema.parse(chunk), chunk);
 });
 
-test('a failure before anything was sent is a plain error reply', async () => {
+test('a failure before the first event is a plain error reply', async () => {
   const engine = new FakeEngineClient(async function* (request) {
     yield finishEvent(request, { reason: 'error', message: 'The step failed.' });
   });
@@ -158,7 +158,7 @@ test('a failure in the middle is an error event, after which there is no finish 
   assert.ok(chunks.slice(0, -1).every((chunk) => choiceOf(chunk)?.finish_reason === null));
 });
 
-test('an engine that throws in the middle shows nothing of its exception', async () => {
+test('the exception of an engine that throws in the middle is not shown', async () => {
   const engine = new FakeEngineClient(async function* (request) {
     for await (const event of scriptedEvents(request)) {
       if (event.type === 'finish') throw new Error('secret /path/to/model');
@@ -172,7 +172,7 @@ test('an engine that throws in the middle shows nothing of its exception', async
   assert.match(String(failures[0]), /secret/);
 });
 
-test('silence is broken by comment lines, before the headers could name a decision', async () => {
+test('silence before the decision is broken by comment lines', async () => {
   let release: () => void = () => {};
   const released = new Promise<void>((resolve) => {
     release = resolve;

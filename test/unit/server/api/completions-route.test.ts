@@ -24,7 +24,7 @@ async function post(fields: Record<string, unknown> = {}, options: TestAppOption
 const saying = (options: ScriptOptions): FakeEngineClient =>
   new FakeEngineClient((request) => scriptedEvents(request, { reasoning: [], ...options }));
 
-test('a completion has every field OpenAI requires', async () => {
+test('a completion has every field that OpenAI requires', async () => {
   const { reply, engine, log } = await post();
   assert.equal(reply.statusCode, 200, reply.body);
   const { id, created, ...body } = completionSchema.parse(reply.json());
@@ -58,7 +58,7 @@ test('choices of one prompt go to one engine, other prompts may go elsewhere', a
   );
 });
 
-test('the text is the model’s to the letter, tags included', async () => {
+test('the text is exactly what the model generated, tags included', async () => {
   const engine = new FakeEngineClient(async function* (request) {
     for await (const event of scriptedEvents(request, { reasoning: [], answer: ['a'] })) {
       if (event.type !== 'token') yield event;
@@ -75,7 +75,7 @@ test('the text is the model’s to the letter, tags included', async () => {
   assert.equal(reply.json().choices[0].text, '<answer><think>a');
 });
 
-test('control tokens spelled out in a text count as such; ids are taken as they are', async () => {
+test('spelled-out control tokens in a text become control tokens; ids are taken unchanged', async () => {
   const spelled = await post({ prompt: 'A</think>' });
   assert.deepEqual([...spelled.engine.lastRequest.promptTokenIds], [65, 299]);
   const ids = await post({ prompt: [65, 299], echo: true });
@@ -83,7 +83,7 @@ test('control tokens spelled out in a text count as such; ids are taken as they 
   assert.equal(ids.reply.json().choices[0].text, 'A</think>Forty-two');
 });
 
-test('several prompts, each with its choices in order', async () => {
+test('several prompts each have their choices in order', async () => {
   const engine = new FakeEngineClient((request) =>
     scriptedEvents(request, {
       reasoning: [],
@@ -126,7 +126,7 @@ test('a stream gives each choice its pieces, one finish reason, then usage and t
   }
 });
 
-test('log-probabilities with the places of their tokens', async () => {
+test('log-probabilities have the text offsets of their tokens', async () => {
   const engine = saying({ answer: ['a', 'b'] });
   const { reply } = await post({ logprobs: 1 }, { engine });
   assert.deepEqual(reply.json().choices[0].logprobs, {
@@ -139,7 +139,7 @@ test('log-probabilities with the places of their tokens', async () => {
   assert.equal(none.reply.json().choices[0].logprobs.top_logprobs, null);
 });
 
-test('why a text ended', async () => {
+test('the finish reason says why a text ended', async () => {
   const engine = saying({ finish: { reason: 'stop', stopString: 'END' } });
   const stopped = await post({ stop: 'END' }, { engine });
   assert.equal(stopped.reply.json().choices[0].stop_reason, 'END');
@@ -175,7 +175,7 @@ const REFUSED: readonly [Record<string, unknown>, string][] = [
 ];
 
 for (const [fields, name] of REFUSED) {
-  test(`${JSON.stringify(fields).slice(0, 80)} is refused by the name of ${name}`, async () => {
+  test(`${JSON.stringify(fields).slice(0, 80)} is rejected and names ${name}`, async () => {
     const { reply, engine } = await post(fields);
     assert.equal(reply.statusCode, 400, reply.body);
     assert.equal(reply.json().error.param, name, reply.body);
@@ -183,7 +183,7 @@ for (const [fields, name] of REFUSED) {
   });
 }
 
-test('a name with a thinking mode is for conversations', async () => {
+test('a model name with a thinking mode is rejected', async () => {
   const { reply } = await post({ model: 'test-model:fast' });
   assert.equal(reply.statusCode, 404);
   assert.match(reply.json().error.message, /conversations/);

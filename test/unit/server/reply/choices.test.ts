@@ -44,8 +44,8 @@ function differing(): FakeEngineClient {
   });
 }
 
-describe('n choices in one reply', () => {
-  it('are each a generation with an id and a seed of its own over one prompt', async () => {
+describe('Several choices in one reply', () => {
+  it('are generations over one prompt, each with its own id and seed', async () => {
     const { app, engine, formatter } = await buildTestApp();
     const reply = await postChat(app, { n: 3, seed: 40 });
     const { id } = reply.json();
@@ -61,7 +61,7 @@ describe('n choices in one reply', () => {
     }
   });
 
-  it('leave a single choice as it is: the id of the completion, the seed of the request', async () => {
+  it('do not change a single choice: it has the id of the completion and the seed of the request', async () => {
     for (const fields of [{}, { n: 1 }, { n: null }]) {
       const { app, engine } = await buildTestApp();
       const reply = await postChat(app, { seed: 40, ...fields });
@@ -71,7 +71,7 @@ describe('n choices in one reply', () => {
     }
   });
 
-  it('have each its own text, decision, report, log-probabilities and finish reason', async () => {
+  it('each have their own text, decision, report, log-probabilities and finish reason', async () => {
     const { app } = await buildTestApp({ engine: differing() });
     const reply = await postChat(app, { n: 3, logprobs: true });
     const { choices } = reply.json<ChatCompletion>();
@@ -108,7 +108,7 @@ describe('n choices in one reply', () => {
     );
   });
 
-  it('count the prompt once, as cached as the first found it, and every token they made', async () => {
+  it('count the prompt once, with the cached tokens of the first choice, and all generated tokens', async () => {
     const { app } = await buildTestApp({ engine: differing() });
     const { usage } = (await postChat(app, { n: 3 })).json<ChatCompletion>();
     assert.equal(usage.prompt_tokens, 5);
@@ -118,7 +118,7 @@ describe('n choices in one reply', () => {
     assert.equal(usage.completion_tokens_details.reasoning_tokens, 2);
   });
 
-  it('tell no decision in the headers, for each has its own', async () => {
+  it('have no decision in the headers, because each has its own', async () => {
     const { app } = await buildTestApp({ engine: differing() });
     for (const stream of [false, true]) {
       const { headers } = await postChat(app, { n: 2, stream });
@@ -128,7 +128,7 @@ describe('n choices in one reply', () => {
     }
   });
 
-  it('come to no more than the operator allows', async () => {
+  it('are limited by the operator', async () => {
     const { app } = await buildTestApp({ settings: { maxChoices: 3 } });
     assert.equal((await postChat(app, { n: 3 })).statusCode, 200);
     const refused = await postChat(app, { n: 4 });
@@ -137,7 +137,7 @@ describe('n choices in one reply', () => {
     assert.match(refused.json().error.message, /`n` must be at most 3 on this server; got 4/);
   });
 
-  it('are allowed at temperature 0, where all are drawn alike', async () => {
+  it('are allowed at temperature 0, where all are equal', async () => {
     const { app, engine } = await buildTestApp();
     assert.equal((await postChat(app, { n: 2, temperature: 0 })).statusCode, 200);
     assert.deepEqual(
@@ -147,7 +147,7 @@ describe('n choices in one reply', () => {
   });
 });
 
-describe('n choices in a stream', () => {
+describe('Several choices in a stream', () => {
   async function streamed(fields: Record<string, unknown> = {}) {
     const { app } = await buildTestApp({ engine: differing() });
     const reply = await postChat(app, { n: 3, stream: true, ...fields });
@@ -157,7 +157,7 @@ describe('n choices in a stream', () => {
     return { events, chunks };
   }
 
-  it('interleave; each begins with its role and ends with its one finish reason', async () => {
+  it('interleave; each begins with its role and ends with one finish reason', async () => {
     const { chunks } = await streamed();
     const order = chunks.map(({ choices }) => choices[0]?.index);
     assert.ok(order.lastIndexOf(0) > order.indexOf(2), 'none waits for another');
@@ -173,7 +173,7 @@ describe('n choices in a stream', () => {
     }
   });
 
-  it('are followed by one usage of all and one [DONE]', async () => {
+  it('are followed by one usage and one [DONE]', async () => {
     const { events, chunks } = await streamed({ stream_options: { include_usage: true } });
     assert.deepEqual(
       chunks.filter(({ usage }) => usage !== null).map(({ usage }) => usage?.completion_tokens),
@@ -185,7 +185,7 @@ describe('n choices in a stream', () => {
   });
 });
 
-describe('n choices of which one fails', () => {
+describe('Several choices of which one fails', () => {
   /** Choice 1 fails after a token; the others go on until they are told to stop. */
   function failing(): FakeEngineClient {
     return new FakeEngineClient(async function* (request, signal) {
@@ -195,7 +195,7 @@ describe('n choices of which one fails', () => {
     });
   }
 
-  it('are an error as a whole, and no sibling works on', async () => {
+  it('are one error, and the other generations stop', async () => {
     const engine = failing();
     const { app, log } = await buildTestApp({ engine });
     const reply = await postChat(app, { n: 3 });
@@ -205,7 +205,7 @@ describe('n choices of which one fails', () => {
     assert.deepEqual(log[0]?.generations[1]?.finish_reason, 'error');
   });
 
-  it('end a stream with the error, and no sibling works on', async () => {
+  it('end a stream with the error, and the other generations stop', async () => {
     const engine = failing();
     const { app } = await buildTestApp({ engine });
     const reply = await postChat(app, { n: 3, stream: true });
@@ -214,7 +214,7 @@ describe('n choices of which one fails', () => {
     await until(() => engine.numEnded === 3, 'the end of the siblings');
   });
 
-  it('are refused as a whole where only some of them are let in', async () => {
+  it('are rejected together when the engine admits only some', async () => {
     const engine = new FakeEngineClient();
     engine.script = (request, signal) => {
       if (placeOf(request) === 1) throw new EngineUnavailableError('queue_full', 3);
@@ -231,8 +231,8 @@ describe('n choices of which one fails', () => {
   });
 });
 
-describe('n choices whose client goes away', () => {
-  it('are all given up', async (context) => {
+describe('Several choices whose client disconnects', () => {
+  it('all stop', async (context) => {
     const engine = new FakeEngineClient((request, signal) => untilAborted(request, signal));
     const { url } = await listeningApp(context, { engine });
     const leave = new AbortController();
@@ -249,7 +249,7 @@ describe('n choices whose client goes away', () => {
   });
 });
 
-describe('answer now with n choices', () => {
+describe('Answer now with several choices', () => {
   async function thinking(context: Parameters<typeof listeningApp>[0]) {
     const engine = new FakeEngineClient();
     engine.script = async function* (request): AsyncGenerator<GenerationEvent> {
@@ -276,7 +276,7 @@ describe('answer now with n choices', () => {
     return { engine, reply, id, tell };
   }
 
-  it('addresses one of them by its place and the rest by the completion', async (context) => {
+  it('addresses one choice by its number and all by the completion', async (context) => {
     const { engine, reply, id, tell } = await thinking(context);
     assert.equal((await tell(`${id}-1`)).status, 200);
     assert.deepEqual(engine.answeredNow, [`${id}-1`]);
@@ -288,8 +288,8 @@ describe('answer now with n choices', () => {
   });
 });
 
-describe('the log line of n choices', () => {
-  it('is one: sums in its fields, and every choice on its own', async () => {
+describe('The log line of several choices', () => {
+  it('has sums in its fields and a list of the choices', async () => {
     const { app, log, metrics } = await buildTestApp({ engine: differing() });
     await postChat(app, { n: 3 });
     assert.equal(log.length, 1);
@@ -318,7 +318,7 @@ describe('the log line of n choices', () => {
     assert.match(exposed, /thinkgate_request_success_total\{finished_reason="stop"\} 2\n/);
   });
 
-  it('has no list of choices where there is one', async () => {
+  it('has no list for a single choice', async () => {
     const { app, log } = await buildTestApp();
     await postChat(app);
     assert.equal(log[0]?.num_choices, 1);

@@ -43,7 +43,7 @@ async function ask(strategy: object, options: TestAppOptions, fields: object = {
 }
 
 describe('A strategy in a request', () => {
-  it('comes to one choice with its report, and the usage of all calls', async () => {
+  it('makes one choice with its report, and the usage of all calls', async () => {
     const engine = calling((_, place) => ({
       reasoning: [],
       answer: [['8', '9', '8.'][place] ?? ''],
@@ -71,7 +71,7 @@ describe('A strategy in a request', () => {
     assert.equal(body.usage.completion_tokens, 3);
   });
 
-  it('makes every call under an id and with a seed of its own, over the same images', async () => {
+  it('makes each call with its own id and seed, over the same images', async () => {
     const { engine, formatter, body } = await ask(
       { type: 'self_refine', k: 2 },
       {},
@@ -97,7 +97,7 @@ describe('A strategy in a request', () => {
     for (const call of others) assert.equal(call.images, engine.requests[0]?.images);
   });
 
-  it('adds its turns after those of the caller', async () => {
+  it('adds its turns after those of the client', async () => {
     const { formatter } = await ask({ type: 'self_refine', k: 2 }, {});
     assert.deepEqual(
       formatter.calls.at(-1)?.messages.map(({ role }) => role),
@@ -105,7 +105,7 @@ describe('A strategy in a request', () => {
     );
   });
 
-  it('is one line of the log and one count of the metrics, with all its calls', async () => {
+  it('makes one log line and one count in the metrics, with all calls', async () => {
     const { log, metrics, body } = await ask({ type: 'self_refine', k: 2 }, {});
     assert.equal(log.length, 1);
     assert.equal(log[0]?.strategy, 'self_refine');
@@ -118,7 +118,7 @@ describe('A strategy in a request', () => {
     assert.match(exposed, /strategy_calls_total\{type="self_refine"\} 3\n/);
   });
 
-  it('votes on JSON too, every call held to it', async () => {
+  it('votes on JSON too, with every call constrained to it', async () => {
     const { engine, reply } = await ask(
       { type: 'majority_vote', k: 2 },
       {},
@@ -128,7 +128,7 @@ describe('A strategy in a request', () => {
     assert.ok(engine.requests.every(({ grammar }) => grammar !== null));
   });
 
-  it('thinks only where direct answers differ', async () => {
+  it('thinks only when direct answers differ', async () => {
     const agreeing = await ask({ type: 'fast_agree_else_think', k: 2 }, {});
     assert.equal(agreeing.body.choices[0]?.strategy?.agreed, true);
     assert.equal(agreeing.body.choices[0]?.thinking.mode, 'fast');
@@ -151,7 +151,7 @@ describe('A strategy in a request', () => {
     assert.equal(differing.body.choices[0]?.thinking.mode, 'think');
   });
 
-  it('has all its calls on one engine', async () => {
+  it('makes all calls on one engine', async () => {
     const engine = roomy(new FakeEngineClient());
     const { body } = await ask({ type: 'self_refine', k: 2 }, { engine });
     assert.deepEqual(
@@ -160,7 +160,7 @@ describe('A strategy in a request', () => {
     );
   });
 
-  it('takes max_tokens for every call, and what is left of the slot where that is less', async () => {
+  it('limits each call to max_tokens, or to the rest of the slot if that is less', async () => {
     const engine = roomy(new FakeEngineClient());
     await ask(
       { type: 'parallel_distill_refine', drafts: 2, workspace_tokens: 20 },
@@ -186,10 +186,10 @@ describe('A strategy in a request', () => {
   });
 });
 
-describe('A strategy that takes the thinking apart', () => {
+describe('A strategy that interrupts the thinking', () => {
   const words = 'Time is limited, stop thinking and start answering.';
 
-  it('early_exit: shows the whole thought, and the answer at every position', async () => {
+  it('early_exit shows the whole thought and the answer at every position', async () => {
     const engine = calling((request, place) => {
       const usage = finishEvent(request).usage;
       return {
@@ -227,7 +227,7 @@ describe('A strategy that takes the thinking apart', () => {
     assert.equal(formatter.calls.at(-1)?.messages.at(-1)?.reasoning, 'One ');
   });
 
-  it('confidence_exit: measures the trial by its likeliest tokens', async () => {
+  it('confidence_exit measures a trial by its most likely tokens', async () => {
     const engine = calling((_, place) =>
       place === 0
         ? {
@@ -290,7 +290,7 @@ const REFUSED: readonly (readonly [object, Record<string, unknown>, string])[] =
   [{ type: 'guess' }, {}, 'strategy.type'],
 ];
 
-describe('A strategy refuses by name', () => {
+describe('A strategy rejects', () => {
   for (const [strategy, fields, param] of REFUSED) {
     it(`${JSON.stringify(strategy)} with ${JSON.stringify(fields)}`, async () => {
       const { reply, engine } = await ask(strategy, {}, fields);
@@ -301,7 +301,7 @@ describe('A strategy refuses by name', () => {
     });
   }
 
-  it('a model that lacks the mode it needs, and a server that allows only another', async () => {
+  it('a model without the mode it needs, and a server that locks another mode', async () => {
     const { think } = TEST_MANIFEST.thinking.modes;
     const thinking = { ...TEST_MANIFEST.thinking, modes: { think }, defaultMode: 'think' as const };
     const lacking = await ask(FAST_THINK, { manifest: { thinking } });
@@ -318,7 +318,7 @@ describe('A strategy refuses by name', () => {
 });
 
 describe('The calls of a strategy', () => {
-  it('all end when one of them fails, and the request says so', async () => {
+  it('all end when one of them fails, and the reply is the error', async () => {
     const engine = new FakeEngineClient(async function* (request, signal) {
       if (!request.id.endsWith('-1')) return yield* untilAborted(request, signal);
       yield finishEvent(request, { reason: 'error', message: 'The model failed.' });
@@ -329,7 +329,7 @@ describe('The calls of a strategy', () => {
     await until(() => engine.numEnded === 3, 'the end of the others');
   });
 
-  it('all end when the client goes away', async (context) => {
+  it('all end when the client disconnects', async (context) => {
     const engine = new FakeEngineClient((request, signal) => untilAborted(request, signal));
     const { url, log } = await listeningApp(context, { engine });
     const leave = new AbortController();

@@ -41,7 +41,7 @@ async function chunksOf(options: ScriptOptions, fields: Record<string, unknown> 
     .map(({ choices }) => choices[0]!);
 }
 
-test('a call is a field of its own, the content null, the finish reason tool_calls', async () => {
+test('a call is in tool_calls, with null content and the finish reason tool_calls', async () => {
   const { message, finish_reason } = await choiceOf({ answer: Array.from(`\n\n${CALL}`) });
   assert.equal(message.content, null);
   assert.equal(finish_reason, 'tool_calls');
@@ -99,13 +99,13 @@ test('a call written while thinking is thinking', async () => {
   assert.equal(finish_reason, 'stop');
 });
 
-test('thinking shown inline does not hide the call that follows it', async () => {
+test('a call after inline thinking is a call', async () => {
   const { message } = await choiceOf({ answer: [CALL] }, { separate_reasoning: false });
   assert.equal(message.content, '<think>\nLet me see.\n</think>\n\n');
   assert.equal(message.tool_calls?.length, 1);
 });
 
-test('without tools on offer a call is text', async () => {
+test('a call is text when the request has no tools', async () => {
   for (const fields of [{ tools: undefined }, { tools: [] }, { tool_choice: 'none' }]) {
     const { message, finish_reason } = await choiceOf({ answer: [CALL] }, fields);
     assert.equal(message.content, CALL);
@@ -113,14 +113,14 @@ test('without tools on offer a call is text', async () => {
   }
 });
 
-test('a reply cut off within a call ends with length', async () => {
+test('a reply that is cut off within a call ends with length', async () => {
   const answer = ['<tool_call>{"name": "time", "arguments": {"zone'];
   const { message, finish_reason } = await choiceOf({ answer, finish: { reason: 'length' } });
   assert.equal(finish_reason, 'length');
   assert.equal(message.tool_calls?.[0]?.function.arguments, '{"zone');
 });
 
-test('earlier calls and their results reach the chat room', async () => {
+test('earlier calls and their results reach the chat template', async () => {
   const { app, formatter } = await buildTestApp();
   const call = { id: 'c1', type: 'function', function: { name: 'time', arguments: '{"zone":1}' } };
   const reply = await postChat(app, {
@@ -223,7 +223,7 @@ const REFUSED: [Record<string, unknown>, string, RegExp][] = [
 ];
 
 for (const [fields, param, message] of REFUSED) {
-  test(`${JSON.stringify(fields).slice(0, 80)} is refused naming ${param}`, async () => {
+  test(`${JSON.stringify(fields).slice(0, 80)} is rejected and names ${param}`, async () => {
     const { app, engine } = await buildTestApp();
     const reply = await postChat(app, fields);
     assert.equal(reply.statusCode, 400);
@@ -233,7 +233,7 @@ for (const [fields, param, message] of REFUSED) {
   });
 }
 
-test('a model whose way of calling is not known takes no tools', async () => {
+test('a model without a known call format takes no tools', async () => {
   const { TEST_MANIFEST } = await import('../../../helpers/test-app.ts');
   const chat = { ...TEST_MANIFEST.chat, toolCalls: null };
   const { app } = await buildTestApp({ manifest: { chat } });
@@ -255,7 +255,7 @@ async function grammarFor(fields: Record<string, unknown>): Promise<Calls> {
   return JSON.parse(engine.lastRequest.grammar ?? 'null');
 }
 
-test('what must and may be called follows tool_choice', async () => {
+test('tool_choice decides which tools must and may be called', async () => {
   const named = { type: 'function', function: { name: 'time' } };
   for (const [choice, names, otherwise] of [
     ['auto', ['weather', 'time'], 'text'],
@@ -278,12 +278,12 @@ test('what must and may be called follows tool_choice', async () => {
   }
 });
 
-test('the answer may be JSON instead of calls where both were asked for', async () => {
+test('the answer may be JSON instead of calls when the request allows both', async () => {
   const grammar = await grammarFor({ response_format: { type: 'json_object' } });
   assert.deepEqual(grammar.otherwise, { type: 'object' });
 });
 
-test('arguments follow their schema, or are any object where a tool that is not strict has more in it', async () => {
+test('arguments follow their schema, or are any object when a tool without `strict` has an unsupported schema', async () => {
   const tool = (parameters: object) => ({ type: 'function', function: { name: 'f', parameters } });
   const schema = async (parameters: object) =>
     (await grammarFor({ tools: [tool(parameters)] })).tools[0]?.schema;

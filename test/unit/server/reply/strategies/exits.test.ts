@@ -18,7 +18,7 @@ const cut = (reasoning: string, text: string, reasoningTokens: number) => ({
 });
 
 describe('early_exit', () => {
-  it('answers at every position and goes on with the thought as it was', async () => {
+  it('answers at every position and continues the thought unchanged', async () => {
     const calls = new ScriptedCalls(
       cut('One, ', '1', 16),
       cut('two, ', '2', 20),
@@ -50,7 +50,7 @@ describe('early_exit', () => {
     assert.equal(costOf(outcome.stages).sequentialTokens, 18 + 22 + 42);
   });
 
-  it('ends with the thought, where that ends before the last position', async () => {
+  it('ends with the thought when it ends before the last position', async () => {
     const calls = new ScriptedCalls(cut('One, ', '1', 16), {
       text: 'done',
       reasoning: 'two.',
@@ -73,8 +73,8 @@ describe('early_exit', () => {
   });
 });
 
-describe('exits without words of their own', () => {
-  it('leave the ending to the protocol, and the thought as it is', async () => {
+describe('Exits without exit words', () => {
+  it('leave the exit text to the protocol, and the thought unchanged', async () => {
     const early = new ScriptedCalls(cut('One, ', '1', 4), 'done');
     await earlyExit(early.generate, { positions: [4, 12], exitWords: '' });
     assert.equal(early.variants[0]?.exitWords, '');
@@ -131,7 +131,7 @@ describe('confidence_exit', () => {
     assert.equal(thought?.tokens, 10);
   });
 
-  it('writes the answer out where the trial was cut off', async () => {
+  it('completes the answer when the trial was cut off', async () => {
     const calls = new ScriptedCalls(
       piece('It is 8. '),
       { text: 'The ans', confidence: 0.99, isComplete: false },
@@ -142,7 +142,7 @@ describe('confidence_exit', () => {
     assert.equal(calls.variants[2]?.isTrial, undefined);
   });
 
-  it('leaves an unsure model to think to its end, without further trials', async () => {
+  it('lets an unsure model think to its end after the last trial', async () => {
     const unsure = { text: '?', confidence: 0.1 };
     const calls = new ScriptedCalls(piece('a '), unsure, piece(' b '), unsure, {
       text: 'sure',
@@ -157,7 +157,7 @@ describe('confidence_exit', () => {
     assert.deepEqual(thought, { before: 'a Wait b Wait', tokens: 12, endedBy: 'natural' });
   });
 
-  it('keeps all pieces together within the budget', async () => {
+  it('keeps the sum of all pieces within the budget', async () => {
     const unsure = { text: '?', confidence: 0.1 };
     const calls = new ScriptedCalls(piece('a', 6), unsure, {
       text: 'end',
@@ -170,7 +170,7 @@ describe('confidence_exit', () => {
     assert.equal(calls.variants[2]?.budget, 4);
   });
 
-  it('asks again for an answer that a word of the thinking cut', async () => {
+  it('answers again when a transition word cut the answer short', async () => {
     const calls = new ScriptedCalls(
       {
         text: 'Please ',
@@ -187,7 +187,7 @@ describe('confidence_exit', () => {
     assert.deepEqual(thought, { before: 'Short.', tokens: 3, endedBy: 'natural' });
   });
 
-  it('takes an empty trial for no answer', async () => {
+  it('does not accept an empty trial', async () => {
     const calls = new ScriptedCalls(piece('a'), { text: '', confidence: null }, 'b');
     assert.equal((await confidenceExit(calls.generate, options)).chosen.text, 'b');
   });

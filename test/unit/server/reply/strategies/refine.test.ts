@@ -48,7 +48,7 @@ describe('rethink', () => {
 describe('parallel_distill_refine', () => {
   const options = { drafts: 2, rounds: 2, workspaceTokens: 64 };
 
-  it('passes from round to round nothing but the notes, and answers from the last ones', async () => {
+  it('passes only the notes from round to round, and answers from the last notes', async () => {
     const calls = new ScriptedCalls('a', 'b', 'notes 1', 'c', 'd', 'notes 2', 'final');
     const outcome = await parallelDistillRefine(calls.generate, options);
     assert.equal(outcome.chosen.text, 'final');
@@ -62,14 +62,14 @@ describe('parallel_distill_refine', () => {
     assert.doesNotMatch(turns.slice(5).flat().join(), /Attempt 1:\na\b/);
   });
 
-  it('draws every draft with a seed of its own, in all rounds', async () => {
+  it('draws each draft of all rounds with its own seed', async () => {
     const calls = new ScriptedCalls('a', 'b', 'n', 'c', 'd', 'n', 'final');
     await parallelDistillRefine(calls.generate, options);
     const drafts = [0, 1, 3, 4].map((call) => calls.variants[call]?.sample);
     assert.deepEqual(drafts, [0, 1, 2, 3]);
   });
 
-  it('waits for the longest draft of a round and counts all of them', async () => {
+  it('counts the longest draft of a round as sequential and all drafts in total', async () => {
     const calls = new ScriptedCalls(
       { text: 'a', completionTokens: 50 },
       { text: 'b', completionTokens: 20 },
@@ -81,7 +81,7 @@ describe('parallel_distill_refine', () => {
     assert.equal(calls.mostAtOnce, 2);
   });
 
-  it('starts afresh where there are no notes', async () => {
+  it('starts without notes when they are empty', async () => {
     const calls = new ScriptedCalls('a', 'b', ' ', 'final');
     await parallelDistillRefine(calls.generate, { ...options, rounds: 1 });
     assert.deepEqual(calls.variants[3]?.turns, []);

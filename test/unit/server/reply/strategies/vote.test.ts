@@ -8,7 +8,7 @@ import {
 } from '../../../../../src/server/reply/strategies/vote.ts';
 import { ScriptedCalls } from './scripted-calls.ts';
 
-describe('Answers are one when they differ only', () => {
+describe('Answers are equal when they differ only', () => {
   for (const [what, one, other] of [
     ['in case', 'Forty-Two', 'forty-two'],
     ['in white space', ' 4  2\n', '4 2'],
@@ -19,14 +19,14 @@ describe('Answers are one when they differ only', () => {
     it(what, () => assert.equal(normaliseAnswer(one), normaliseAnswer(other)));
   }
 
-  it('but not where a word, a number or a sign differs', () => {
+  it('but not when a word, a number or a sign differs', () => {
     const texts = ['42', '-42', '4.2', '42%', '43', 'not 42'];
     assert.equal(new Set(texts.map(normaliseAnswer)).size, texts.length);
   });
 });
 
 describe('majority_vote', () => {
-  it('takes the most frequent answer, by its shortest reply, and runs all samples at once', async () => {
+  it('chooses the shortest reply of the most frequent answer, and runs all samples at once', async () => {
     const calls = new ScriptedCalls(
       { text: '7', completionTokens: 3 },
       { text: 'Eight.', completionTokens: 9 },
@@ -43,7 +43,7 @@ describe('majority_vote', () => {
     assert.deepEqual(costOf(stages), { calls: 3, sequentialTokens: 9, totalTokens: 17 });
   });
 
-  it('breaks a tie for the answer that cost the fewest tokens in all', async () => {
+  it('breaks a tie by the fewest tokens in total', async () => {
     const calls = new ScriptedCalls(
       { text: 'long', completionTokens: 4 },
       { text: 'long', completionTokens: 40 },
@@ -55,7 +55,7 @@ describe('majority_vote', () => {
     assert.equal(votes?.[0]?.answer, 'short');
   });
 
-  it('does not count empty answers, unless there are no others', async () => {
+  it('counts empty answers only when there are no others', async () => {
     const some = new ScriptedCalls('', ' \n', 'yes');
     const voted = await majorityVote(some.generate, { k: 3 });
     assert.equal(voted.chosen.text, 'yes');
@@ -65,14 +65,14 @@ describe('majority_vote', () => {
     assert.deepEqual(empty.votes, [{ answer: '', count: 2 }]);
   });
 
-  it('fails when a call does', async () => {
+  it('fails when a call fails', async () => {
     const calls = new ScriptedCalls('one');
     await assert.rejects(majorityVote(calls.generate, { k: 2 }), /not in the script/);
   });
 });
 
 describe('fast_agree_else_think', () => {
-  it('answers directly where all direct answers agree, and thinks no token', async () => {
+  it('answers directly when all direct answers agree', async () => {
     const calls = new ScriptedCalls('4', '4.', ' 4');
     const { chosen, agreed } = await fastAgreeElseThink(calls.generate, { k: 3 });
     assert.equal(agreed, true);
@@ -83,7 +83,7 @@ describe('fast_agree_else_think', () => {
     );
   });
 
-  it('thinks once where one of them differs, is missing, or all are empty', async () => {
+  it('thinks once when an answer differs or is missing, or all are empty', async () => {
     for (const direct of [
       ['4', '4', '5'],
       ['4', '4', ''],

@@ -28,7 +28,7 @@ const call = (name: string, args: string): string =>
 
 const NOTHING = { reasoning: '', content: '', toolCalls: [] };
 
-test('a call is told from the text before and after it', () => {
+test('a call is separated from the text before and after it', () => {
   const reply = readAtEverySplit(`Let me look.\n${call('weather', '{"city": "Bern"}')}\nThere.`);
   assert.deepEqual(reply, {
     reasoning: '',
@@ -37,7 +37,7 @@ test('a call is told from the text before and after it', () => {
   });
 });
 
-test('several calls come one after the other, white space between them being no content', () => {
+test('several calls follow each other, and white space between them is not content', () => {
   const text = `\n\n${call('weather', '{}')}\n${call('time', '{"zone":"UTC"}')}\n`;
   assert.deepEqual(readAtEverySplit(text), {
     ...NOTHING,
@@ -48,14 +48,14 @@ test('several calls come one after the other, white space between them being no 
   });
 });
 
-test('tags and braces within the strings of the arguments are part of them', () => {
+test('tags and braces within strings belong to the arguments', () => {
   const args = JSON.stringify({ city: '</tool_call> } " <tool_call> \\', list: [{ a: '[' }] });
   assert.deepEqual(readAtEverySplit(call('weather', args)).toolCalls, [
     { id: 'id0', name: 'weather', arguments: args },
   ]);
 });
 
-test('arguments are passed on as they come', () => {
+test('arguments are passed on as they arrive', () => {
   const { parts } = read([
     '<tool_call>{"name":"time","arguments":{"zo',
     'ne":',
@@ -70,7 +70,7 @@ test('arguments are passed on as they come', () => {
   ]);
 });
 
-test('fields in another order, under another name or as text of JSON are understood', () => {
+test('fields may be in another order, under another name or JSON in a string', () => {
   for (const [text, args] of [
     ['{"arguments": {"zone": 1}, "name": "time"}', '{"zone":1}'],
     ['{"name": "time", "parameters": {"zone": 1}}', '{"zone": 1}'],
@@ -83,7 +83,7 @@ test('fields in another order, under another name or as text of JSON are underst
   }
 });
 
-test('a call that the end of the turn leaves without its close tag is a call', () => {
+test('a call without its close tag at the end of the turn is a call', () => {
   for (const text of [
     '<tool_call>{"name": "time", "arguments": {}}',
     '<tool_call>{"name": "time", "arguments": {}',
@@ -96,7 +96,7 @@ test('a call that the end of the turn leaves without its close tag is a call', (
   }
 });
 
-test('what is no call of a tool on offer is given back as content, nothing lost', () => {
+test('text that is not a call of a known tool stays content, complete', () => {
   for (const text of [
     '<tool_call>what is this</tool_call> indeed',
     call('unknown', '{"a": 1}'),
@@ -118,7 +118,7 @@ test('a good call after a bad one is a call', () => {
   assert.deepEqual(toolCalls, [{ id: 'id0', name: 'time', arguments: '{}' }]);
 });
 
-test('arguments that break off keep what was written', () => {
+test('incomplete arguments keep what was written', () => {
   for (const [text, args] of [
     ['<tool_call>{"name": "time", "arguments": {"zone": "U', '{"zone": "U'],
     ['<tool_call>{"name": "time", "arguments": {"zone": </tool_call>', '{"zone": '],
@@ -129,7 +129,7 @@ test('arguments that break off keep what was written', () => {
   }
 });
 
-test('what stands between the arguments and the close tag is not lost', () => {
+test('text between the arguments and the close tag is not lost', () => {
   const text = '<tool_call>{"name": "time", "arguments": {}, "why": "because"}</tool_call>';
   const { toolCalls, content } = readAtEverySplit(text);
   assert.equal(toolCalls.length, 1);
