@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import { calibrate } from '../evaluation/calibration/calibrate.ts';
-import { calibrationPage } from '../evaluation/calibration/calibration-page.ts';
-import { calibrationTable } from '../evaluation/calibration/calibration-table.ts';
-import { DEFAULT_GOALS } from '../evaluation/calibration/goal.ts';
+import { calibrationPage, calibrationTable } from '../evaluation/calibration/calibration-report.ts';
+import { DEFAULT_GOALS } from '../evaluation/calibration/operating-points.ts';
 import { readDataset } from '../evaluation/dataset/read-dataset.ts';
 import { EvaluationError } from '../evaluation/evaluation-error.ts';
 import { writeProfiles } from '../package/edit-package.ts';

@@ -4,10 +4,9 @@ import { ChatClient, type ModelEntry } from '../evaluation/client/chat-client.ts
 import type { Dataset } from '../evaluation/dataset/question.ts';
 import { EvaluationError } from '../evaluation/evaluation-error.ts';
 import { type ModeScores, scoreResults } from '../evaluation/report/scores.ts';
-import { defaultModes, resolveModes } from '../evaluation/run/mode.ts';
 import { ResultStore } from '../evaluation/run/result-store.ts';
 import { type Failure, runEvaluation } from '../evaluation/run/runner.ts';
-import type { RunSettings } from '../evaluation/run/settings.ts';
+import { defaultModes, type RunSettings, resolveModes } from '../evaluation/run/settings.ts';
 import { packageDigest } from '../package/manifest.ts';
 import { readPackage } from '../package/read-package.ts';
 import type { EvaluationFlags } from './evaluation-options.ts';

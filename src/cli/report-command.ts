@@ -2,9 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { textTable } from '../reports/text-table.ts';
 import { readLedger } from '../tools/ledger-report/read-ledger.ts';
-import { reportCsv } from '../tools/ledger-report/report-csv.ts';
 import { reportPage } from '../tools/ledger-report/report-page.ts';
-import { reportRows } from '../tools/ledger-report/report-rows.ts';
+import { reportCsv, reportRows } from '../tools/ledger-report/report-table.ts';
 import { GROUPINGS, type Grouping, summarise } from '../tools/ledger-report/summarise.ts';
 
 interface ReportFlags {

@@ -3,15 +3,16 @@ import { bootstrap, mean } from '../../reports/statistics.ts';
 import type { Dataset } from '../dataset/question.ts';
 import type { ModeScores } from '../report/scores.ts';
 import type { RunSettings } from '../run/settings.ts';
+import { type CalibrationItem, calibrationData, type DecisionCost, split } from './items.ts';
 import {
+  choosePoint,
+  type Ends,
   type OperatingPoint,
   operatingPoint,
   operatingPoints,
   outcomeAt,
   paretoFront,
-} from './curve.ts';
-import { choosePoint, type Ends } from './goal.ts';
-import { type CalibrationItem, calibrationData, type DecisionCost, split } from './items.ts';
+} from './operating-points.ts';
 import { type Reliability, reliability } from './reliability.ts';
 
 export interface CalibrationOptions {

@@ -4,7 +4,8 @@ import { type CategoryRow, categoryPlot } from '../../reports/category-plot.ts';
 import { htmlList, htmlTable, legend, modeStyle, page, type Section } from '../../reports/page.ts';
 import { pThinkHistogram } from '../../reports/probability-plots.ts';
 import { type Trace, tradeOffPlot } from '../../reports/trade-off-plot.ts';
-import type { EvaluationReport } from './evaluation-report.ts';
+import { settingsList } from '../run/settings.ts';
+import type { EvaluationReport, ModeSummary, Summary } from './evaluation-report.ts';
 import {
   categoriesOf,
   categoryRows,
@@ -12,8 +13,6 @@ import {
   distributionRows,
   modeRows,
 } from './evaluation-table.ts';
-import { settingsList } from './settings-list.ts';
-import type { ModeSummary, Summary } from './summary.ts';
 
 export function evaluationPage(report: EvaluationReport): string {
   const { dataset, settings, matcher, failures } = report;

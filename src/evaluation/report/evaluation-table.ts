@@ -1,5 +1,5 @@
 import { fixed, percent, seconds, signed, textTable } from '../../reports/text-table.ts';
-import type { Difference, Distribution, ModeSummary, Summary } from './summary.ts';
+import type { Difference, Distribution, ModeSummary, Summary } from './evaluation-report.ts';
 
 export type Rows = readonly (readonly string[])[];
 

@@ -1,8 +1,7 @@
 import type { Dataset, MatcherName, Question } from '../dataset/question.ts';
 import { judge } from '../matching/judge.ts';
-import type { Mode } from '../run/mode.ts';
 import type { Result, ResultStore } from '../run/result-store.ts';
-import { type RunSettings, runKey } from '../run/settings.ts';
+import { type Mode, type RunSettings, runKey } from '../run/settings.ts';
 
 /** A reply held against its label. */
 export interface Score {

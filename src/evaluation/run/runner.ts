@@ -1,13 +1,11 @@
 import type { ChatClient } from '../client/chat-client.ts';
 import type { Reply } from '../client/reply.ts';
-import { type RetryOptions, withRetries } from '../client/retry.ts';
-import { ServerFailure } from '../client/server-failure.ts';
+import { type RetryOptions, ServerFailure, withRetries } from '../client/server-failure.ts';
 import type { Dataset, Question } from '../dataset/question.ts';
 import { EvaluationError } from '../evaluation-error.ts';
 import { promptContent } from '../prompts.ts';
-import type { Mode } from './mode.ts';
 import type { Result, ResultStore } from './result-store.ts';
-import { type RunSettings, requestFields, runKey } from './settings.ts';
+import { type Mode, type RunSettings, requestFields, runKey } from './settings.ts';
 
 export interface RunOptions {
   readonly dataset: Dataset;

@@ -1,11 +1,11 @@
 import { categoryPlot } from '../../reports/category-plot.ts';
+import { axisOver, framed, type Scales } from '../../reports/chart.ts';
+import { tag, tooltip } from '../../reports/markup.ts';
 import { htmlTable, legend, page, type Section } from '../../reports/page.ts';
 import { pThinkHistogram } from '../../reports/probability-plots.ts';
 import { proportion } from '../../reports/statistics.ts';
-import type { GroupSummary } from './group-summary.ts';
-import { hourPlot, TOKEN_LAYERS } from './hour-plot.ts';
-import { reportRows } from './report-rows.ts';
-import type { LedgerSummary } from './summarise.ts';
+import { reportRows } from './report-table.ts';
+import type { GroupSummary, LedgerSummary } from './summarise.ts';
 
 /** A ledger as one HTML file that loads nothing from anywhere. */
 export function reportPage(summary: LedgerSummary, by: string): string {
@@ -61,4 +61,57 @@ function probabilities({ probabilities: values }: GroupSummary): Section[] {
       body: pThinkHistogram(values),
     },
   ];
+}
+
+const HOUR_MS = 3_600_000;
+
+interface Layer {
+  readonly style: string;
+  readonly name: string;
+  readonly tokens: (hour: GroupSummary) => number;
+}
+
+/** From the axis upwards. */
+export const TOKEN_LAYERS: readonly Layer[] = [
+  { style: 'fast', name: 'answer', tokens: (hour) => hour.answerTokens },
+  { style: 'think', name: 'thinking', tokens: (hour) => hour.thinkingTokens },
+];
+
+/** Generated tokens of every hour, thinking on top of answers; hours without a request are gaps. */
+export function hourPlot(hours: readonly GroupSummary[]): string {
+  const times = hours.map(({ name }) => Date.parse(name));
+  const tops = hours.map((hour) => TOKEN_LAYERS.reduce((sum, { tokens }) => sum + tokens(hour), 0));
+  const first = Math.min(...times);
+  const last = Math.max(...times) + HOUR_MS;
+  const step = Math.max(1, Math.ceil((last - first) / HOUR_MS / 6)) * HOUR_MS;
+  const ticks = Array.from(
+    { length: Math.floor((last - first) / step) + 1 },
+    (_, i) => first + i * step,
+  );
+  return framed({
+    title: 'Generated tokens by hour',
+    x: { low: first, high: last, ticks, label: 'hour (UTC)', format: hourLabel },
+    y: axisOver([0, ...tops], { label: 'tokens', least: 0 }),
+    draw: (scales) => hours.map((hour, index) => bar(hour, times[index] ?? 0, scales)).join(''),
+  });
+}
+
+function hourLabel(time: number): string {
+  return new Date(time).toISOString().slice(5, 16).replace('T', ' ');
+}
+
+function bar(hour: GroupSummary, time: number, { x, y }: Scales): string {
+  const width = Math.max(1, x(time + HOUR_MS) - x(time) - 1);
+  let below = 0;
+  return TOKEN_LAYERS.map(({ style, name, tokens }) => {
+    const count = tokens(hour);
+    const top = y(below + count);
+    const height = y(below) - top;
+    below += count;
+    return tag(
+      'rect',
+      { class: `bar ${style}`, x: x(time), y: top, width, height },
+      tooltip(`${hour.name}: ${count} ${name} tokens of ${hour.numRequests} requests`),
+    );
+  }).join('');
 }

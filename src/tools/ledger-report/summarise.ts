@@ -1,5 +1,103 @@
-import { type GroupSummary, GroupTally } from './group-summary.ts';
+import { quantile } from '../../reports/statistics.ts';
+import { type Savings, SavingsEstimator } from '../../server/telemetry/savings.ts';
 import type { ReportRecord } from './read-ledger.ts';
+
+/** What the requests of one group come to. Tokens are sums over its requests. */
+export interface GroupSummary {
+  readonly name: string;
+  readonly numRequests: number;
+  /** Refused or failed, clients that left not counted. */
+  readonly numErrors: number;
+  /** Decisions that the model took itself, and those of them to think. */
+  readonly numModelDecisions: number;
+  readonly numModelThinks: number;
+  /** Decisions to think, whoever took them. */
+  readonly numThinks: number;
+  readonly numDecisions: number;
+  /** Thinking that a budget ended. */
+  readonly numBudgetEnds: number;
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly thinkingTokens: number;
+  readonly answerTokens: number;
+  /** Milliseconds from arrival to the first answer token; NaN where there was none. */
+  readonly firstAnswerP50: number;
+  readonly firstAnswerP95: number;
+  /** null without a hold-out, or while it is too small to tell. */
+  readonly savings: Savings | null;
+  /** Raw probabilities of thinking, where they were measured. */
+  readonly probabilities: readonly number[];
+}
+
+const CLIENT_LEFT = 499;
+
+/** Adds up the records of one group. */
+export class GroupTally {
+  readonly #name: string;
+  readonly #holdout = new SavingsEstimator();
+  readonly #firstAnswers: number[] = [];
+  readonly #probabilities: number[] = [];
+  readonly #sums = {
+    numRequests: 0,
+    numErrors: 0,
+    numModelDecisions: 0,
+    numModelThinks: 0,
+    numThinks: 0,
+    numDecisions: 0,
+    numBudgetEnds: 0,
+    promptTokens: 0,
+    cachedTokens: 0,
+    thinkingTokens: 0,
+    answerTokens: 0,
+  };
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  add(record: ReportRecord): void {
+    const { tokens, ms, status, holdout_arm: arm, generations } = record;
+    const sums = this.#sums;
+    sums.numRequests++;
+    if (status >= 400 && status !== CLIENT_LEFT) sums.numErrors++;
+    sums.promptTokens += tokens.prompt;
+    sums.cachedTokens += tokens.cached;
+    sums.thinkingTokens += tokens.reasoning + tokens.preamble;
+    sums.answerTokens += tokens.answer;
+    if (ms.first_answer !== null) this.#firstAnswers.push(ms.first_answer);
+    for (const made of generations.length > 0 ? generations : [record]) this.#decide(made);
+    // The same requests as the server's own estimate: its breakdowns aside, everything counts for what it was drawn for.
+    if (arm !== null && (status === 200 || status === CLIENT_LEFT)) {
+      const spent = tokens.preamble + tokens.reasoning + tokens.answer;
+      this.#holdout.add({ arm, tokens: spent, seconds: ms.total / 1000 });
+    }
+  }
+
+  #decide(made: ReportRecord['generations'][number]): void {
+    const sums = this.#sums;
+    if (made.p_think !== null) this.#probabilities.push(made.p_think);
+    if (made.ended_by === 'budget') sums.numBudgetEnds++;
+    if (made.decision === null) return;
+    const thinks = made.decision === 'think' ? 1 : 0;
+    sums.numDecisions++;
+    sums.numThinks += thinks;
+    if (made.source !== 'model') return;
+    sums.numModelDecisions++;
+    sums.numModelThinks += thinks;
+  }
+
+  get summary(): GroupSummary {
+    const times = this.#firstAnswers.sort((a, b) => a - b);
+    return {
+      name: this.#name,
+      ...this.#sums,
+      firstAnswerP50: quantile(times, 0.5),
+      firstAnswerP95: quantile(times, 0.95),
+      savings: this.#holdout.savings,
+      probabilities: this.#probabilities,
+    };
+  }
+}
 
 export const GROUPINGS = ['model', 'key', 'hour', 'day', 'source'] as const;
 export type Grouping = (typeof GROUPINGS)[number];

@@ -3,18 +3,19 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { goalsOf } from '../../../src/cli/calibrate-command.ts';
 import { calibrate } from '../../../src/evaluation/calibration/calibrate.ts';
-import { calibrationTable } from '../../../src/evaluation/calibration/calibration-table.ts';
-import {
-  operatingPoint,
-  operatingPoints,
-  paretoFront,
-} from '../../../src/evaluation/calibration/curve.ts';
-import { choosePoint, DEFAULT_GOALS } from '../../../src/evaluation/calibration/goal.ts';
+import { calibrationTable } from '../../../src/evaluation/calibration/calibration-report.ts';
 import {
   type CalibrationItem,
   calibrationData,
   split,
 } from '../../../src/evaluation/calibration/items.ts';
+import {
+  choosePoint,
+  DEFAULT_GOALS,
+  operatingPoint,
+  operatingPoints,
+  paretoFront,
+} from '../../../src/evaluation/calibration/operating-points.ts';
 import { reliability } from '../../../src/evaluation/calibration/reliability.ts';
 import type { ModeScores } from '../../../src/evaluation/report/scores.ts';
 import type { RunSettings } from '../../../src/evaluation/run/settings.ts';

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Candidate, fidelityReport } from '../../../src/evaluation/fidelity/fidelity.ts';
-import { fidelityPage } from '../../../src/evaluation/fidelity/fidelity-page.ts';
-import { fidelityTable } from '../../../src/evaluation/fidelity/fidelity-table.ts';
+import { fidelityPage, fidelityTable } from '../../../src/evaluation/fidelity/fidelity-report.ts';
 import { logprobDistance } from '../../../src/evaluation/fidelity/logprob-distance.ts';
 import type { Result } from '../../../src/evaluation/run/result-store.ts';
 import type { RunSettings } from '../../../src/evaluation/run/settings.ts';

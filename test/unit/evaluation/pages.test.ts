@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { calibrate } from '../../../src/evaluation/calibration/calibrate.ts';
-import { calibrationPage } from '../../../src/evaluation/calibration/calibration-page.ts';
-import { DEFAULT_GOALS } from '../../../src/evaluation/calibration/goal.ts';
+import { calibrationPage } from '../../../src/evaluation/calibration/calibration-report.ts';
+import { DEFAULT_GOALS } from '../../../src/evaluation/calibration/operating-points.ts';
 import { evaluationPage } from '../../../src/evaluation/report/evaluation-page.ts';
 import { evaluationReport } from '../../../src/evaluation/report/evaluation-report.ts';
 import { scoreOf } from '../../../src/evaluation/report/scores.ts';

@@ -4,14 +4,23 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import type { ModelEntry } from '../../../src/evaluation/client/chat-client.ts';
 import type { Reply } from '../../../src/evaluation/client/reply.ts';
-import { withRetries } from '../../../src/evaluation/client/retry.ts';
-import { retryAfterMs, ServerFailure } from '../../../src/evaluation/client/server-failure.ts';
+import {
+  retryAfterMs,
+  ServerFailure,
+  withRetries,
+} from '../../../src/evaluation/client/server-failure.ts';
 import type { Dataset } from '../../../src/evaluation/dataset/question.ts';
 import { scoreResults } from '../../../src/evaluation/report/scores.ts';
-import { defaultModes, type Mode, resolveModes } from '../../../src/evaluation/run/mode.ts';
 import { ResultStore } from '../../../src/evaluation/run/result-store.ts';
 import { type Failure, runEvaluation } from '../../../src/evaluation/run/runner.ts';
-import { type RunSettings, requestFields, runKey } from '../../../src/evaluation/run/settings.ts';
+import {
+  defaultModes,
+  type Mode,
+  type RunSettings,
+  requestFields,
+  resolveModes,
+  runKey,
+} from '../../../src/evaluation/run/settings.ts';
 import { question } from '../../helpers/evaluation-fixtures.ts';
 import { scratchDir } from '../../helpers/scratch-dir.ts';
 

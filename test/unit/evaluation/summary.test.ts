@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { summarize } from '../../../src/evaluation/report/evaluation-report.ts';
 import { evaluationTable } from '../../../src/evaluation/report/evaluation-table.ts';
 import { scoreOf } from '../../../src/evaluation/report/scores.ts';
-import { summarize } from '../../../src/evaluation/report/summary.ts';
 import { modeScores, question, result } from '../../helpers/evaluation-fixtures.ts';
 
 const FAST = modeScores('fast', [

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ReportRecord } from '../../../../src/tools/ledger-report/read-ledger.ts';
-import { reportCsv } from '../../../../src/tools/ledger-report/report-csv.ts';
 import { reportPage } from '../../../../src/tools/ledger-report/report-page.ts';
-import { reportRows } from '../../../../src/tools/ledger-report/report-rows.ts';
+import { reportCsv, reportRows } from '../../../../src/tools/ledger-report/report-table.ts';
 import {
   type Grouping,
   type LedgerSummary,
