@@ -180,7 +180,7 @@ async function againstPeers(): Promise<void> {
 }
 
 async function amongOthers(model: string, count: number): Promise<void> {
-  const served = await serve(model, { 'no-prefix-cache': '' });
+  const served = await serve(model, { 'no-enable-prefix-caching': '' });
   await directAnswers(served, 5);
   const idle = await directAnswers(served, count);
   const busy = await amongThinkers(served, slots - 1, count);

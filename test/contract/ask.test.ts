@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Screen } from '../../src/client/answer-printer.ts';
 import { type AskOptions, ask } from '../../src/client/ask.ts';
-import { DEFAULT_ACCESS } from '../../src/server/http/access/access-check.ts';
 import { KeyRing, parseApiKeys } from '../../src/server/http/access/api-keys.ts';
+import { DEFAULT_ACCESS } from '../helpers/default-settings.ts';
 import { FakeEngineClient, finishEvent, scriptedEvents } from '../helpers/fake-engine-client.ts';
 import { deserted, listeningApp } from '../helpers/listening-app.ts';
 

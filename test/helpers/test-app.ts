@@ -7,6 +7,7 @@ import type { ServedModel } from '../../src/server/http/served-model.ts';
 import { ChatInputError } from '../../src/server/prompt/chat-input-error.ts';
 import type { FormatRequest } from '../../src/server/prompt/formatter.ts';
 import { type ChatMessage, type ContentPart, imagesOf } from '../../src/server/prompt/messages.ts';
+import { DEFAULT_HTTP_SETTINGS } from '../../src/server/settings/http-settings.ts';
 import { Metrics } from '../../src/server/telemetry/metrics.ts';
 import type { RequestLogEntry } from '../../src/server/telemetry/request-log.ts';
 import { FakeEngineClient } from './fake-engine-client.ts';
@@ -144,7 +145,7 @@ export interface TestApp {
 
 export interface TestAppOptions {
   readonly engine?: FakeEngineClient;
-  readonly settings?: AppOptions['settings'];
+  readonly settings?: Partial<AppOptions['settings']>;
   readonly manifest?: Partial<ServedModel['manifest']>;
   readonly beforeRoutes?: AppOptions['beforeRoutes'];
   readonly openapiFile?: string;
@@ -180,7 +181,7 @@ export async function buildTestApp(options: TestAppOptions = {}): Promise<TestAp
       note: () => undefined,
     },
     version: '1.2.3',
-    ...(options.settings && { settings: options.settings }),
+    settings: { ...DEFAULT_HTTP_SETTINGS, ...options.settings },
     ...(options.tracer && { tracer: options.tracer }),
     ...(options.openapiFile && { openapiFile: options.openapiFile }),
     ...(options.beforeRoutes && { beforeRoutes: options.beforeRoutes }),

@@ -27,7 +27,7 @@ import { healthRoute, metricsRoute, readyRoute, versionRoute } from './routes/op
 import { tokenizeRoute } from './routes/tokenize-route.ts';
 import { RunningCompletions } from './running-completions.ts';
 import type { ServedModel } from './served-model.ts';
-import { DEFAULT_HTTP_SETTINGS, type HttpSettings } from './settings.ts';
+import type { HttpSettings } from './settings.ts';
 import { rejectDeepNesting, zodValidatorCompiler } from './validation.ts';
 
 /** The server echoes and logs ids of clients, so they must be short and printable. */
@@ -42,7 +42,7 @@ export interface AppOptions {
   /** Traces requests; absent for no traces. */
   readonly tracer?: RequestTracer | null;
   readonly version: string;
-  readonly settings?: Partial<HttpSettings>;
+  readonly settings: HttpSettings;
   /** OpenAPI description that /docs shows; without it there is no /docs. */
   readonly openapiFile?: string;
   /** Called before the routes are registered; the OpenAPI generator hooks in here. */
@@ -51,8 +51,7 @@ export interface AppOptions {
 
 /** Builds the whole HTTP server. It does not listen yet: call `listen` or `inject` on the result. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
-  const settings = { ...DEFAULT_HTTP_SETTINGS, ...options.settings };
-  const { model, metrics, requestLog, tracer = null, version } = options;
+  const { model, metrics, requestLog, tracer = null, version, settings } = options;
   const created = Math.floor(Date.now() / 1000);
   const load = settings.load === null ? null : new LoadPolicy(settings.load);
   const loadBias = (): number => load?.bias(model.engine.status()) ?? 0;

@@ -1,7 +1,7 @@
 import type { HoldoutOptions } from '../request/holdout.ts';
 import type { LoadPolicyOptions } from '../request/load-policy.ts';
-import { DEFAULT_THINKING_POLICY, type ThinkingPolicy } from '../request/thinking-policy.ts';
-import { type AccessSettings, DEFAULT_ACCESS } from './access/access-check.ts';
+import type { ThinkingPolicy } from '../request/thinking-policy.ts';
+import type { AccessSettings } from './access/access-check.ts';
 
 /** Settings of the HTTP server. */
 export interface HttpSettings {
@@ -42,25 +42,3 @@ export interface HttpSettings {
   /** Hold-out experiment: a share of the requests in auto mode thinks, for comparison; null for none. */
   readonly holdout: HoldoutOptions | null;
 }
-
-export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
-  bodyLimitBytes: 32 * 1024 * 1024,
-  pingIntervalMs: 10_000,
-  slowReaderMs: 60_000,
-  requestTimeoutMs: 120_000,
-  headersTimeoutMs: 20_000,
-  maxHeaderBytes: 16 * 1024,
-  maxConnections: 1024,
-  keepAliveTimeoutMs: 72_000,
-  drainMs: 30_000,
-  tls: null,
-  access: DEFAULT_ACCESS,
-  corsOrigins: [],
-  maxChoices: 8,
-  defaultMaxTokens: null,
-  defaultTimeoutMs: null,
-  answerFloor: { tokens: 64, share: 0.25 },
-  thinking: DEFAULT_THINKING_POLICY,
-  load: null,
-  holdout: null,
-};

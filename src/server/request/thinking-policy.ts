@@ -23,24 +23,6 @@ export interface ThinkingPolicy {
   readonly effortBudgets: EffortBudgets;
 }
 
-export const DEFAULT_EFFORT_BUDGETS: EffortBudgets = {
-  minimal: 128,
-  low: 512,
-  medium: 2048,
-  high: 8192,
-  xhigh: 16_384,
-  max: null,
-};
-
-export const DEFAULT_THINKING_POLICY: ThinkingPolicy = {
-  mode: null,
-  lock: false,
-  budget: null,
-  bias: 0,
-  threshold: null,
-  effortBudgets: DEFAULT_EFFORT_BUDGETS,
-};
-
 /**
  * Fewer thinking tokens than this are not worth an opened block: where nobody asked to think, the answer comes
  * directly instead.

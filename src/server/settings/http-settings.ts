@@ -1,8 +1,11 @@
-import type { ResolvedConfig } from '../../config/config.ts';
+import { DEFAULTS, type ResolvedConfig } from '../../config/config.ts';
+import { KeyRing } from '../http/access/api-keys.ts';
 import type { HttpSettings } from '../http/settings.ts';
 import type { ImageLimits } from '../prompt/formatter.ts';
 import { secureRandom } from '../request/holdout.ts';
+import { accessSettings } from './access-settings.ts';
 import { engineCount } from './engine-settings.ts';
+import { thinkingPolicy } from './thinking-settings.ts';
 
 const BYTES_PER_MB = 1024 * 1024;
 
@@ -36,6 +39,13 @@ export function httpSettings(
     holdout: holdoutShare === null ? null : { share: holdoutShare, random: secureRandom },
   };
 }
+
+/** The settings of a server that is started with nothing but a package. */
+export const DEFAULT_HTTP_SETTINGS: HttpSettings = httpSettings(DEFAULTS, {
+  access: accessSettings(DEFAULTS.access, new KeyRing([])),
+  tls: null,
+  thinking: thinkingPolicy(DEFAULTS.thinking),
+});
 
 export function imageLimits(images: ResolvedConfig['images']): ImageLimits {
   return {

@@ -4,6 +4,7 @@ import swagger from '@fastify/swagger';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { buildApp } from '../../server/http/app.ts';
 import type { ServedModel } from '../../server/http/served-model.ts';
+import { DEFAULT_HTTP_SETTINGS } from '../../server/settings/http-settings.ts';
 import { Metrics } from '../../server/telemetry/metrics.ts';
 import { type Json, sortKeys, tidyComponents } from './openapi-document.ts';
 
@@ -19,6 +20,7 @@ export async function generateOpenApi(): Promise<string> {
     metrics: new Metrics(unasked, { version: '', model: '', precision: '' }),
     requestLog: { write: unasked, failure: unasked, note: unasked },
     version: '',
+    settings: DEFAULT_HTTP_SETTINGS,
     beforeRoutes: async (instance) => {
       await instance.register(swagger, {
         openapi: {

@@ -2,8 +2,8 @@ import { isIP } from 'node:net';
 import cors from '@fastify/cors';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ApiError } from '../errors.ts';
-import { KeyRing, type KeyScope } from './api-keys.ts';
-import { NO_QUOTAS, type QuotaLimits, Quotas } from './quotas.ts';
+import type { KeyRing, KeyScope } from './api-keys.ts';
+import { type QuotaLimits, Quotas } from './quotas.ts';
 
 /** Access to the server: keys, limits, and callers without a key. */
 export interface AccessSettings {
@@ -15,13 +15,6 @@ export interface AccessSettings {
   /** Limits of keys without their own limits, and of all callers together when there are no keys. */
   readonly quotas: QuotaLimits;
 }
-
-export const DEFAULT_ACCESS: AccessSettings = {
-  keys: new KeyRing([]),
-  allowAnonymous: false,
-  openMetrics: false,
-  quotas: NO_QUOTAS,
-};
 
 /** The sender of a request. */
 export interface Caller {

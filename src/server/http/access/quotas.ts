@@ -8,12 +8,6 @@ export interface QuotaLimits {
   readonly thinkingWindowSeconds: number;
 }
 
-export const NO_QUOTAS: QuotaLimits = {
-  requestsPerMinute: null,
-  thinkingTokens: null,
-  thinkingWindowSeconds: 60,
-};
-
 const MINUTE_MS = 60_000;
 
 /** The remaining quota of one key. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { chatCompletionRequestSchema } from '../../../../src/server/api/openai-chat/request-schema.ts';
-import { DEFAULT_HTTP_SETTINGS } from '../../../../src/server/http/settings.ts';
+import { DEFAULT_HTTP_SETTINGS } from '../../../../src/server/settings/http-settings.ts';
 import { buildTestApp, chatBody, postChat, type TestApp } from '../../../helpers/test-app.ts';
 
 type Body = Record<string, unknown>;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { DEFAULT_THINKING_POLICY } from '../../../../src/server/request/thinking-policy.ts';
+import { DEFAULT_THINKING_POLICY } from '../../../helpers/default-settings.ts';
 import { FakeEngineClient, scriptedEvents } from '../../../helpers/fake-engine-client.ts';
 import {
   buildTestApp,

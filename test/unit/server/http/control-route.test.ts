@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { GenerationEvent, GenerationRequest } from '../../../../src/engine/generation.ts';
-import { DEFAULT_THINKING_POLICY } from '../../../../src/server/request/thinking-policy.ts';
+import { DEFAULT_THINKING_POLICY } from '../../../helpers/default-settings.ts';
 import { FakeEngineClient, scriptedEvents } from '../../../helpers/fake-engine-client.ts';
 import { listeningApp, until } from '../../../helpers/listening-app.ts';
 import { buildTestApp, chatBody, parseEvents, postChat } from '../../../helpers/test-app.ts';

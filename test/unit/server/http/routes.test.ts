@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EngineUnavailableError } from '../../../../src/server/engines/engine-client.ts';
-import { DEFAULT_THINKING_POLICY } from '../../../../src/server/request/thinking-policy.ts';
+import { DEFAULT_THINKING_POLICY } from '../../../helpers/default-settings.ts';
 import { FakeEngineClient } from '../../../helpers/fake-engine-client.ts';
 import { buildTestApp, chatBody, postChat, TEST_MANIFEST } from '../../../helpers/test-app.ts';
 

@@ -5,7 +5,7 @@ import {
   type ChatCompletion,
   chatCompletionSchema,
 } from '../../../../src/server/api/openai-chat/response-schema.ts';
-import { DEFAULT_THINKING_POLICY } from '../../../../src/server/request/thinking-policy.ts';
+import { DEFAULT_THINKING_POLICY } from '../../../helpers/default-settings.ts';
 import {
   FakeEngineClient,
   finishEvent,

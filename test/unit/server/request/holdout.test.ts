@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { drawArm, holdoutProblem, secureRandom } from '../../../../src/server/request/holdout.ts';
-import { DEFAULT_THINKING_POLICY } from '../../../../src/server/request/thinking-policy.ts';
 import { RequestObservation } from '../../../../src/server/telemetry/request-observation.ts';
+import { DEFAULT_THINKING_POLICY } from '../../../helpers/default-settings.ts';
 import { finishEvent, scriptedEvents, tokenEvent } from '../../../helpers/fake-engine-client.ts';
 import { buildTestApp, parseEvents, postChat, type TestApp } from '../../../helpers/test-app.ts';
 

@@ -6,15 +6,12 @@ import {
   resolveThinking,
   type ThinkingAbility,
 } from '../../../../src/server/request/thinking-options.ts';
-import {
-  availableModes,
-  DEFAULT_THINKING_POLICY,
-  policyProblem,
-} from '../../../../src/server/request/thinking-policy.ts';
+import { availableModes, policyProblem } from '../../../../src/server/request/thinking-policy.ts';
 import {
   CONTROL_FIELDS,
   type ControlSource,
 } from '../../../../src/server/request/thinking-wishes.ts';
+import { DEFAULT_THINKING_POLICY } from '../../../helpers/default-settings.ts';
 import { TEST_PROFILE } from '../../../helpers/test-app.ts';
 
 type Fields = Partial<ChatCompletionRequest>;

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DEFAULT_ACCESS } from '../../../../src/server/http/access/access-check.ts';
 import { KeyRing, parseApiKeys } from '../../../../src/server/http/access/api-keys.ts';
-import { NO_QUOTAS } from '../../../../src/server/http/access/quotas.ts';
-import { DEFAULT_THINKING_POLICY } from '../../../../src/server/request/thinking-policy.ts';
+import { DEFAULT_ACCESS, DEFAULT_THINKING_POLICY } from '../../../helpers/default-settings.ts';
 import {
   buildTestApp,
   chatBody,
@@ -19,7 +17,7 @@ const KEYS = new KeyRing(parseApiKeys(`team-a:${SECRET}\nteam-b:${OTHER} thinkin
 const ACCESS = {
   ...DEFAULT_ACCESS,
   keys: KEYS,
-  quotas: { ...NO_QUOTAS, thinkingTokens: 4, thinkingWindowSeconds: 86_400 },
+  quotas: { ...DEFAULT_ACCESS.quotas, thinkingTokens: 4, thinkingWindowSeconds: 86_400 },
 };
 
 function appWith(options: TestAppOptions = {}): Promise<TestApp> {

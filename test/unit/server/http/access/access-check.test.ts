@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  type AccessSettings,
-  DEFAULT_ACCESS,
-} from '../../../../../src/server/http/access/access-check.ts';
+import type { AccessSettings } from '../../../../../src/server/http/access/access-check.ts';
 import { KeyRing, parseApiKeys } from '../../../../../src/server/http/access/api-keys.ts';
-import { NO_QUOTAS } from '../../../../../src/server/http/access/quotas.ts';
+import { DEFAULT_ACCESS } from '../../../../helpers/default-settings.ts';
 import { buildTestApp, chatBody, type TestApp } from '../../../../helpers/test-app.ts';
 
 const SECRET = 'sk-0123456789abcdef';
@@ -130,7 +127,7 @@ test('a key over its rate is told when to retry; other keys are not affected', a
   const keys = new KeyRing(
     parseApiKeys(`a:${SECRET}\nb:${METRICS_SECRET} requests-per-minute=none`, 'test'),
   );
-  const app = await appWith({ keys, quotas: { ...NO_QUOTAS, requestsPerMinute: 2 } });
+  const app = await appWith({ keys, quotas: { ...DEFAULT_ACCESS.quotas, requestsPerMinute: 2 } });
   const send = (key: string) => post(app, '/v1/chat/completions', { 'x-api-key': key });
   const first = await send(SECRET);
   assert.equal(first.statusCode, 200);
