@@ -99,7 +99,7 @@ describe('an evaluation of our own server', () => {
     );
   });
 
-  it('asks with a calibrated profile', async (test) => {
+  it('measures a calibrated profile as a mode of its own', async (test) => {
     const { url, engine } = await listeningApp(test);
     const { scores } = await evaluate(test, url, ['auto@economy']);
     assert.deepEqual(
@@ -137,7 +137,7 @@ async function foreignServer(test: TestContext, listener: RequestListener): Prom
 }
 
 describe('an evaluation of another server', () => {
-  it('asks plainly, honours Retry-After, and takes thinking in the content for what it is', async (test) => {
+  it('sends standard requests, honours Retry-After, and separates thinking that stands in the content', async (test) => {
     const bodies: Record<string, unknown>[] = [];
     let isBusy = true;
     const url = await foreignServer(test, async (request, response) => {
@@ -186,7 +186,7 @@ describe('an evaluation of another server', () => {
     ]);
   });
 
-  it('says at once when the key is wrong, or nobody is there', async (test) => {
+  it('fails at once when the key is wrong or the server does not answer', async (test) => {
     const url = await foreignServer(test, (_, response) => {
       response.writeHead(401).end(JSON.stringify({ error: { message: 'wrong key' } }));
     });
@@ -225,7 +225,7 @@ describe('a comparison', () => {
   });
 });
 
-it('an address is completed, a path is kept', () => {
+it('completes an address without a path and keeps a path', () => {
   assert.equal(apiBase('http://a:1'), 'http://a:1/v1');
   assert.equal(apiBase('http://a:1/'), 'http://a:1/v1');
   assert.equal(apiBase('https://a/openai/v1/'), 'https://a/openai/v1');

@@ -32,7 +32,7 @@ function toLine({ id, kind, image, question, answer, accept }: HeldoutQuestion):
   return `${JSON.stringify(row)}\n`;
 }
 
-it('a calibrated profile is written into the package and moves the decisions it should', async (test) => {
+it('writes a calibrated profile into the package, and the profile moves the expected decisions', async (test) => {
   const dir = scratchDir(test);
   const [packageDir, dataset, out] = ['package', 'q.jsonl', 'out'].map((name) => join(dir, name));
   assert.ok(packageDir && dataset && out);

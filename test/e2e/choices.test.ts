@@ -22,7 +22,7 @@ describe('Several choices of the shipped model', () => {
     return (await reply.json()) as ChatCompletion;
   }
 
-  it('share the prompt, its image included, and are alike at temperature 0', async () => {
+  it('share the prompt with its image and are equal at temperature 0', async () => {
     const { choices, usage } = await ask({ n: 4, temperature: 0 });
     assert.equal(choices.length, 4);
     const answers = choices.map(({ message }) => [message.reasoning_content, message.content]);
@@ -32,7 +32,7 @@ describe('Several choices of the shipped model', () => {
     assert.equal(again.usage.prompt_tokens_details.cached_tokens, usage.prompt_tokens - 1);
   });
 
-  it('are drawn as single requests with the seeds seed, seed + 1, ... are', async () => {
+  it('equal single requests with the seeds seed, seed + 1, ...', async () => {
     const sampled = { temperature: 1.5, thinking_mode: 'think', max_tokens: 48 };
     const { choices } = await ask({ ...sampled, n: 3, seed: 11 });
     const texts = choices.map(({ message }) => [message.reasoning_content, message.content]);

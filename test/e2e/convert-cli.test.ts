@@ -14,7 +14,7 @@ function thinkgate(...args: string[]) {
 }
 
 describe('thinkgate convert and inspect', () => {
-  it('write a package with its report and print what is in it', (test) => {
+  it('write a package with its report and print its contents', (test) => {
     const dir = scratchDir(test);
     const checkpoint = writeRandomCheckpoint(join(dir, 'in'), {
       vision: {},

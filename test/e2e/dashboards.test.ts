@@ -37,7 +37,7 @@ describe('Under mixed load', { skip: missing('prometheus', 'promtool') }, () => 
     return { savings: (await prometheus.query('thinkgate_saved_tokens_per_request')).length > 0 };
   }
 
-  it("every panel's every query returns data", async () => {
+  it('fill every query of every dashboard panel with data', async () => {
     const empty: string[] = [];
     let numQueries = 0;
     for (const { title, panels } of readDashboards()) {
@@ -54,13 +54,13 @@ describe('Under mixed load', { skip: missing('prometheus', 'promtool') }, () => 
     assert.deepEqual(empty, []);
   });
 
-  it('the choices at the top of the dashboards can be made', async () => {
+  it('offer the job and the instance as choices of the dashboards', async () => {
     assert.deepEqual(await prometheus.labelValues('job', 'thinkgate_build_info'), ['thinkgate']);
     const instances = await prometheus.labelValues('instance', 'thinkgate_build_info{job=~".*"}');
     assert.deepEqual(instances, [new URL(server.url).host]);
   });
 
-  it('the shipped rules are evaluated, and nothing that should be silent fires', async () => {
+  it('evaluate the shipped rules without firing an alert', async () => {
     for (const name of [
       'job:thinkgate_thinking_rate:ratio_rate5m',
       'job:thinkgate_thinking_rate:ratio_rate1h',
@@ -75,7 +75,7 @@ describe('Under mixed load', { skip: missing('prometheus', 'promtool') }, () => 
     assert.equal((await prometheus.query('sum(thinkgate_empty_answers_total)'))[0]?.values[0], 0);
   });
 
-  it('the saving that the hold-out shows lies inside its interval, and is a saving', async () => {
+  it('show a hold-out saving inside its interval, and above zero', async () => {
     const bounds = await prometheus.query('thinkgate_saved_tokens_per_request');
     const [estimate, lower, upper] = ['estimate', 'lower', 'upper'].map(
       (name) => bounds.find(({ metric }) => metric['bound'] === name)?.values[0],
@@ -85,7 +85,7 @@ describe('Under mixed load', { skip: missing('prometheus', 'promtool') }, () => 
     assert.ok(upper > 0, `thinking costs tokens: ${lower} to ${upper}`);
   });
 
-  it('promtool finds nothing to complain of but the colon in the names gateways insist on', async () => {
+  it('pass promtool but for the colon in the metric names that gateways need', async () => {
     const text = await (await fetch(`${server.url}/metrics`)).text();
     const { output } = runTool('promtool', ['check', 'metrics'], text);
     const complaints = output.split('\n').filter((line) => line.includes(' '));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { startServer } from '../../src/server/main.ts';
 
-it('a server starts from a plain config and answers a question, without a command line', async (context) => {
+it('starts a server from a plain config, without a command line', async (context) => {
   const server = await startServer({
     package: 'models/nano',
     http: { port: 0 },

@@ -42,7 +42,7 @@ describe('A request whose engine is killed', () => {
     killEngine();
   }
 
-  it('during its prompt is answered all the same, streamed or not', async () => {
+  it('is answered when the engine dies during its prompt, streamed or not', async () => {
     const [one, two] = [longQuestion('one'), longQuestion('two')];
     const whole = ask(server, one);
     const streamed = post(server, { ...two, stream: true });
@@ -56,7 +56,7 @@ describe('A request whose engine is killed', () => {
     assert.equal(await metric(server, 'thinkgate_engine_restarts_total{engine="0"}'), 1);
   });
 
-  it('a second time ends with an error: it may be what the engine dies of', async () => {
+  it('fails when a second engine dies with it: the request may be the cause', async () => {
     await until(() => ready(server));
     const before = await metric(server, RETRIED);
     const reply = post(server, longQuestion('three'));
@@ -68,7 +68,7 @@ describe('A request whose engine is killed', () => {
     assert.equal(await metric(server, RETRIED), before + 1);
   });
 
-  it('after its first token ends with an error in its stream', async () => {
+  it('fails within its stream when the engine dies after its first token', async () => {
     await until(() => ready(server));
     const before = await metric(server, RETRIED);
     const body = { model: 'nano', messages: [{ role: 'user', content: 'What is 23 + 48?' }] };

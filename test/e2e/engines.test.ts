@@ -48,12 +48,12 @@ describe('Two engines of one thread each behind one server', () => {
   });
   after(() => server.close());
 
-  it('are two processes, and both are ready', async () => {
+  it('run as two processes, and both become ready', async () => {
     assert.equal(enginePids().length, 2);
     assert.deepEqual(await readiness(server), { status: 200, ready: 2 });
   });
 
-  it('share the work, and answer what one engine alone does', async () => {
+  it('share the requests and give the same answers as one engine', async () => {
     const bodies = await mixedBodies();
     const together = await Promise.all(bodies.map((body) => ask(server, body)));
     const work = await metrics(server, DECODED);
@@ -69,7 +69,7 @@ describe('Two engines of one thread each behind one server', () => {
     }
   });
 
-  it('get the turns of a conversation where its beginning is, and other conversations elsewhere', async () => {
+  it('keep the turns of a conversation on one engine and send other conversations to the other', async () => {
     const before = await metrics(server, 'thinkgate_engine_prefilled_tokens_total');
     const names = ['red', 'green'];
     const first = [];
@@ -89,7 +89,7 @@ describe('Two engines of one thread each behind one server', () => {
     }
   });
 
-  it('do not divide the choices of a reply: their prompt is computed once', async () => {
+  it('keep the choices of a reply on one engine, which computes their prompt once', async () => {
     const before = await metrics(server, 'thinkgate_engine_prefilled_tokens_total');
     const { usage } = await ask(server, { ...conversation('blue'), n: 6, temperature: 1, seed: 3 });
     const after = await metrics(server, 'thinkgate_engine_prefilled_tokens_total');
@@ -99,7 +99,7 @@ describe('Two engines of one thread each behind one server', () => {
     assert.ok(Math.max(...grown) <= usage.prompt_tokens + 5 * 16, `${grown} tokens prefilled`);
   });
 
-  it('find the completion that is told to answer now, whichever has it', async () => {
+  it('pass the order to answer now to the engine that runs the completion', async () => {
     const told = await Promise.all(
       ['one', 'two', 'three'].map(async (name) => {
         const endless = { thinking_mode: 'think', min_tokens: 1200, max_tokens: 1600 };
@@ -118,7 +118,7 @@ describe('Two engines of one thread each behind one server', () => {
     assert.deepEqual(told, [200, 200, 200]);
   });
 
-  it('finish an answer that the other began and nobody was shown, token for token', async () => {
+  it('finish an answer of a killed engine token for token when no token of it was sent', async () => {
     const sampled = { thinking_mode: 'fast', seed: 5, temperature: 1.3 };
     const long = { ...conversation('long'), ...sampled, min_tokens: 900, max_tokens: 1000 };
     const before = await metrics(server, DECODED);
@@ -134,7 +134,7 @@ describe('Two engines of one thread each behind one server', () => {
     await until(async () => (await readiness(server)).ready === 2);
   });
 
-  it('serve on while one of them is killed, and nobody whose answer had not begun hears of it', async () => {
+  it('serve on while one of them is killed, without an error for requests whose answer has not begun', async () => {
     const bodies = await mixedBodies();
     const expected: string[] = [];
     for (const body of bodies) expected.push((await ask(server, body)).choices[0].message.content);
@@ -162,7 +162,7 @@ describe('A server of several engines', () => {
     );
   });
 
-  it('does not start when they cannot load the model, says why, and leaves no process behind', async (t) => {
+  it('fails to start when an engine cannot load the model, says why, and leaves no process behind', async (t) => {
     const folder = path.join(scratchDir(t), 'broken');
     await cp('models/nano', folder, { recursive: true });
     const { size } = await stat(path.join(folder, 'decoder.onnx'));

@@ -214,7 +214,7 @@ describe('A server under hostile input', () => {
     assert.doesNotMatch(server.output, /"level":50/, 'nothing failed inside');
   });
 
-  it('refuses what is not quite HTTP and connections that dawdle, and serves others meanwhile', async () => {
+  it('rejects malformed HTTP and slow connections, and serves other clients meanwhile', async () => {
     const loris = [...Array(20).keys()].map((at) =>
       talk(server.url, slowLoris(at % 2 === 0 ? 'headers' : 'body'), 100),
     );
@@ -230,7 +230,7 @@ describe('A server under hostile input', () => {
     assert.ok(server.isRunning);
   });
 
-  it('still answers', async () => {
+  it('still answers a valid request afterwards', async () => {
     const reply = await fetch(`${server.url}/v1/chat/completions`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },

@@ -66,7 +66,7 @@ describe('an int8 KV cache for the shipped model', () => {
     await rm(folder, { recursive: true });
   });
 
-  it('is added with a report of logits, decisions, clipping and memory', () => {
+  it('is added to the package with a report of logits, decisions, clipping and memory', () => {
     assert.match(stdout, /same first choice +\d+\.\d\d %/);
     assert.match(stdout, /flipped +0\n/);
     assert.match(stdout, /fp32 +2\.05 MB\nint8 +512\.00 kB\n/);
@@ -80,7 +80,7 @@ describe('an int8 KV cache for the shipped model', () => {
     assert.equal(data[0]?.kv_cache, 'int8');
   });
 
-  it('decides as float32 does, and the same together as alone', async () => {
+  it('makes the decisions of float32, alone and in a batch', async () => {
     const asked = await bodies();
     assert.ok(asked.length >= 20);
     const exact = await startShipped();

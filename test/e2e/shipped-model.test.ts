@@ -50,13 +50,13 @@ describe('The shipped model behind the real server', () => {
     assert.ok((await accuracy(questions, 'think')) >= 0.8);
   });
 
-  it('says so when a question is outside what it was taught', async () => {
+  it('says that it does not know when a question is outside its training', async () => {
     const questions = heldout.filter(({ kind }) => kind === 'out-of-scope');
     assert.ok(questions.length >= 5);
     assert.ok((await accuracy(questions, 'fast')) >= 0.8);
   });
 
-  it('reports its own choice with p(think) in auto mode, and the caller in forced modes', async () => {
+  it('reports the model as the source of a decision in auto mode, with p(think), and the request in forced modes', async () => {
     const question = heldout.find(({ kind }) => kind === 'multi-step');
     assert.ok(question);
     const [auto, think, fast] = await Promise.all(
@@ -77,7 +77,7 @@ describe('The shipped model behind the real server', () => {
     assert.equal(fast.message.reasoning_content, null);
   });
 
-  it('gives every generated token its log-probability, on its side of the closing tag', async () => {
+  it('gives every generated token its log-probability, in the section of the token', async () => {
     const question = heldout.find(({ kind }) => kind === 'multi-step');
     assert.ok(question);
     const body = await requestBody(question, {
@@ -98,7 +98,7 @@ describe('The shipped model behind the real server', () => {
     }
   });
 
-  it('writes the same tokens for requests side by side as for each alone', async () => {
+  it('writes the same tokens for concurrent requests as for each alone', async () => {
     const questions = heldout.filter((_, index) => index % 5 === 0).slice(0, 12);
     const bodies = await Promise.all(questions.map((question) => requestBody(question)));
     const alone = [];
@@ -109,7 +109,7 @@ describe('The shipped model behind the real server', () => {
     assert.deepEqual(together, alone);
   });
 
-  it('streams what it answers in one piece, the role and the decision once and first', async () => {
+  it('streams the text of the whole reply, with the role and the decision once and first', async () => {
     const question = heldout.find(({ kind }) => kind === 'multi-step');
     assert.ok(question);
     const body = await requestBody(question);
@@ -128,7 +128,7 @@ describe('The shipped model behind the real server', () => {
     assert.equal(response.headers.get('x-thinking-decision'), whole.thinking.mode);
   });
 
-  it('keeps the thinking within its budget and answers all the same', async () => {
+  it('keeps the thinking within its budget and still answers', async () => {
     const question = heldout.find(({ kind }) => kind === 'multi-step');
     assert.ok(question);
     const body = await requestBody(question, { thinking_mode: 'think', thinking_budget: 5 });

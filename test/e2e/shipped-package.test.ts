@@ -8,13 +8,13 @@ import { SHIPPED_PACKAGE } from '../helpers/shipped-server.ts';
 /** What the repository may hold of weights. */
 const MAX_BYTES = 25_000_000;
 
-it('ships exactly the files its manifest vouches for, within 25 MB', async () => {
+it('ships exactly the files that its manifest lists, within 25 MB', async () => {
   const { manifest } = await readPackage(SHIPPED_PACKAGE, { verify: true });
   const total = manifest.files.reduce((sum, { bytes }) => sum + bytes, 0);
   assert.ok(total <= MAX_BYTES, `${total} bytes`);
 });
 
-it('states a measured accuracy, and a choice to think, within what the model card promises', async () => {
+it('states a measured accuracy and thinking rate within the limits of the model card', async () => {
   const evaluation = JSON.parse(await readFile(`${SHIPPED_PACKAGE}/evaluation.json`, 'utf8'));
   const groups: GroupSummary[] = evaluation.models[evaluation.shipped];
   const byTask = groups.filter(({ set, kind }) => set === 'questions' && kind !== null);

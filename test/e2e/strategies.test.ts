@@ -35,7 +35,7 @@ describe('Strategies on the shipped model', () => {
     return { ...completion, choice, report: choice.strategy };
   }
 
-  it('majority_vote: one prefill of the image, a vote, the right answer', async () => {
+  it('majority_vote computes the image once and returns the answer with most votes', async () => {
     const { choice, report, usage } = await ask(
       sum,
       { type: 'majority_vote', k: 5 },
@@ -52,7 +52,7 @@ describe('Strategies on the shipped model', () => {
     assert.equal(usage.completion_tokens, report.total_tokens);
   });
 
-  it('fast_agree_else_think: direct where the answers agree, thinking where they differ', async () => {
+  it('fast_agree_else_think answers directly where the answers agree and thinks where they differ', async () => {
     const easy = await ask(look, { type: 'fast_agree_else_think', k: 3 }, { temperature: 0.1 });
     assert.equal(easy.report.agreed, true);
     assert.equal(easy.usage.completion_tokens_details.reasoning_tokens, 0);
@@ -62,7 +62,7 @@ describe('Strategies on the shipped model', () => {
     assert.equal(hard.choice.thinking.mode, 'think');
   });
 
-  it('self_refine: candidates, then one call that sees them', async () => {
+  it('self_refine writes candidates and then makes one call that sees them', async () => {
     const { report, usage } = await ask(look, { type: 'self_refine', k: 2 }, { temperature: 0.5 });
     assert.equal(report.calls, 3);
     assert.equal(report.candidates?.length, 2);
@@ -70,7 +70,7 @@ describe('Strategies on the shipped model', () => {
     assert.ok(report.sequential_tokens <= report.total_tokens);
   });
 
-  it('parallel_distill_refine: drafts, notes of bounded length, an answer', async () => {
+  it('parallel_distill_refine writes drafts, then notes of bounded length, then the answer', async () => {
     const { report } = await ask(
       look,
       { type: 'parallel_distill_refine', drafts: 2, rounds: 2, workspace_tokens: 16 },
@@ -80,14 +80,14 @@ describe('Strategies on the shipped model', () => {
     assert.equal(typeof report.workspace, 'string');
   });
 
-  it('rethink: the first answer, then a thought about it', async () => {
+  it('rethink answers first and then thinks about that answer', async () => {
     const { choice, report } = await ask(look, { type: 'rethink' }, { max_tokens: 96 });
     assert.equal(report.calls, 2);
     assert.match(report.candidates?.[0] ?? '', new RegExp(look.answer));
     assert.equal(choice.thinking.mode, 'think');
   });
 
-  it('early_exit: an answer at every position of one thought, each on what was there', async () => {
+  it('early_exit tries an answer at every position of one thought, each from the thinking so far', async () => {
     const own = await requestBody(sum, { thinking_mode: 'think' });
     const whole = (await (await post(server, own)).json()) as ChatCompletion;
     const thought = whole.choices[0]?.message.reasoning_content ?? '';
@@ -110,7 +110,7 @@ describe('Strategies on the shipped model', () => {
     assert.ok(prompt_tokens_details.cached_tokens > prompt_tokens * 0.9);
   });
 
-  it('confidence_exit: stops thinking once a trial answer is sure, and not before', async () => {
+  it('confidence_exit stops thinking as soon as a trial answer is confident, and not before', async () => {
     const strategy = { type: 'confidence_exit', transitions: ['\n'], exit_words: '' };
     const never = await ask(sum, { ...strategy, threshold: 1 });
     const always = await ask(sum, { ...strategy, threshold: 0.0001 });

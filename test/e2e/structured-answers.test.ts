@@ -57,13 +57,13 @@ describe('an answer held to a schema', () => {
     }
   });
 
-  it('that is cut off says so', async () => {
+  it('has the finish reason length when it is cut off', async () => {
     const held = await reply({ thinking_mode: 'fast', max_tokens: 4, response_format: FORMAT });
     assert.equal(held.finish_reason, 'length');
     assert.throws(() => JSON.parse(held.message.content));
   });
 
-  it('is an object where nothing more is asked', async () => {
+  it('is any JSON object when no schema is given', async () => {
     const schema = { type: 'object', additionalProperties: { type: 'boolean' } };
     const json_schema = { name: 'flags', schema };
     const held = await reply({
@@ -123,14 +123,14 @@ describe('a call', () => {
     }
   }
 
-  it('is left to the model otherwise, which answers as it was trained to', async () => {
+  it('is left to the model otherwise, which answers as trained', async () => {
     const { message } = await reply({ thinking_mode: 'fast', tools: TOOLS });
     assert.equal(Object(message).tool_calls, undefined);
     assert.ok(message.content.length > 0);
   });
 });
 
-it('a schema that cannot be enforced is refused before anything is generated', async () => {
+it('rejects a schema that cannot be enforced before it generates anything', async () => {
   const schema = { type: 'object', minProperties: 2 };
   const response_format = { type: 'json_schema', json_schema: { name: 'x', schema } };
   const response = await post(server, await requestBody(SUM, { response_format }));

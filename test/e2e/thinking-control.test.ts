@@ -31,7 +31,7 @@ describe("A caller's control over the shipped model's thinking", () => {
     return (await ask(server, await requestBody(question, extra))).choices[0];
   }
 
-  it('moves the decision by a threshold on p(think), and says that the request did', async () => {
+  it('moves the decision by a threshold on p(think) and reports the request as its source', async () => {
     const own = await choice(sum, {});
     const high = await choice(sum, { thinking_threshold: 0.99 });
     const low = await choice(look, { thinking_threshold: 0.01 });
@@ -70,7 +70,7 @@ describe("A caller's control over the shipped model's thinking", () => {
     }
   });
 
-  it('answers from a thought that was begun, however little is left', async () => {
+  it('answers after unfinished thinking, however few tokens are left', async () => {
     const body = await requestBody(sum);
     const begun = { role: 'assistant', content: '', reasoning_content: 'I see' };
     const messages = [...(body['messages'] as unknown[]), begun];
@@ -82,7 +82,7 @@ describe("A caller's control over the shipped model's thinking", () => {
     }
   });
 
-  it('counts in its usage what /tokenize and the log-probabilities count', async () => {
+  it('counts the same tokens in its usage, in /tokenize and in the log-probabilities', async () => {
     for (const [question, thinking_mode] of [
       [sum, 'think'],
       [look, 'fast'],
@@ -105,7 +105,7 @@ describe("A caller's control over the shipped model's thinking", () => {
     }
   });
 
-  it('ends thinking that would go on for ever when the client asks for the answer now', async () => {
+  it('ends endless thinking when the client asks for the answer now', async () => {
     const tokenizer = await loadTokenizer(`${SHIPPED_PACKAGE}/tokenizer.json`);
     const [close] = tokenizer.encode('</think>');
     assert.ok(close !== undefined);

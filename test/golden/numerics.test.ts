@@ -27,7 +27,7 @@ interface Reference {
 
 const names = await readdir(CHECKPOINTS);
 
-it('has at least four checkpoints with pictures and one of text only', () => {
+it('has at least four checkpoints with images and one of text only', () => {
   assert.ok(names.filter((name) => name.startsWith('r4b-')).length >= 4);
   assert.ok(names.some((name) => name.startsWith('qwen3-')));
 });
@@ -48,7 +48,7 @@ for (const name of names) {
     });
     after(() => rm(join(packageDir, '..'), { recursive: true }));
 
-    it('makes the same prompt of messages and pictures', () => {
+    it('renders the same prompt from messages and images', () => {
       assert.deepEqual([...prompt.promptTokenIds], reference.promptTokenIds);
       assert.deepEqual(
         prompt.images.map(({ numTokens }) => numTokens),
@@ -76,7 +76,7 @@ for (const name of names) {
         after(() => runner.dispose());
 
         if (name.startsWith('r4b-')) {
-          it('computes the same features of every picture', async (t) => {
+          it('computes the same features of every image', async (t) => {
             const expected = await readFloats(join(checkpointDir, 'reference.features.f32'));
             const error = relativeError(concat(features), expected);
             t.diagnostic(`relative error of the features: ${error.toExponential(2)}`);

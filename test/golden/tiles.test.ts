@@ -21,7 +21,7 @@ interface TileCase {
 describe("AnyRes tiles against transformers' image processor", () => {
   const cases: TileCase[] = JSON.parse(readFileSync(join(DATA, 'tiles.json'), 'utf8'));
 
-  it('covers scaling up and down with both filters, of pictures of the usual formats', () => {
+  it('covers scaling up and down with both filters for images of the usual formats', () => {
     const formats = new Set(cases.map(({ picture }) => picture.split('.').pop()));
     assert.deepEqual(formats, new Set(['png', 'jpg', 'webp']));
     assert.ok(cases.length >= 40);
@@ -29,7 +29,7 @@ describe("AnyRes tiles against transformers' image processor", () => {
   });
 
   for (const { picture, tileSize, pinpoints, resample, numTiles, sha256 } of cases) {
-    it(`cuts ${picture} into the very same pixels (${resample}, ${pinpoints.length} grids of ${tileSize})`, async () => {
+    it(`cuts ${picture} into the same pixels (${resample}, ${pinpoints.length} grids of ${tileSize})`, async () => {
       const image = await decodeImage(readFileSync(join(DATA, picture)), LIMITS, 'picture');
       const shape = { tileSize, patchesPerSide: 4, gridPinpoints: pinpoints, resample };
       const tiled = tileImage(image, shape);

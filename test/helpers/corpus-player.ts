@@ -88,3 +88,8 @@ export function* behaviours(protocol: Protocol): Generator<[ThinkingMode, 'think
   if (protocol.modes.think !== undefined) yield ['think', 'think'];
   if (protocol.modes.fast !== undefined) yield ['fast', 'fast'];
 }
+
+/** Each of one with each of the other. */
+export function pairs<A, B>(one: Iterable<A>, other: readonly B[]): [A, B][] {
+  return [...one].flatMap((a) => other.map((b): [A, B] => [a, b]));
+}
