@@ -1,20 +1,19 @@
 import type { CheckedSchema } from './grammar-spec.ts';
-import { SchemaError } from './schema-error.ts';
 import { checkTyped } from './schema-types.ts';
 import {
   listAt,
   objectAt,
   onlyKeywords,
   type Path,
+  SchemaError,
   SchemaLimits,
   type SchemaObject,
   shown,
 } from './schema-walk.ts';
-import { apart } from './schemas-apart.ts';
 
 const MAX_BYTES = 64 * 1024;
 const MAX_ENUM_VALUES = 1_000;
-/** Keywords that say something of a value without ruling any out. */
+/** Annotations: keywords that rule no value out. */
 const ANNOTATIONS = new Set([
   '$schema',
   '$id',
@@ -32,9 +31,9 @@ const ANNOTATIONS = new Set([
 const DEFINITIONS = ['$defs', 'definitions'] as const;
 
 /**
- * Checks a JSON schema keyword by keyword: the result has none that would not be upheld. Properties come in the order
- * in which they are listed, and an object that lists some has no others.
- * @throws SchemaError naming the place of what cannot be upheld
+ * Checks a JSON schema keyword by keyword. The result contains only keywords that the grammar enforces. Properties come in
+ * the order in which the schema lists them, and an object with listed properties has no others.
+ * @throws SchemaError naming the place of a keyword that cannot be enforced
  */
 export function checkSchema(schema: unknown): CheckedSchema {
   const size = JSON.stringify(schema)?.length ?? 0;
@@ -152,7 +151,7 @@ function isReference(value: unknown): value is { readonly $ref: unknown } {
   return typeof value === 'object' && value !== null && '$ref' in value;
 }
 
-/** @throws SchemaError where a value is not of the type beside it */
+/** @throws SchemaError when a constant does not have the type beside it */
 function values(schema: SchemaObject, key: 'enum' | 'const', path: Path): SchemaObject {
   onlyKeywords(schema, [key, 'type'], path);
   const at = [...path, key];
@@ -177,4 +176,31 @@ function isOfType(value: unknown, type: unknown): boolean {
   if (Array.isArray(value)) return type === 'array';
   if (type === 'integer') return Number.isInteger(value);
   return typeof value === type;
+}
+
+/** Whether types and constants show that no value matches both schemas. */
+export function apart(one: SchemaObject, other: SchemaObject): boolean {
+  const [left, right] = [typesOf(one), typesOf(other)];
+  if (left !== null && right !== null && left.every((type) => !right.includes(type))) return true;
+  return Object.keys(one['properties'] ?? {}).some((name) => {
+    const [here, there] = [constantsAt(one, name), constantsAt(other, name)];
+    return here !== null && there !== null && here.every((value) => !there.includes(value));
+  });
+}
+
+/** Types of a schema. An integer is a number too. */
+function typesOf({ type }: SchemaObject): readonly unknown[] | null {
+  if (type === undefined) return null;
+  const types: readonly unknown[] = Array.isArray(type) ? type : [type];
+  return types.map((name) => (name === 'integer' ? 'number' : name));
+}
+
+/** Constants of a required property, as JSON. */
+function constantsAt({ properties, required, type }: SchemaObject, name: string): string[] | null {
+  if (type !== 'object' && type !== undefined) return null;
+  if (!Array.isArray(required) || !required.includes(name)) return null;
+  const property: unknown = Object(properties)[name];
+  const { const: only, enum: listed } = Object(property);
+  if (only !== undefined) return [JSON.stringify(only)];
+  return Array.isArray(listed) ? listed.map((value) => JSON.stringify(value)) : null;
 }

@@ -1,20 +1,86 @@
 import { Worker } from 'node:worker_threads';
 import type { ConstraintRequest, TokenConstraint } from '../token-constraint.ts';
 import type { FromGrammarThread, ToGrammarThread } from './grammar-worker.ts';
-import { RemoteConstraint } from './remote-constraint.ts';
-import type { VocabularySource } from './spelled-vocabulary.ts';
+import type { VocabularySource } from './xgrammar.ts';
+
+/** A constraint whose matcher runs on the grammar thread. Each message to the thread is answered with a mask. */
+export class RemoteConstraint implements TokenConstraint {
+  readonly #id: number;
+  readonly #post: (message: ToGrammarThread) => void;
+  readonly #onClose: () => void;
+  #mask: Int32Array | null = null;
+  #failure: string | null = null;
+  #isClosed = false;
+  /** Number of outstanding answers. Only the last one is the current mask. */
+  #numPending = 1;
+  #waiting: (() => void)[] = [];
+
+  constructor(id: number, post: (message: ToGrammarThread) => void, onClose: () => void) {
+    this.#id = id;
+    this.#post = post;
+    this.#onClose = onClose;
+  }
+
+  get mask(): Int32Array | null {
+    if (this.#failure !== null) throw new Error(this.#failure);
+    return this.#mask;
+  }
+
+  ready(): Promise<void> {
+    if (this.#mask !== null || this.#failure !== null || this.#isClosed) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  accept(tokenId: number): void {
+    this.#ask({ type: 'accept', id: this.#id, tokenId });
+  }
+
+  reset(): void {
+    this.#ask({ type: 'reset', id: this.#id });
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.#failure === null) this.#post({ type: 'close', id: this.#id });
+    this.#onClose();
+    this.#settle();
+  }
+
+  know(mask: Int32Array): void {
+    this.#numPending--;
+    if (this.#numPending > 0) return;
+    this.#mask = mask;
+    this.#settle();
+  }
+
+  fail(reason: string): void {
+    this.#failure ??= reason;
+    this.#settle();
+  }
+
+  #ask(message: ToGrammarThread): void {
+    this.#mask = null;
+    this.#numPending++;
+    this.#post(message);
+  }
+
+  #settle(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}
 
 const WORKER_FILE = new URL(
   import.meta.url.endsWith('.ts') ? './grammar-worker.ts' : './grammar-worker.js',
   import.meta.url,
 );
 
-/** Longest that compiling a grammar may take, those before it in the queue included. */
+/** Most time to compile a grammar, including the grammars before it in the queue. */
 const COMPILE_TIMEOUT_MS = 30_000;
 
 /**
- * Opens constraints from grammars. The work is done on a thread that starts with the first of them; one that dies or
- * does not come to an end takes its constraints with it, and the next request starts another.
+ * Opens constraints from grammars. The work runs on a thread that starts with the first grammar. If the thread dies or
+ * hangs, its constraints fail and the next request starts a new thread.
  */
 export class GrammarService {
   readonly #source: VocabularySource;
@@ -68,7 +134,7 @@ export class GrammarService {
     this.#open.clear();
   }
 
-  /** A thread without work does not keep the process alive. */
+  /** An idle thread does not keep the process alive. */
   #forget(id: number): void {
     this.#open.delete(id);
     if (this.#open.size === 0) this.#worker?.unref();

@@ -1,15 +1,15 @@
 import type { ToolCallFormat } from '../../package/manifest.ts';
 
-/** A JSON schema whose every constraint this server can uphold: the result of `checkSchema`. */
+/** A JSON schema with only constraints that the grammar enforces: the result of `checkSchema`. */
 export type CheckedSchema = Readonly<Record<string, unknown>>;
 
 export interface CallableTool {
   readonly name: string;
-  /** Of its arguments. */
+  /** Schema of the arguments. */
   readonly schema: CheckedSchema;
 }
 
-/** What an answer is held to. */
+/** Constraint on an answer. */
 export type GrammarSpec =
   | { readonly kind: 'json'; readonly schema: CheckedSchema }
   | {
@@ -17,20 +17,20 @@ export type GrammarSpec =
       readonly format: ToolCallFormat;
       readonly tools: readonly CallableTool[];
       /**
-       * What there may be instead of calls: nothing (then there is at least one), text (with calls in it or without), or
-       * JSON of a schema.
+       * Alternative to calls: none (then at least one call is required), text (with or without calls in it), or JSON of a
+       * schema.
        */
       readonly otherwise: 'nothing' | 'text' | CheckedSchema;
-      /** At most one call. */
+      /** Allow at most one call. */
       readonly single: boolean;
     };
 
-/** The form in which it crosses the engine, which does not read it; equal grammars have equal text. */
+/** Serializes a grammar for the engine, which passes it on unread. Equal grammars have equal text. */
 export function writeGrammar(spec: GrammarSpec): string {
   return JSON.stringify(spec);
 }
 
-/** @param text from `writeGrammar` */
+/** Parses the text that `writeGrammar` wrote. */
 export function readGrammar(text: string): GrammarSpec {
   return JSON.parse(text);
 }

@@ -1,11 +1,16 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { CompiledGrammar, GrammarCompiler, GrammarMatcher } from '@mlc-ai/web-xgrammar';
-import { compileGrammar } from './compile-grammar.ts';
+import { LRUCache } from 'lru-cache';
 import { readGrammar } from './grammar-spec.ts';
-import { loadXGrammar, type XGrammar } from './load-xgrammar.ts';
-import { spelledVocabulary, type VocabularySource } from './spelled-vocabulary.ts';
+import {
+  compileGrammar,
+  loadXGrammar,
+  spelledVocabulary,
+  type VocabularySource,
+  type XGrammar,
+} from './xgrammar.ts';
 
-/** What is asked of the thread, in order. */
+/** Messages to the grammar thread; it handles them in order. */
 export type ToGrammarThread =
   | {
       readonly type: 'open';
@@ -17,18 +22,21 @@ export type ToGrammarThread =
   | { readonly type: 'reset'; readonly id: number }
   | { readonly type: 'close'; readonly id: number };
 
-/** The mask after what was asked last of a matcher, or why there is none. */
+/** Answer to a message: the mask after it, or why there is none. */
 export type FromGrammarThread =
   | { readonly type: 'mask'; readonly id: number; readonly mask: Int32Array }
   | { readonly type: 'failed'; readonly id: number; readonly message: string };
 
-/** Compiled grammars kept for requests with the same schema or tools. */
+/** Number of compiled grammars kept for requests with the same schema or tools. */
 const MAX_COMPILED = 32;
 
-/** Compiles grammars and follows them, on a thread of its own: a large schema takes seconds on a large vocabulary. */
+/** Compiles grammars and computes masks on a separate thread: a large schema takes seconds with a large vocabulary. */
 class GrammarThread {
   readonly #source: VocabularySource;
-  readonly #compiled = new Map<string, CompiledGrammar>();
+  readonly #compiled = new LRUCache<string, CompiledGrammar>({
+    max: MAX_COMPILED,
+    dispose: (compiled) => compiled.dispose(),
+  });
   readonly #matchers = new Map<number, GrammarMatcher>();
   #tools: { library: XGrammar; compiler: GrammarCompiler } | undefined;
 
@@ -71,9 +79,11 @@ class GrammarThread {
   async #open({ id, grammar, endTokens }: ToGrammarThread & { type: 'open' }): Promise<void> {
     this.#tools ??= await this.#load();
     const { library, compiler } = this.#tools;
-    const compiled =
-      this.#compiled.get(grammar) ?? (await compileGrammar(compiler, readGrammar(grammar)));
-    this.#keep(grammar, compiled);
+    let compiled = this.#compiled.get(grammar);
+    if (compiled === undefined) {
+      compiled = await compileGrammar(compiler, readGrammar(grammar));
+      this.#compiled.set(grammar, compiled);
+    }
     const matcher = await library.GrammarMatcher.createGrammarMatcher(compiled, [...endTokens]);
     this.#matchers.set(id, matcher);
   }
@@ -88,16 +98,6 @@ class GrammarThread {
       [...this.#source.eos],
     );
     return { library, compiler: await library.GrammarCompiler.createGrammarCompiler(info, false) };
-  }
-
-  /** The one used last stands last; the one not used for longest is let go. */
-  #keep(grammar: string, compiled: CompiledGrammar): void {
-    this.#compiled.delete(grammar);
-    this.#compiled.set(grammar, compiled);
-    const [oldest] = this.#compiled;
-    if (this.#compiled.size <= MAX_COMPILED || oldest === undefined) return;
-    this.#compiled.delete(oldest[0]);
-    oldest[1].dispose();
   }
 
   #close(id: number): void {

@@ -1,14 +1,20 @@
 import { either, literal, repeated } from './ebnf.ts';
 import type { CheckedSchema } from './grammar-spec.ts';
-import { integerRange } from './integer-range.ts';
-import { numberRange } from './number-range.ts';
-import { patternGrammar } from './pattern-grammar.ts';
-import { numberEnds } from './schema-numbers.ts';
-import { STRING_FORMATS } from './string-formats.ts';
+import { integerRange, numberRange } from './number-ranges.ts';
+import { numberEnds } from './schema-scalars.ts';
+import { patternGrammar, STRING_FORMATS } from './string-grammar.ts';
+
+/*
+ * Translates checked JSON schemas to EBNF. xgrammar has a translator, but it lets wrong values through and reports
+ * nothing. Tried with web-xgrammar 0.1.27: `minimum` and `maximum` of a `number` are ignored, and an `integer` from -7 to
+ * 120 may be 121; a string with `minLength` or `maxLength` may hold raw control characters, and a pattern's `.` a raw
+ * quote or line break, so that the answer is no JSON; the format `date` allows 31 February; `multipleOf` and `uniqueItems`
+ * are dropped without an error. Here every keyword is enforced or rejected with its place in the schema (check-schema.ts).
+ */
 
 /**
- * JSON on one line, separated as Python's json.dumps does: there is no white space in which a model could lose itself,
- * and no number without an end. Surrogates are not written as escapes, so that a character counts as one.
+ * JSON on one line, with the separators of Python's json.dumps: no white space in which a model could loop, and no number
+ * without an end. Surrogates are not written as escapes, so that a character counts as one.
  */
 const JSON_RULES = [
   'value ::= object | array | string | number | "true" | "false" | "null"',
@@ -21,18 +27,18 @@ const JSON_RULES = [
   'number ::= ("" | "-") ("0" | [1-9] [0-9]{0,14}) ("" | "." [0-9]{1,15}) ("" | [eE] ("" | [+\\-]) [0-9]{1,2})',
 ];
 
-/** Rules that several schemas share, and every grammar needs. */
+/** Rules that every grammar needs. */
 export function sharedRules(): readonly string[] {
   return JSON_RULES;
 }
 
 export interface SchemaRules {
-  /** Name of the rule for the JSON texts of the schema. */
+  /** Name of the rule that matches the JSON texts of the schema. */
   readonly root: string;
   readonly rules: readonly string[];
 }
 
-/** @param prefix begins the names of the rules, letters only: schemas of one grammar need different ones */
+/** Rules of a schema. @param prefix of the rule names, letters only; schemas of one grammar need different prefixes */
 export function schemaRules(schema: CheckedSchema, prefix: string): SchemaRules {
   const grammar = new SchemaGrammar(schema, prefix);
   return { root: grammar.root, rules: grammar.rules };
@@ -65,7 +71,7 @@ class SchemaGrammar {
     return name;
   }
 
-  /** A rule of its own for what is more than a word. */
+  /** Gives a compound expression its own rule. */
   #rule(body: string): string {
     const name = this.#newName();
     this.rules.push(`${name} ::= ${body}`);
@@ -118,7 +124,7 @@ class SchemaGrammar {
     return `"{" ${this.#pairs(pairs)} "}"`;
   }
 
-  /** In their order. Two rules from each pair on: something stands before it, or nothing yet. */
+  /** Properties in order. Each has two rules: with and without a property before it. */
   #pairs(pairs: readonly { readonly text: string; readonly isRequired: boolean }[]): string {
     let first = '""';
     let later = '""';

@@ -1,12 +1,11 @@
-import { SchemaError } from './schema-error.ts';
-import { BOUNDS, integerSchema, numberSchema } from './schema-numbers.ts';
-import { stringSchema } from './schema-strings.ts';
+import { BOUNDS, integerSchema, numberSchema, stringSchema } from './schema-scalars.ts';
 import {
   countAt,
   listAt,
   objectAt,
   onlyKeywords,
   type Path,
+  SchemaError,
   type SchemaObject,
   shown,
 } from './schema-walk.ts';
@@ -20,7 +19,7 @@ const MAX_ITEMS = 1_000;
 const OBJECT = ['properties', 'required', 'additionalProperties', 'propertyNames'] as const;
 const ARRAY = ['items', 'prefixItems', 'minItems', 'maxItems'] as const;
 
-/** Checks a schema that is neither a reference nor a choice. */
+/** Checks a schema that is neither a reference nor a union. */
 export function checkTyped(schema: SchemaObject, context: CheckContext): SchemaObject {
   const { path } = context;
   const type = schema['type'] ?? impliedType(schema, path);
@@ -58,7 +57,7 @@ function checkOne(schema: SchemaObject, context: CheckContext): SchemaObject {
   }
 }
 
-/** The type that keywords are for, where none is named. */
+/** Type that the keywords imply where none is named. */
 function impliedType(schema: SchemaObject, path: Path): string | undefined {
   const [first] = Object.keys(schema);
   if (first === undefined) return undefined;
@@ -99,13 +98,13 @@ function objectSchema(schema: SchemaObject, { path, check }: CheckContext): Sche
   return { type: 'object', properties, required, additionalProperties: false };
 }
 
-/** That there may be others is kept by having none; how they have to be would have no effect. */
+/** Accepts that other properties are allowed: the grammar writes none. Rejects a schema for them: it has no effect. */
 function checkRest(more: unknown, path: Path): void {
   if (more === undefined || typeof more === 'boolean' || isFree(objectAt(more, path))) return;
   throw new SchemaError(path, 'cannot be enforced beside `properties`, but for true and false');
 }
 
-/** Names are strings anyhow; more than that is not enforced of them. */
+/** Property names are strings; no other constraint on them can be enforced. */
 function checkNames(names: unknown, path: Path): void {
   if (names === undefined) return;
   const schema = objectAt(names, path);
@@ -126,7 +125,7 @@ function requiredOf(schema: SchemaObject, names: readonly string[], path: Path):
   });
 }
 
-/** All of its places are filled, and there are no others. */
+/** An array with exactly the items of `prefixItems`. */
 function tuple(schema: SchemaObject, { path, check }: CheckContext): SchemaObject {
   const { items = false, minItems = 0, maxItems = Number.POSITIVE_INFINITY } = schema;
   if (items !== false) {

@@ -1,4 +1,13 @@
-import { SchemaError } from './schema-error.ts';
+/** A JSON schema that cannot be enforced in full. `path` leads from the root of the schema to the place. */
+export class SchemaError extends Error {
+  override readonly name = 'SchemaError';
+  readonly path: readonly (string | number)[];
+
+  constructor(path: readonly (string | number)[], message: string) {
+    super(message);
+    this.path = path;
+  }
+}
 
 export type Path = readonly (string | number)[];
 export type SchemaObject = Readonly<Record<string, unknown>>;
@@ -6,7 +15,7 @@ export type SchemaObject = Readonly<Record<string, unknown>>;
 const MAX_DEPTH = 24;
 const MAX_NODES = 2_000;
 
-/** What a whole schema may cost. */
+/** Limits on the size and depth of a schema. */
 export class SchemaLimits {
   #nodes = 0;
 
@@ -20,7 +29,7 @@ export class SchemaLimits {
   }
 }
 
-/** Refuses every keyword of a schema that is not among those honoured where it stands. */
+/** Rejects every keyword of a schema that is not enforced where it stands. */
 export function onlyKeywords(schema: SchemaObject, allowed: readonly string[], path: Path): void {
   for (const key of Object.keys(schema)) {
     if (allowed.includes(key)) continue;
@@ -42,7 +51,7 @@ export function listAt(value: unknown, path: Path): readonly unknown[] {
   throw new SchemaError(path, `must be a list with something in it; got ${shown(value)}`);
 }
 
-/** A whole number from 0 on; undefined where the keyword is absent. */
+/** Value of a keyword that is an integer from 0 on; undefined where the keyword is absent. */
 export function countAt(schema: SchemaObject, key: string, path: Path): number | undefined {
   const value = schema[key];
   if (value === undefined) return undefined;

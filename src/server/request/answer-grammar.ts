@@ -4,7 +4,7 @@ import {
   type GrammarSpec,
   writeGrammar,
 } from '../../engine/constrained/grammar-spec.ts';
-import { SchemaError } from '../../engine/constrained/schema-error.ts';
+import { SchemaError } from '../../engine/constrained/schema-walk.ts';
 import type { ResponseFormat } from '../api/openai-chat/response-format.ts';
 import type { ToolFields } from '../api/openai-chat/tool-fields.ts';
 import { ApiError } from '../http/errors.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { checkSchema } from '../../../../src/engine/constrained/check-schema.ts';
-import { integerRange } from '../../../../src/engine/constrained/integer-range.ts';
-import { SchemaError } from '../../../../src/engine/constrained/schema-error.ts';
+import { integerRange } from '../../../../src/engine/constrained/number-ranges.ts';
+import { SchemaError } from '../../../../src/engine/constrained/schema-walk.ts';
 import { Random } from '../../../helpers/random.ts';
 
 const deep = (levels: number): object =>

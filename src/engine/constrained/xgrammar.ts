@@ -1,14 +1,56 @@
+import type * as Library from '@mlc-ai/web-xgrammar';
 import type { CompiledGrammar, GrammarCompiler } from '@mlc-ai/web-xgrammar';
+import { BYTE_OF_CHARACTER, bytesOfToken, type TokenTable } from '../../package/token-table.ts';
 import { either, literal } from './ebnf.ts';
 import type { CallableTool, CheckedSchema, GrammarSpec } from './grammar-spec.ts';
 import { schemaRules, sharedRules } from './schema-grammar.ts';
+
+export type XGrammar = typeof Library;
+
+const PACKAGE = '@mlc-ai/web-xgrammar';
+
+/**
+ * Loads xgrammar and its WebAssembly. The bundle is a browser script that also runs on Node: it reads its own URL from
+ * `location` and puts its exports on the global object. So call this on a separate thread.
+ */
+export async function loadXGrammar(): Promise<XGrammar> {
+  Reflect.set(globalThis, 'location', { href: import.meta.resolve(PACKAGE) });
+  try {
+    await import(PACKAGE);
+    const library: XGrammar = Reflect.get(globalThis, 'xgrammar');
+    // The first call loads the WebAssembly, which reads `location` again.
+    (await library.Grammar.builtinJSONGrammar()).dispose();
+    return library;
+  } finally {
+    Reflect.deleteProperty(globalThis, 'location');
+  }
+}
+
+export interface VocabularySource {
+  readonly tokenTable: TokenTable;
+  /** Tokens that write no text, so no grammar contains them. */
+  readonly silentIds: readonly number[];
+  readonly eos: readonly number[];
+}
+
+/** All tokens in GPT-2's byte characters; empty for tokens that write no text. */
+export function spelledVocabulary({ tokenTable, silentIds }: VocabularySource): string[] {
+  const characters: string[] = [];
+  for (const [character, byte] of BYTE_OF_CHARACTER) characters[byte] = character;
+  const silent = new Set(silentIds);
+  return Array.from({ length: tokenTable.offsets.length - 1 }, (_, id) =>
+    silent.has(id)
+      ? ''
+      : Array.from(bytesOfToken(tokenTable, id), (byte) => characters[byte] ?? '').join(''),
+  );
+}
 
 type Calls = GrammarSpec & { readonly kind: 'calls' };
 
 const OPEN = '<tool_call>';
 const CLOSE = '\n</tool_call>';
 
-/** @throws whatever the library throws where it cannot take a grammar */
+/** Compiles the grammar of an answer. @throws Error from xgrammar when it rejects the grammar */
 export function compileGrammar(
   compiler: GrammarCompiler,
   spec: GrammarSpec,
@@ -31,7 +73,7 @@ export function compileGrammar(
   });
 }
 
-/** How Hermes and Qwen begin a call, up to its arguments. */
+/** Beginning of a call as Hermes and Qwen write it, up to its arguments. */
 function beginOf(name: string): string {
   return `${OPEN}\n{"name": ${JSON.stringify(name)}, "arguments": `;
 }
@@ -41,7 +83,7 @@ function jsonGrammar(schema: CheckedSchema): string {
   return grammar(root, rules);
 }
 
-/** One call or more, and nothing else or JSON instead. */
+/** One or more calls; or JSON in their place, where the request allows it. */
 function callsGrammar({ tools, otherwise, single }: Calls): string {
   const rules: string[] = [];
   const calls = tools.map((tool, index) => callRule(tool, `t${index}x`, rules));
@@ -52,7 +94,7 @@ function callsGrammar({ tools, otherwise, single }: Calls): string {
   return grammar(`${json.root} | ${several}`, [...rules, ...json.rules]);
 }
 
-/** @returns the call; adds the rules it needs */
+/** EBNF of a call. Adds the rules it needs. */
 function callRule({ name, schema }: CallableTool, prefix: string, rules: string[]): string {
   const values = schemaRules(schema, prefix);
   rules.push(...values.rules);

@@ -3,11 +3,35 @@ import {
   type CodeRange,
   characterClass,
   DIGITS,
+  either,
+  repeated,
   SPACE,
   standsRaw,
   WORDS,
-} from './character-class.ts';
-import { either, repeated } from './ebnf.ts';
+} from './ebnf.ts';
+
+/**
+ * EBNF of the text between the quotes, for the formats that can be enforced. All texts it allows are valid in the format,
+ * but it does not allow all valid texts: 29 February and quoted mail addresses are missing.
+ */
+const DATE =
+  '([0-9]{4} "-" ((("0" [13578] | "1" [02]) "-" ("0" [1-9] | [12] [0-9] | "3" [01])) | (("0" [469] | "11") "-" ("0" [1-9] | [12] [0-9] | "30")) | ("02-" ("0" [1-9] | "1" [0-9] | "2" [0-8]))))';
+const CLOCK = '("0" [0-9] | "1" [0-9] | "2" [0-3]) ":" [0-5] [0-9]';
+const TIME = `(${CLOCK} ":" [0-5] [0-9] ("" | "." [0-9]{1,6}) ("Z" | [+\\-] ${CLOCK}))`;
+const BYTE = '("25" [0-5] | "2" [0-4] [0-9] | "1" [0-9] [0-9] | [1-9] [0-9] | [0-9])';
+const LABEL = '([a-z0-9]+ ("" | "-" [a-z0-9]+))';
+const HOST = `(${LABEL} ("." ${LABEL}){0,3} "." [a-z]{2,10})`;
+
+export const STRING_FORMATS: Readonly<Record<string, string>> = {
+  date: DATE,
+  time: TIME,
+  'date-time': `(${DATE} "T" ${TIME})`,
+  uuid: '([0-9a-f]{8} "-" [0-9a-f]{4} "-" [0-9a-f]{4} "-" [0-9a-f]{4} "-" [0-9a-f]{12})',
+  ipv4: `(${BYTE} "." ${BYTE} "." ${BYTE} "." ${BYTE})`,
+  hostname: HOST,
+  email: `([A-Za-z0-9]+ ([._+\\-] [A-Za-z0-9]+){0,3} "@" ${HOST})`,
+  uri: `("http" ("" | "s") "://" ${HOST} ("" | "/" [A-Za-z0-9._~/\\-]*))`,
+};
 
 const MAX_REPEATED = 64;
 /** A part of a pattern that cannot be enforced. */
@@ -16,9 +40,9 @@ export class PatternError extends Error {
 }
 
 /**
- * Turns a regular expression into EBNF of texts that match it as a whole and stand in a JSON string without an escape.
- * Literals, classes, groups, alternation and quantifiers are understood.
- * @throws PatternError naming what is not
+ * Translates a regular expression to EBNF of the texts that match as a whole and need no escape in a JSON string.
+ * Supports literals, classes, groups, alternation and quantifiers.
+ * @throws PatternError naming an unsupported part
  */
 export function patternGrammar(pattern: string): string {
   const reader = new PatternReader(pattern);
@@ -30,7 +54,7 @@ class PatternReader {
   #at = 0;
 
   constructor(pattern: string) {
-    // The ends are anchored anyhow.
+    // The whole text must match, so anchors at the ends change nothing.
     const body = pattern.replace(/^\^/, '').replace(/(^|[^\\])\$$/, '$1');
     this.#characters = Array.from(body);
   }
@@ -61,7 +85,7 @@ class PatternReader {
     if (character === '[') return this.#class();
     if (character === '\\') return this.#escape();
     if (character === '^' || character === '$') throw new PatternError('an anchor within');
-    // Two rare line ends, U+2028 and U+2029, are let through as well.
+    // This also allows two rare line ends, U+2028 and U+2029.
     if (character === '.') return written(allBut([]));
     return written(characterClass([plain(character)]));
   }
@@ -77,7 +101,7 @@ class PatternReader {
     const character = this.#next();
     if (character === 'D') return written(allBut(DIGITS));
     if (character === 'W') return written(allBut(WORDS));
-    // There is white space beyond ASCII.
+    // White space exists beyond ASCII too.
     if (character === 'S') return written(allBut(SPACE, false));
     return written(characterClass(escapeRanges(character)));
   }
@@ -105,7 +129,7 @@ class PatternReader {
 
   #quantified(atom: string): string {
     const [least, most] = this.#quantifier();
-    // Lazy or not, the texts are the same.
+    // A lazy quantifier matches the same texts.
     if (least !== 1 || most !== 1) this.#take('?');
     if ((most ?? least) > MAX_REPEATED) {
       throw new PatternError(`more than ${MAX_REPEATED} repetitions`);
@@ -143,7 +167,7 @@ class PatternReader {
   }
 }
 
-/** @throws PatternError for what cannot be written as a class */
+/** @throws PatternError when the class cannot be expressed */
 function written(grammar: string | null): string {
   if (grammar !== null) return grammar;
   throw new PatternError('a class of too many characters beyond ASCII, or a negated one with any');
