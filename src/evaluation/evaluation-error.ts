@@ -1,4 +1,4 @@
-/** What the person who runs an evaluation can mend; the message is one sentence that says what and where. */
+/** A mistake that the user can fix. The message is one sentence that says what is wrong and where. */
 export class EvaluationError extends Error {
   override readonly name = 'EvaluationError';
 }

@@ -1,4 +1,3 @@
-/** What a question becomes in a chat request. The wordings of choice, short and yes-no are VLMEvalKit's. */
 import { readFile } from 'node:fs/promises';
 import { imageDataUrl } from '../client/image.ts';
 import type { Question, QuestionImage } from './dataset/question.ts';
@@ -11,7 +10,10 @@ export type ContentPart =
   | { readonly type: 'text'; readonly text: string }
   | { readonly type: 'image_url'; readonly image_url: { readonly url: string } };
 
-/** The text alone. `auto` is choice where there are options, and the question as it is elsewhere. */
+/**
+ * The text of a question in a prompt style. The wordings of choice, short and yes-no are VLMEvalKit's. `auto` is choice
+ * for a question with options, else as-is.
+ */
 export function promptText(question: Question, style: PromptStyle): string {
   const { text, hint, options } = question;
   const hinted = hint === null ? text : `Hint: ${hint}\n${text}`;
@@ -45,8 +47,8 @@ function choicePrompt({ text, hint, options }: Question): string {
 }
 
 /**
- * The content of the user's message: images first, unless the text says where each belongs (`<image 1>` or
- * `<image_1>`, as MMMU has it).
+ * The content of the user message. Images come first, unless the text places them with `<image 1>` or `<image_1>`
+ * (MMMU's notation).
  * @throws EvaluationError when an image cannot be read
  */
 export async function promptContent(

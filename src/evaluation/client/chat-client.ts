@@ -6,14 +6,14 @@ import { chunkSchema, type Reply, ReplyBuilder } from './reply.ts';
 import { failureScope, retryAfterMs, ServerFailure } from './server-failure.ts';
 
 export interface ChatClientOptions {
-  /** With or without /v1 at the end. */
+  /** Base URL, with or without `/v1`. */
   readonly url: string;
   readonly apiKey?: string | undefined;
-  /** Longest a reply may take. */
+  /** Timeout of a whole reply. */
   readonly timeoutMs: number;
 }
 
-/** What a server says of a model. Only thinkgate tells the modes it can think in. */
+/** A model as the server lists it. Only thinkgate lists thinking modes and profiles. */
 export interface ModelEntry {
   readonly id: string;
   readonly precision: string | null;
@@ -40,12 +40,12 @@ const modelListSchema = z.object({
 
 const errorSchema = z.object({ error: z.object({ message: z.string() }) });
 
-/** Talks to one OpenAI-compatible server. */
+/** A client of one OpenAI-compatible server. */
 export class ChatClient {
   readonly base: string;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #timeoutMs: number;
-  // A thought may take longer than undici's own patience; the timeout of the whole reply is what counts.
+  // Thinking may take longer than undici's default timeouts; the timeout of the whole reply applies instead.
   readonly #agent = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
 
   constructor({ url, apiKey, timeoutMs }: ChatClientOptions) {
@@ -57,7 +57,10 @@ export class ChatClient {
     };
   }
 
-  /** @throws EvaluationError when the server cannot be asked, ServerFailure when it refuses */
+  /**
+   * The models that the server lists.
+   * @throws EvaluationError for a reply that is no list, ServerFailure for an error
+   */
   async models(signal: AbortSignal): Promise<ModelEntry[]> {
     const response = await this.#fetch('/models', { signal });
     await assertOk(response);
@@ -74,8 +77,8 @@ export class ChatClient {
   }
 
   /**
-   * One completion, streamed so that no proxy loses patience.
-   * @throws ServerFailure
+   * One completion. It is streamed, so that no proxy times out.
+   * @throws ServerFailure for an error status, an error event, a timeout or a broken stream
    */
   async complete(body: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<Reply> {
     const start = performance.now();
@@ -114,7 +117,7 @@ export class ChatClient {
   }
 }
 
-/** A bare address is completed to its /v1; one with a path is taken as it is. */
+/** Adds `/v1` to a URL without a path; a URL with a path stays as it is. */
 export function apiBase(url: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : null;
   if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
@@ -142,8 +145,8 @@ async function readReply(response: Response, builder: ReplyBuilder): Promise<voi
 async function assertOk(response: Response): Promise<void> {
   if (response.ok) return;
   const parsed = errorSchema.safeParse(await response.json().catch(() => undefined));
-  const said = parsed.success ? parsed.data.error.message : 'no reason given';
-  throw new ServerFailure(`Status ${response.status}: ${said}`, failureScope(response.status), {
+  const message = parsed.success ? parsed.data.error.message : 'no reason given';
+  throw new ServerFailure(`Status ${response.status}: ${message}`, failureScope(response.status), {
     retryAfterMs: retryAfterMs(response.headers.get('retry-after')),
   });
 }

@@ -6,7 +6,7 @@ const logprob = z
     logprob: z.number().nullable(),
     bytes: z.array(z.number()).nullish(),
   })
-  // Parts of a character all read as U+FFFD: only their bytes tell them apart.
+  // All parts of a split character read as U+FFFD, so their bytes tell them apart.
   .transform(({ token, logprob, bytes }) => ({
     token: bytes && token.includes('\ufffd') ? `bytes ${bytes.join(' ')}` : token,
     logprob,
@@ -36,7 +36,7 @@ const choice = z.object({
   logprobs: z.object({ content: entries, reasoning_content: entries }).nullish(),
 });
 
-/** A chunk of a stream, or a whole completion: of both, what an evaluation looks at. */
+/** A chunk of a stream, or a whole completion: the fields that an evaluation reads. */
 export const chunkSchema = z.object({
   error: z.object({ message: z.string() }).optional(),
   choices: z.array(choice).default([]),
@@ -52,17 +52,17 @@ export const chunkSchema = z.object({
 export type Chunk = z.output<typeof chunkSchema>;
 export type LogprobEntry = z.output<typeof entry>;
 
-/** What the server made of one question. */
+/** The reply to one question. */
 export interface Reply {
   readonly answer: string;
   readonly reasoning: string | null;
   readonly finishReason: string | null;
-  /** null from servers that do not tell. */
+  /** null when the server does not report it. */
   readonly thinking: ReplyThinking | null;
   readonly tokens: ReplyTokens;
-  /** Milliseconds from the request: until the first text, and the end. */
+  /** Milliseconds from the request to the first text and to the end. */
   readonly ms: { readonly first: number | null; readonly total: number };
-  /** Of every generated token in order, where they were asked for. */
+  /** One entry per generated token, in order; empty unless requested. */
   readonly logprobs: readonly LogprobEntry[];
 }
 
@@ -73,14 +73,14 @@ export interface ReplyThinking {
   readonly endedBy: string | null;
 }
 
-/** null where the server does not count. */
+/** null when the server does not report the count. */
 export interface ReplyTokens {
   readonly prompt: number | null;
   readonly completion: number | null;
   readonly reasoning: number | null;
 }
 
-/** Puts the chunks of one reply together. */
+/** Assembles the chunks of one reply. */
 export class ReplyBuilder {
   readonly #start: number;
   #answer = '';
@@ -92,7 +92,7 @@ export class ReplyBuilder {
   readonly #reasoningLogprobs: LogprobEntry[] = [];
   readonly #answerLogprobs: LogprobEntry[] = [];
 
-  /** @param start performance.now() of the request */
+  /** @param start time of the request, from performance.now() */
   constructor(start: number) {
     this.#start = start;
   }
@@ -113,7 +113,7 @@ export class ReplyBuilder {
     }
   }
 
-  /** Whether the server said that it was done. */
+  /** Whether a finish reason has arrived. */
   get isFinished(): boolean {
     return this.#finishReason !== null;
   }

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A request that was not answered. */
+/** A request that the server did not answer. */
 export class ServerFailure extends Error {
   override readonly name = 'ServerFailure';
   /**
-   * `later`: trying again may help. `question`: this question cannot be answered. `all`: no question can (key, model or
-   * address are wrong).
+   * `later`: a retry may help. `question`: this question cannot be answered. `all`: no question can be answered, because
+   * the key, the model or the address is wrong.
    */
   readonly scope: 'later' | 'question' | 'all';
-  /** How long the server asks to be left alone; null where it says nothing. */
+  /** Delay that the server asks for; null without a Retry-After header. */
   readonly retryAfterMs: number | null;
 
   constructor(
@@ -25,13 +25,13 @@ export class ServerFailure extends Error {
 const LATER = new Set([408, 409, 425, 429]);
 const ALL = new Set([401, 402, 403, 404, 405]);
 
-/** By the status of the response. */
+/** Scope of a failure, from the HTTP status. */
 export function failureScope(status: number): ServerFailure['scope'] {
   if (LATER.has(status) || status >= 500) return 'later';
   return ALL.has(status) ? 'all' : 'question';
 }
 
-/** Retry-After as HTTP has it: seconds, or a date. */
+/** Reads a Retry-After header: seconds or a date (RFC 9110). @returns milliseconds */
 export function retryAfterMs(header: string | null, now: number = Date.now()): number | null {
   if (header === null || header.trim() === '') return null;
   const seconds = Number(header);
@@ -41,10 +41,10 @@ export function retryAfterMs(header: string | null, now: number = Date.now()): n
 }
 
 export interface RetryOptions {
-  /** Attempts after the first. */
+  /** Number of attempts after the first. */
   readonly retries: number;
   readonly signal: AbortSignal;
-  /** Waits some milliseconds; tests put in their own. */
+  /** Waits; tests pass their own. Default: a timer. */
   readonly wait?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
@@ -52,9 +52,9 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 60_000;
 
 /**
- * Tries again what may succeed later: after as long as the server asked for, else after waits that double, each
- * shortened by a random half so that many clients do not come back at once.
- * @throws ServerFailure the last one
+ * Retries an attempt that fails with scope `later`. The delay is the server's Retry-After, else exponential backoff
+ * with jitter, so that many clients do not retry at once.
+ * @throws ServerFailure of the last attempt
  */
 export async function withRetries<T>(
   attempt: () => Promise<T>,

@@ -1,4 +1,3 @@
-/** Replies in an append-only file, one JSON object a line, so that an interrupted run goes on where it stopped. */
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { z } from 'zod';
 import { EvaluationError } from '../evaluation-error.ts';
@@ -37,7 +36,7 @@ const resultSchema = z.object({
     .optional(),
 });
 
-/** Says once what a run's key stands for. */
+/** The line that describes a run's key. */
 const headerSchema = z.object({
   run: z.string(),
   mode: z.string(),
@@ -50,15 +49,18 @@ export type RunHeader = z.output<typeof headerSchema>;
 
 const lineSchema = z.union([resultSchema, headerSchema]);
 
-/** One process at a time. */
+/**
+ * Replies in an append-only file, one JSON object a line, so that an interrupted run can resume. One process at a time
+ * may use the file.
+ */
 export class ResultStore {
   readonly #file: number;
   readonly #results = new Map<string, Result>();
   readonly #headers = new Set<string>();
 
   /**
-   * Opens or begins the file. A last line that a crash cut short is taken off.
-   * @throws EvaluationError for a file that holds something else
+   * Opens or creates the file, and removes a last line that a crash has truncated.
+   * @throws EvaluationError for a file of other content
    */
   constructor(path: string) {
     this.#file = openSync(path, 'a+');

@@ -13,7 +13,7 @@ export interface RunOptions {
   readonly settings: RunSettings;
   readonly client: Pick<ChatClient, 'complete'>;
   readonly store: ResultStore;
-  /** Requests under way at once. */
+  /** Number of concurrent requests. */
   readonly concurrency: number;
   readonly retries: number;
   readonly signal: AbortSignal;
@@ -27,10 +27,10 @@ export interface RunProgress {
   readonly failed: number;
 }
 
-/** Then it is not the questions. */
+/** After this many failures in a row, the cause is the server and not the questions. */
 const FAILURES_IN_A_ROW = 10;
 
-/** A question that could not be answered in a mode. */
+/** A question without an answer in one mode. */
 export interface Failure {
   readonly mode: string;
   readonly id: string;
@@ -44,9 +44,9 @@ interface Job {
 }
 
 /**
- * Asks every question in every mode, except what the store already has. A question's modes follow each other, so that
- * latencies are met by the same load and an interrupted run has whole pairs.
- * @returns questions that failed; their results are not in the store, so that another run asks them again
+ * Asks every question in every mode, except for results that the store already has. The modes of a question follow
+ * each other, so that their latencies see the same load and an interrupted run has complete pairs.
+ * @returns the questions that failed; the store does not have them, so the next run asks them again
  * @throws ServerFailure when the server cannot be used at all
  */
 export async function runEvaluation(options: RunOptions): Promise<Failure[]> {
@@ -88,7 +88,7 @@ export async function runEvaluation(options: RunOptions): Promise<Failure[]> {
   try {
     await settle(workers);
   } finally {
-    // Whatever broke off then did so for this reason.
+    // After an abort, every other error is a consequence of it.
     options.signal.throwIfAborted();
   }
   return failures;
@@ -100,7 +100,7 @@ function gaveUp({ message }: Failure): EvaluationError {
   );
 }
 
-/** Waits for all, then throws the first that failed: later ones only echo it. */
+/** Waits for all workers, then throws the first error; later errors are its consequences. */
 async function settle(workers: readonly Promise<void>[]): Promise<void> {
   let first: { readonly error: unknown } | undefined;
   const noted = workers.map((worker) =>
@@ -152,7 +152,7 @@ function toResult(run: string, id: string, { logprobs, ...reply }: Reply): Resul
   return { run, id, ...reply, ...(listed.length > 0 && { logprobs: listed }) };
 }
 
-/** To a millionth: twenty of them at every token are most of the file. */
+/** Rounds to six digits: twenty log-probabilities per token are most of the file. */
 function shortened(logprob: number | null): number | null {
   return logprob === null ? null : Math.round(logprob * 1e6) / 1e6;
 }

@@ -4,24 +4,24 @@ import type { Dataset } from '../dataset/question.ts';
 import { EvaluationError } from '../evaluation-error.ts';
 import type { PromptStyle } from '../prompts.ts';
 
-/** A way of asking: plain sends no field of thinking, the others send thinkgate's. */
+/** How a question is asked: `plain` sends no thinking fields, the other modes send thinkgate's. */
 export interface Mode {
   /** plain, fast, auto, think, or auto@PROFILE. */
   readonly name: string;
-  /** Fields it adds to the request. */
+  /** Fields that the mode adds to the request. */
   readonly fields: Readonly<Record<string, unknown>>;
-  /** Threshold of the profile; part of what the results depend on. */
+  /** Threshold of the profile, because the results depend on it; null without a profile. */
   readonly threshold: number | null;
 }
 
 const OWN_MODES = ['fast', 'auto', 'think'];
 
-/** Side by side for thinkgate; other servers are asked plainly. */
+/** The thinking modes of a thinkgate model; `plain` for other servers. */
 export function defaultModes(model: ModelEntry): string[] {
   return model.modes === null ? ['plain'] : OWN_MODES.filter((mode) => model.modes?.includes(mode));
 }
 
-/** @throws EvaluationError for a mode or profile the server does not have */
+/** @throws EvaluationError for a mode or profile that the server does not have */
 export function resolveModes(names: readonly string[], model: ModelEntry): Mode[] {
   return [...new Set(names)].map((name) => resolveMode(name, model));
 }
@@ -53,9 +53,9 @@ function resolveMode(name: string, model: ModelEntry): Mode {
   return { name, fields: { thinking_mode: mode, thinking_profile: profile }, threshold };
 }
 
-/** Everything the replies depend on beside dataset and mode; recorded with them. */
+/** Everything that replies depend on besides dataset and mode; recorded with the replies. */
 export interface RunSettings {
-  /** Which weights answered: a digest of a package, or the address of a server. */
+  /** Identifies the weights: the digest of a package, or the address of a server. */
   readonly source: string;
   readonly model: string;
   readonly precision: string | null;
@@ -63,11 +63,11 @@ export interface RunSettings {
   readonly temperature: number;
   readonly seed: number | null;
   readonly maxTokens: number | null;
-  /** Further fields of every request. */
+  /** Extra fields of every request. */
   readonly extra: Readonly<Record<string, unknown>>;
 }
 
-/** Short name of one dataset asked in one mode with some settings; results are kept under it. */
+/** Key of the results of one dataset in one mode with given settings: 16 hexadecimal digits of a SHA-256. */
 export function runKey(
   dataset: Pick<Dataset, 'sha256'>,
   mode: Mode,
@@ -78,7 +78,7 @@ export function runKey(
   return createHash('sha256').update(content).digest('hex').slice(0, 16);
 }
 
-/** The same text for the same settings, in whatever order they were given. */
+/** Sorts keys, so that equal settings give equal keys in any order. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;
@@ -86,7 +86,7 @@ function sorted(value: unknown): unknown {
   return Object.fromEntries(entries.map(([key, item]) => [key, sorted(item)]));
 }
 
-/** The body of the request, without model and messages. */
+/** The fields of a request besides model and messages. */
 export function requestFields(mode: Mode, settings: RunSettings): Record<string, unknown> {
   const { temperature, seed, maxTokens, extra } = settings;
   return {
