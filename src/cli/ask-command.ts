@@ -12,18 +12,18 @@ interface RawOptions {
 export function registerAsk(program: Command): void {
   program
     .command('ask')
-    .description('ask a question, about an image or not, and watch the answer being written')
+    .description('ask a question, with or without an image, and show the answer as it is generated')
     .usage('[options] [image] "question"')
-    .argument('<words...>', 'the image (file or URL), if there is one, and the question')
+    .argument('<words...>', 'an image (file or URL), if any, and the question')
     .option(
       '--url <url>',
-      'server to ask; where none answers at the default, one is started',
+      'Server to ask; if none listens at the default, one is started.',
       DEFAULT_URL,
     )
-    .option('--package <folder>', 'model package to start a server with', 'models/nano')
-    .addOption(new Option('--api-key <key>', 'API key of the server').env('THINKGATE_API_KEY'))
+    .option('--package <folder>', 'Model package for a server that is started.', 'models/nano')
+    .addOption(new Option('--api-key <key>', 'API key of the server.').env('THINKGATE_API_KEY'))
     .addOption(
-      new Option('--mode <mode>', "whether to think (default: the model's own)").choices([
+      new Option('--mode <mode>', "Thinking mode (default: the model's).").choices([
         'auto',
         'think',
         'fast',
@@ -38,7 +38,7 @@ async function runAsk(words: string[], raw: RawOptions): Promise<void> {
   const abort = new AbortController();
   const stop = (): void => abort.abort();
   process.once('SIGINT', stop).once('SIGTERM', stop);
-  // Whoever read the answer (`| head`) has seen enough.
+  // The reader of the output (`| head`) has closed it.
   process.stdout.once('error', stop);
   try {
     await ask({
@@ -48,7 +48,7 @@ async function runAsk(words: string[], raw: RawOptions): Promise<void> {
       mode: raw.mode,
       apiKey: raw.apiKey && keyValue(raw.apiKey),
       screen: process.stdout,
-      // A server that was asked for by name and is not there is a mistake, not a wish for another one.
+      // A missing server at an address that was given is an error.
       startServer: url === DEFAULT_URL ? () => startPrivateServer(raw.package) : undefined,
       signal: abort.signal,
     });
@@ -65,7 +65,7 @@ export function keyValue(keys: string): string {
   return first.replace(/^[\w.-]{1,64}:/, '');
 }
 
-/** @throws Error when there is not just a question, or an image and a question */
+/** @throws Error unless there is a question, or an image and a question */
 export function parseWords(words: readonly string[]): { image?: string; question: string } {
   const [first, second] = words;
   if (first !== undefined && words.length === 1) return { question: first };

@@ -6,9 +6,9 @@ import { readDataset } from '../evaluation/dataset/read-dataset.ts';
 import { EvaluationError } from '../evaluation/evaluation-error.ts';
 import { writeProfiles } from '../package/edit-package.ts';
 import { PROFILE_NAME, type ThresholdGoal } from '../package/profile.ts';
-import { addEvaluationOptions, decimal, type EvaluationFlags } from './evaluation-options.ts';
-import { evaluate, reportFailures, untilInterrupted } from './evaluation-session.ts';
-import { writeReports } from './write-reports.ts';
+import { decimal } from './arguments.ts';
+import { addEvaluationOptions, type EvaluationFlags } from './evaluation-options.ts';
+import { evaluate, reportFailures, untilInterrupted, writeReports } from './evaluation-session.ts';
 
 export interface GoalFlags {
   readonly profile?: string;
@@ -34,32 +34,35 @@ export function registerCalibrate(program: Command): void {
     .command('calibrate')
     .description('choose thresholds on p(think) by measurement and write them into a package');
   addEvaluationOptions(command)
-    .requiredOption('--package <folder>', 'model package to measure and to write the profiles into')
-    .option('--url <url>', 'server that serves this package already (default: one is started)')
+    .requiredOption(
+      '--package <folder>',
+      'Model package to measure; the profiles are written into it.',
+    )
+    .option('--url <url>', 'Running server of this package (default: one is started).')
     .option(
       '--profile <name>',
-      'profile to write (default: economy, balanced and thorough, each with a goal of its own)',
+      'Profile to write (default: economy, balanced and thorough, each with its own goal).',
     )
     .option(
       '--max-tokens-share <share>',
-      'goal: at most this share of the tokens of always thinking',
+      'Goal: at most this share of the tokens of always thinking.',
       decimal(0),
     )
-    .option('--max-mean-tokens <count>', 'goal: at most so many tokens on average', decimal(0))
-    .option('--min-accuracy <share>', 'goal: at least this share of right answers', decimal(0, 1))
+    .option('--max-mean-tokens <count>', 'Goal: at most this many tokens on average.', decimal(0))
+    .option('--min-accuracy <share>', 'Goal: at least this share of right answers.', decimal(0, 1))
     .option(
       '--min-gain <share>',
-      'goal: at least this share of what thinking gains at best',
+      'Goal: at least this share of the largest gain of thinking.',
       decimal(0, 1),
     )
     .option(
       '--split <share>',
-      'share of the questions to choose on; the others measure',
+      'Share of the questions that choose the threshold; the others measure it.',
       decimal(0.1, 0.9),
       0.5,
     )
-    .option('--split-seed <number>', 'how the questions are parted', decimal(0), 1)
-    .option('--no-write', 'leave the package as it is')
+    .option('--split-seed <number>', 'Seed of the split.', decimal(0), 1)
+    .option('--no-write', 'Do not write into the package.')
     .action(runCalibrate);
 }
 
@@ -85,7 +88,7 @@ async function runCalibrate(path: string, flags: CalibrateFlags): Promise<void> 
   );
 }
 
-/** @throws EvaluationError when name and goal do not go together */
+/** @throws EvaluationError when the profile and the goals do not fit together */
 export function goalsOf(flags: GoalFlags): Record<string, ThresholdGoal> {
   const { profile, maxTokensShare, maxMeanTokens, minAccuracy, minGain } = flags;
   const asked: ThresholdGoal[] = [

@@ -1,4 +1,4 @@
-/** What `convert --report` measures. */
+/** The report of `convert --report`. */
 import { writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
@@ -22,16 +22,16 @@ import type { Manifest } from '../package/manifest.ts';
 
 export interface ConversionReportOptions {
   readonly checkpointDir: string;
-  /** Of the package that was converted from it. */
+  /** Manifest of the package that was converted from the checkpoint. */
   readonly manifest: Manifest;
   readonly outDir: string;
-  /** Undefined for the built-in ones. */
+  /** Undefined for the built-in prompts. */
   readonly prompts: readonly CalibrationPrompt[] | undefined;
   readonly errors: readonly StorageError[];
   readonly signal: AbortSignal;
 }
 
-/** Prints the report and leaves it beside the package; it is no part of it. */
+/** Prints the report and writes it beside the package, not into it. */
 export async function writeReport(options: ConversionReportOptions): Promise<void> {
   const path = resolve(options.outDir);
   const { backend } = await openBackend('auto');

@@ -15,8 +15,8 @@ import {
   type StreamType,
 } from '../package/manifest.ts';
 import { BUILTIN_PROTOCOLS } from '../package/protocols/builtin-protocols.ts';
+import { integer } from './arguments.ts';
 import { writeReport } from './conversion-report.ts';
-import { integer } from './evaluation-options.ts';
 import { bytesProgress, ProgressBar } from './progress-bar.ts';
 import { questionPrompts } from './question-prompts.ts';
 
@@ -41,17 +41,17 @@ export function registerConvert(program: Command): void {
     .command('convert')
     .description('turn a Hugging Face checkpoint (R-4B or Qwen3) into a model package')
     .argument('<checkpoint>', 'folder with config.json, safetensors and tokenizer')
-    .requiredOption('--out <package>', 'package folder to write')
+    .requiredOption('--out <package>', 'Package folder to write.')
     .addOption(
-      new Option('--precision <precision>', 'how weights are stored')
+      new Option('--precision <precision>', 'Precision of the stored weights.')
         .choices(PRECISIONS)
         .default('int4'),
     )
-    .option('--no-gpu', 'leave out the float16 graphs for GPUs (fp32 packages have none)')
+    .option('--no-gpu', 'Leave out the float16 graphs for GPUs (fp32 packages have none).')
     .addOption(
       new Option(
         '--gpu-stream <type>',
-        "the GPUs' residual stream: float32 is safe from overflow, float16 faster",
+        'Type of the residual stream on GPUs: float32 cannot overflow, float16 is faster.',
       )
         .choices(STREAM_TYPES)
         .default('float32'),
@@ -59,32 +59,32 @@ export function registerConvert(program: Command): void {
     .addOption(
       new Option(
         '--block-size <weights>',
-        'weights per scale of an int8 or int4 decoder: more are faster and less exact (default: 32)',
+        'Weights for each scale of an int8 or int4 decoder: larger is faster and less exact (default: 32).',
       ).choices(BLOCK_SIZES.map(String)),
     )
-    .option('--name <name>', "model's name (default: the package folder's)")
+    .option('--name <name>', 'Name of the model (default: the name of the package folder).')
     .addOption(
       new Option(
         '--protocol <name>',
-        'thinking protocol (default: as the chat template and the architecture tell)',
+        'Thinking protocol (default: from the chat template and the architecture).',
       ).choices(Object.keys(BUILTIN_PROTOCOLS)),
     )
     .addOption(
       new Option(
         '--prefill <form>',
-        'add a decoder for prompts: several times as fast, for a byte of disk and memory per weight',
+        'Add a prefill graph: prefill is several times faster, at one byte of disk and memory for each weight.',
       ).choices(PREFILL_FORMS),
     )
-    .option('--force', 'replace an existing package')
+    .option('--force', 'Replace an existing package.')
     .option(
       '--report',
-      'measure what the precision costs, and float16 on a GPU; write <package>.report.json',
+      'Measure the error of the precision and of float16 on a GPU; write <package>.report.json.',
     )
     .option(
       '--questions <file>',
-      "the report's prompts for float16, as `eval` reads them (default: some that are built in)",
+      'Prompts of the report for float16, in the format of `eval` (default: built-in prompts).',
     )
-    .option('--limit <count>', 'questions taken, from all over the file', integer(1), 32)
+    .option('--limit <count>', 'Most questions taken, evenly spread over the file.', integer(1), 32)
     .action(runConvert);
 }
 
@@ -123,7 +123,7 @@ function blockSizeOf({ blockSize }: ConvertFlags): BlockSize | undefined {
   return BLOCK_SIZES.find((size) => String(size) === blockSize);
 }
 
-/** Read before the conversion, which takes longer than finding a mistake in them; undefined for the built-in ones. */
+/** Reads the prompts before the long conversion, so that errors show early; undefined for the built-in ones. */
 async function promptsFor(flags: ConvertFlags): Promise<CalibrationPrompt[] | undefined> {
   if (flags.questions === undefined) return undefined;
   if (!flags.report) throw new Error('--questions are for the --report, which was not asked for');

@@ -10,9 +10,8 @@ import { evaluationReport } from '../evaluation/report/evaluation-report.ts';
 import { evaluationTable } from '../evaluation/report/evaluation-table.ts';
 import type { Failure } from '../evaluation/run/runner.ts';
 import { addEvaluationOptions, type EvaluationFlags } from './evaluation-options.ts';
-import { evaluate, reportFailures, untilInterrupted } from './evaluation-session.ts';
+import { evaluate, reportFailures, untilInterrupted, writeReports } from './evaluation-session.ts';
 import { DEFAULT_URL } from './serve-options.ts';
-import { writeReports } from './write-reports.ts';
 
 interface EvalFlags extends EvaluationFlags {
   readonly url: string;
@@ -25,17 +24,17 @@ interface EvalFlags extends EvaluationFlags {
 export function registerEval(program: Command): void {
   const command = program
     .command('eval')
-    .description('ask a server labelled questions and compare its modes of thinking');
+    .description('ask a server labelled questions and compare its thinking modes');
   addEvaluationOptions(command)
-    .option('--url <url>', 'server to ask, ours or any OpenAI-compatible one', DEFAULT_URL)
-    .option('--package <folder>', 'model package to serve and ask, instead of a running server')
+    .option('--url <url>', 'Server to ask: thinkgate or any OpenAI-compatible one.', DEFAULT_URL)
+    .option('--package <folder>', 'Model package to serve and ask, instead of a running server.')
     .option(
       '--modes <list>',
-      'of fast, auto, think, auto@PROFILE; plain for other servers (default: what the server can do)',
+      'Modes to compare: fast, auto, think, auto@PROFILE; plain for other servers (default: all of the server).',
     )
     .option(
       '--compare <packages...>',
-      'two or more packages (or addresses of servers): what changes against the first',
+      'Two or more packages or server URLs; each is compared with the first.',
     )
     .action(runEval);
 }
@@ -58,7 +57,7 @@ async function runEval(path: string, flags: EvalFlags): Promise<void> {
   if (reportFailures(evaluated.failures)) process.exitCode = 1;
 }
 
-/** Likeliest tokens listed at every position: what servers give at most. */
+/** Most likely tokens listed at every position: the most that servers allow. */
 const LISTED_TOKENS = 20;
 
 async function runCompare(
@@ -94,7 +93,7 @@ async function runCompare(
   if (reportFailures(failures)) process.exitCode = 1;
 }
 
-/** Folders by their last part, as long as that tells them apart. */
+/** The last part of each folder, where these differ. */
 function distinctNames(targets: readonly string[]): string[] {
   const short = targets.map((target) => (/^https?:/.test(target) ? target : basename(target)));
   return new Set(short).size === short.length ? short : [...targets];

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ChatClient, type ModelEntry } from '../evaluation/client/chat-client.ts';
 import type { Dataset } from '../evaluation/dataset/question.ts';
@@ -13,7 +13,7 @@ import type { EvaluationFlags } from './evaluation-options.ts';
 import { countProgress, ProgressBar } from './progress-bar.ts';
 import { startPrivateServer } from './serve-options.ts';
 
-/** Who is asked: a server that runs, or a package that is served for the while. */
+/** A running server, or a package that is served during the evaluation. */
 export interface EvaluationTarget {
   readonly packageDir?: string | undefined;
   readonly url: string;
@@ -29,12 +29,12 @@ interface SessionOptions {
   readonly dataset: Dataset;
   readonly flags: EvaluationFlags;
   readonly target: EvaluationTarget;
-  /** Undefined takes what the server can do. */
+  /** Absent: all modes of the server. */
   readonly modes?: readonly string[] | undefined;
   readonly signal: AbortSignal;
 }
 
-/** Asks every question that the results file does not have yet, and scores all of them. */
+/** Asks every question that is not in the results file yet, and scores all of them. */
 export async function evaluate(options: SessionOptions): Promise<Evaluated> {
   const { flags, target, signal } = options;
   await mkdir(flags.out, { recursive: true });
@@ -108,20 +108,18 @@ function chooseModel(models: readonly ModelEntry[], wanted: string | undefined):
   throw new EvaluationError(`The server has no model "${wanted ?? ''}"; it has: ${listed}.`);
 }
 
-/** Results of a package stay its own wherever it is served; those of a server belong to its address. */
+/** Identifies results by the package's digest, wherever it is served, or by the server's URL. */
 async function sourceOf({ packageDir }: EvaluationTarget, client: ChatClient): Promise<string> {
   if (packageDir === undefined) return client.base;
   const { manifest } = await readPackage(packageDir);
   return `package ${packageDigest(manifest)}`;
 }
 
-/** Runs until done or interrupted; what was answered by then is kept. */
+/** Runs until it is done or interrupted; an interrupted run keeps its results. */
 export async function untilInterrupted<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const abort = new AbortController();
   const interrupt = (): void =>
-    abort.abort(
-      new EvaluationError('Interrupted; the same command goes on where this one stopped.'),
-    );
+    abort.abort(new EvaluationError('Interrupted; the same command continues from here.'));
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   try {
     return await run(abort.signal);
@@ -130,7 +128,7 @@ export async function untilInterrupted<T>(run: (signal: AbortSignal) => Promise<
   }
 }
 
-/** Says which questions failed. @returns whether any did */
+/** Prints the number of failed requests and the first of them. @returns whether there are any */
 export function reportFailures(failures: readonly Failure[]): boolean {
   const [first] = failures;
   if (first === undefined) return false;
@@ -138,4 +136,16 @@ export function reportFailures(failures: readonly Failure[]): boolean {
     `${failures.length} requests failed and are not in the figures; the same command asks them again. The first: ${first.mode}, question "${first.id}": ${first.message}\n`,
   );
   return true;
+}
+
+/** Writes a report as JSON and as HTML, and prints where. */
+export async function writeReports(
+  folder: string,
+  name: string,
+  { json, html }: { readonly json: unknown; readonly html: string },
+): Promise<void> {
+  const path = join(folder, name);
+  await writeFile(`${path}.json`, `${JSON.stringify(json, null, 2)}\n`);
+  await writeFile(`${path}.html`, html);
+  process.stdout.write(`\nwrote ${path}.json and ${path}.html\n`);
 }

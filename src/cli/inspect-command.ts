@@ -6,10 +6,10 @@ import { readPackage } from '../package/read-package.ts';
 export function registerInspect(program: Command): void {
   program
     .command('inspect')
-    .description('print what a model package contains')
+    .description('print the contents of a model package')
     .argument('<package>', 'package folder')
-    .option('--verify', 'compare the sha256 of every file')
-    .option('--json', 'print the manifest as JSON')
+    .option('--verify', 'Check the sha256 of every file.')
+    .option('--json', 'Print the manifest as JSON.')
     .action(async (dir: string, options: { verify?: boolean; json?: boolean }) => {
       const { manifest } = await readPackage(dir, { verify: options.verify ?? false });
       const text = options.json

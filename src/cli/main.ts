@@ -29,7 +29,7 @@ registerReport(program);
 try {
   await program.parseAsync();
 } catch (error) {
-  // One sentence for the person at the terminal; the stack is for us and only on request.
+  // One sentence; the stack does not help at a terminal.
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`thinkgate: ${message}\n`);
   process.exitCode = 1;

@@ -1,7 +1,7 @@
-/** Shows how far long work has come: a bar that redraws itself on a terminal, a line now and then elsewhere. */
+/** Progress of long work: a bar on a terminal, plain lines elsewhere. */
 const BAR_WIDTH = 24;
 const REDRAW_MS = 100;
-/** Without a terminal, a line for every tenth of the work. */
+/** Without a terminal, one line for each tenth of the work. */
 const PLAIN_STEP = 0.1;
 
 export interface ProgressOutput {
@@ -10,11 +10,11 @@ export interface ProgressOutput {
   readonly columns?: number;
 }
 
-/** Work in any unit, and what is said of it behind the bar. */
+/** Progress in any unit, and the text after the bar. */
 export interface Progress {
   readonly done: number;
   readonly total: number;
-  /** @param seconds since the first update @param begun what was done by then */
+  /** @param seconds since the first update @param begun units that were done at the first update */
   readonly text: (seconds: number, begun: number) => string;
 }
 
@@ -48,13 +48,13 @@ export class ProgressBar {
     }
   }
 
-  /** Leaves the bar's line. */
+  /** Ends the line of the bar. */
   end(): void {
     if (this.#output.isTTY === true && this.#start !== undefined) this.#output.write('\n');
   }
 }
 
-/** Bytes written or fetched: amount, rate, time left and what is at work. */
+/** Progress in bytes: amount, rate, time left and a label. */
 export function bytesProgress(doneBytes: number, totalBytes: number, label: string): Progress {
   return {
     done: doneBytes,
@@ -71,7 +71,7 @@ export function bytesProgress(doneBytes: number, totalBytes: number, label: stri
   };
 }
 
-/** Things done one by one: how many, how many a second, time left and a remark. */
+/** Progress in items: count, rate, time left and a remark. */
 export function countProgress(done: number, total: number, remark: string): Progress {
   return {
     done,
@@ -84,7 +84,7 @@ export function countProgress(done: number, total: number, remark: string): Prog
   };
 }
 
-/** One line: bar, share and the progress's own words. */
+/** One line: bar, share and text. */
 export function progressLine(progress: Progress, seconds: number, begun = 0): string {
   const done = fraction(progress);
   const filled = Math.round(done * BAR_WIDTH);

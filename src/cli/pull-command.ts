@@ -14,12 +14,14 @@ interface RawOptions {
 export function registerPull(program: Command): void {
   program
     .command('pull')
-    .description('download a checkpoint from the Hugging Face hub; an interrupted download goes on')
+    .description('download a checkpoint from the Hugging Face hub, or resume its download')
     .argument('<id>', 'model on the hub, for example YannQi/R-4B')
-    .option('--out <folder>', "where to (default: the model's name, in this folder)")
-    .option('--revision <name>', 'branch, tag or commit', 'main')
-    .addOption(new Option('--token <token>', 'for private and gated models').env('HF_TOKEN'))
-    .addOption(new Option('--hub-url <url>', 'another hub').env('HF_ENDPOINT').default(HUB_URL))
+    .option('--out <folder>', 'Folder to write (default: the name of the model).')
+    .option('--revision <name>', 'Branch, tag or commit.', 'main')
+    .addOption(
+      new Option('--token <token>', 'Access token for private and gated models.').env('HF_TOKEN'),
+    )
+    .addOption(new Option('--hub-url <url>', 'URL of the hub.').env('HF_ENDPOINT').default(HUB_URL))
     .action(runPull);
 }
 

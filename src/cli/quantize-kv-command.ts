@@ -7,7 +7,7 @@ import { formatInt8KvReport } from '../converter/quantization/quality/int8-kv/in
 import { quantizeKv } from '../converter/quantization/quality/int8-kv/quantize-kv.ts';
 import { openBackend } from '../engine/runtime/backend.ts';
 import { readPackage } from '../package/read-package.ts';
-import { decimal, integer } from './evaluation-options.ts';
+import { decimal, integer } from './arguments.ts';
 import { countProgress, ProgressBar } from './progress-bar.ts';
 import { questionPrompts } from './question-prompts.ts';
 
@@ -23,21 +23,21 @@ interface QuantizeKvFlags {
 export function registerQuantizeKv(program: Command): void {
   program
     .command('quantize-kv')
-    .description('add a decoder with an int8 KV cache to a model package, and report what it costs')
+    .description('add a decoder with an int8 KV cache to a model package, and report its error')
     .argument('<package>', 'package folder')
     .option(
       '--questions <file>',
-      'prompts like those you serve, as `eval` reads them (default: some that are built in)',
+      'Prompts like those that you serve, in the format of `eval` (default: built-in prompts).',
     )
-    .option('--limit <count>', 'questions played, from all over the file', integer(2), 32)
-    .option('--max-tokens <count>', 'most tokens the model writes after each', integer(0), 64)
+    .option('--limit <count>', 'Most questions run, evenly spread over the file.', integer(2), 32)
+    .option('--max-tokens <count>', 'Most output tokens for each.', integer(0), 64)
     .option(
       '--headroom <factor>',
-      'times the largest key or value seen that is not yet clipped',
+      'Range of the quantisation, as a multiple of the largest key or value seen.',
       decimal(0.1, 10),
       1.25,
     )
-    .option('--threads <count>', 'threads inside one operator', integer(1), availableParallelism())
+    .option('--threads <count>', 'CPU threads of one operator.', integer(1), availableParallelism())
     .action(runQuantizeKv);
 }
 
@@ -49,7 +49,7 @@ async function runQuantizeKv(packageDir: string, flags: QuantizeKvFlags): Promis
       : await questionPrompts(flags.questions, flags.limit);
   const { backend } = await openBackend('auto');
   const abort = new AbortController();
-  const interrupt = (): void => abort.abort(new Error('Interrupted; the package is as it was.'));
+  const interrupt = (): void => abort.abort(new Error('Interrupted; the package is unchanged.'));
   process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
   const bar = new ProgressBar(process.stderr);
   try {

@@ -3,7 +3,7 @@ import { readDataset } from '../evaluation/dataset/read-dataset.ts';
 import { promptContent } from '../evaluation/prompts.ts';
 
 /**
- * The questions of a dataset as prompts, at even distances, so that a file sorted by task is covered.
+ * Takes questions of a dataset as prompts, evenly spaced, so that a file sorted by task is covered.
  * @throws EvaluationError naming the file and the row
  */
 export async function questionPrompts(path: string, limit: number): Promise<CalibrationPrompt[]> {

@@ -1,10 +1,11 @@
 import { writeFile } from 'node:fs/promises';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { textTable } from '../reports/text-table.ts';
 import { readLedger } from '../tools/ledger-report/read-ledger.ts';
 import { reportPage } from '../tools/ledger-report/report-page.ts';
 import { reportCsv, reportRows } from '../tools/ledger-report/report-table.ts';
 import { GROUPINGS, type Grouping, summarise } from '../tools/ledger-report/summarise.ts';
+import { toDate } from './arguments.ts';
 
 interface ReportFlags {
   readonly by: Grouping;
@@ -18,13 +19,19 @@ interface ReportFlags {
 export function registerReport(program: Command): void {
   program
     .command('report')
-    .description('thinking rate, tokens and savings, from the ledger that `serve --ledger` keeps')
+    .description('report thinking rate, tokens and savings from the ledger of `serve --ledger`')
     .argument('<ledger>', 'folder of the ledger, or one of its files')
-    .addOption(new Option('--by <what>', 'one row for each').choices(GROUPINGS).default('model'))
-    .option('--since <time>', 'leave out what ended before (ISO 8601, such as 2026-11-21)', toDate)
-    .option('--until <time>', 'leave out what ended after', toDate)
-    .option('--csv <file>', 'write the rows as CSV too; - writes them in place of the table')
-    .option('--html <file>', 'write a page with plots too')
+    .addOption(
+      new Option('--by <what>', 'Grouping of the rows.').choices(GROUPINGS).default('model'),
+    )
+    .option(
+      '--since <time>',
+      'Leave out requests that ended before this time (ISO 8601, such as 2026-11-21).',
+      toDate,
+    )
+    .option('--until <time>', 'Leave out requests that ended after this time.', toDate)
+    .option('--csv <file>', 'Write the rows as CSV too; - writes them instead of the table.')
+    .option('--html <file>', 'Write a page with plots too.')
     .action(report);
 }
 
@@ -47,12 +54,4 @@ async function report(path: string, flags: ReportFlags): Promise<void> {
   process.stdout.write(flags.csv === '-' ? csv : textTable(reportRows(summary, flags.by)));
   if (flags.csv !== undefined && flags.csv !== '-') await writeFile(flags.csv, csv);
   if (flags.html !== undefined) await writeFile(flags.html, reportPage(summary, flags.by));
-}
-
-function toDate(text: string): Date {
-  const date = new Date(text);
-  if (Number.isNaN(date.getTime())) {
-    throw new InvalidArgumentError('It must be a time in ISO 8601, such as 2026-11-21T08:00:00Z.');
-  }
-  return date;
 }
