@@ -1,4 +1,4 @@
-/** Puts the manifest together from the config and what was written. */
+/** Builds the manifest from the config and the digests of the written files. */
 import {
   type BlockSize,
   DEFAULT_BLOCK_SIZE,
@@ -25,9 +25,9 @@ export interface ManifestParts {
   readonly producer: string;
   readonly precision: Precision;
   readonly blockSize: BlockSize;
-  /** Of the graphs for GPUs; null where there are none. */
+  /** null when the package has no GPU graphs. */
   readonly gpu: { readonly stream: StreamType } | null;
-  /** Whether the decoder for prompts is. */
+  /** Whether the package has a prefill graph. */
   readonly prefill: boolean;
   readonly config: ModelConfig;
   readonly tensors: ModelTensors;

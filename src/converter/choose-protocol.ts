@@ -1,4 +1,4 @@
-/** Picks a checkpoint's thinking protocol. */
+/** Chooses the thinking protocol of a checkpoint. */
 
 import type { Protocol } from '../package/protocol.ts';
 import { BUILTIN_PROTOCOLS } from '../package/protocols/builtin-protocols.ts';
@@ -8,13 +8,13 @@ import { ConvertError } from './convert-error.ts';
 
 interface ChosenProtocol {
   readonly protocol: Protocol;
-  /** What speaks for the choice, where it is not the architecture's usual one or nothing else speaks for it. */
+  /** The reason for the choice, unless chat template and architecture agree. */
   readonly notes: readonly string[];
 }
 
 const OF_ARCHITECTURE: Readonly<Record<Architecture, string>> = { r4b: 'R-4B', qwen3: 'Qwen3' };
 
-/** Words of a chat template that no other family's has; the first that fits decides. */
+/** Words that identify a family's chat template; the first row whose words all occur decides. */
 const OF_TEMPLATE: readonly { readonly words: readonly string[]; readonly name: string }[] = [
   { words: ['<mm:think>'], name: 'MiniMax-M3' },
   { words: ['<seed:think>'], name: 'Seed-OSS' },
@@ -25,10 +25,9 @@ const OF_TEMPLATE: readonly { readonly words: readonly string[]; readonly name: 
 ];
 
 /**
- * The protocol asked for, or the one the chat template's own words belong to, or the architecture's usual one. Families
- * that differ from Qwen3 in their training alone (TRAAC, AdaptThink, Thinkless…) cannot be told by their files: they
- * must be asked for.
- * @throws ConvertError naming the known protocols
+ * The requested protocol, or the one that the chat template's words identify, or the architecture's default. Families
+ * that differ from Qwen3 only in training (TRAAC, AdaptThink, Thinkless…) must be requested: their files look the same.
+ * @throws ConvertError that lists the known protocols
  */
 export function chooseProtocol(
   asked: string | undefined,

@@ -23,23 +23,23 @@ import { PackageFiles } from './package-files.ts';
 import type { StorageError } from './quantization/storage-error.ts';
 
 /**
- * Turns a Hugging Face checkpoint folder into a model package.
+ * Converts a Hugging Face checkpoint folder into a model package.
  *
- * Precisions, on CPUs all with float32 inputs, outputs and arithmetic outside the linears:
- * - fp32: linears as stored transposed, so that MatMul needs no transposition; embedding and head untransposed, so
- *   that a tied pair is stored once.
- * - fp16: the same layout in half precision, widened by a Cast in the graph (rounded to nearest even).
- * - int8, int4: decoder linears, head and embedding in symmetric blocks of 32 or more (weights/block-quantizer.ts); linears of
- *   the vision tower and projector at 8 bits in both; convolution, positions, norms and biases float32.
+ * Precisions. On CPUs, inputs, outputs and all arithmetic outside the linears are float32.
+ * - fp32: linears are stored transposed, so MatMul needs no transposition. Embedding and head are not transposed, so a
+ *   tied pair is stored once.
+ * - fp16: the same layout in half precision, rounded to nearest even; a Cast in the graph widens it.
+ * - int8, int4: symmetric block-wise quantisation of decoder linears, head and embedding
+ *   (quantization/block-quantizer.ts). Linears of the vision tower and the projector have 8 bits in both. Convolution,
+ *   position embeddings, norms and biases are float32.
  *
- * All but fp32 also get graphs for GPUs over the same weights (graphs/gpu-target.ts), unless they are not wanted: a
- * package should run wherever it is taken, and they add little (2 bytes for every 32 weights of an int4 or int8
- * package, next to nothing to an fp16 one).
+ * Every precision except fp32 also gets GPU graphs over the same weights (onnx/graph-target.ts), unless `gpu` is false.
+ * They let a package run on any device and add little: 2 bytes for every block of an int4 or int8 package, and almost
+ * nothing to an fp16 package.
  *
- * A decoder for prompts (`prefill`) takes a byte for every weight of the decoder's linears besides, on disk and in
- * memory.
+ * A prefill graph (`prefill`) adds one byte for every weight of the decoder's linears, on disk and in memory.
  *
- * The same checkpoint gives the same bytes: nothing in a package depends on time or place.
+ * Conversion is deterministic: nothing in a package depends on time, path or machine.
  */
 
 const PRODUCER = 'thinkgate convert';
@@ -47,10 +47,10 @@ const GENERATION_FILE = 'generation_config.json';
 
 export interface ConvertProgress {
   readonly phase: 'checking' | 'writing' | 'finishing';
-  /** Of the checkpoint's weights. */
+  /** Bytes of the checkpoint's weights. */
   readonly doneBytes: number;
   readonly totalBytes: number;
-  /** The tensor at work; null outside the writing. */
+  /** The tensor being written; null in the other phases. */
   readonly tensor: string | null;
 }
 
@@ -58,29 +58,29 @@ export interface ConvertOptions {
   readonly checkpointDir: string;
   readonly outDir: string;
   readonly precision: Precision;
-  /** Weights per scale of an int8 or int4 decoder, head and embedding; 32 by default. */
+  /** Block size of an int8 or int4 decoder, head and embedding; 32 by default. */
   readonly blockSize?: BlockSize | undefined;
-  /** Whether a package of 16 bits or fewer gets graphs for GPUs; true by default. */
+  /** Adds GPU graphs to a package of 16 bits or fewer; true by default. */
   readonly gpu?: boolean | undefined;
-  /** Type of the residual stream in them; float32 by default. */
+  /** Type of the residual stream in the GPU graphs; float32 by default. */
   readonly gpuStream?: StreamType | undefined;
-  /** Adds a second decoder, for prompts, with weights of its own (graphs/int8-linears.ts); none by default. */
+  /** Adds a prefill graph with its own weights (quantization/int8-linears.ts); none by default. */
   readonly prefill?: PrefillForm | undefined;
-  /** Defaults to the package folder's name. */
+  /** Name of the model; the package folder's name by default. */
   readonly name?: string | undefined;
-  /** Name of a built-in thinking protocol; by default the chat template and the architecture tell. */
+  /** Name of a built-in thinking protocol; by default choose-protocol.ts chooses one. */
   readonly protocol?: string | undefined;
   /** Replaces an existing package. */
   readonly force?: boolean | undefined;
   readonly onProgress?: ((progress: ConvertProgress) => void) | undefined;
-  /** Receives what every quantised tensor lost; measuring costs time. */
+  /** Receives the error of every quantised tensor. Measuring it takes time. */
   readonly onStorageError?: ((error: StorageError) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Writes the package into a temporary folder and renames it at the end, so a failed or aborted conversion leaves
- * nothing behind.
+ * Writes the package into a temporary folder and renames the folder at the end. A failed or aborted conversion leaves no
+ * files behind.
  * @returns the manifest
  * @throws ConvertError with one sentence for the user; AbortError when `signal` fires
  */

@@ -1,4 +1,4 @@
-/** A conversion that cannot go on for a reason the user can act on; the message names the thing and what was found. */
+/** A conversion fails for a reason that the user can act on. The message names the file or field and its value. */
 export class ConvertError extends Error {
   override readonly name = 'ConvertError';
 }

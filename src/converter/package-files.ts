@@ -1,4 +1,4 @@
-/** Writes a package's files into its temporary folder and remembers the digest of each. */
+/** Writes the files of a package into a temporary folder and records their digests. */
 import { createHash, randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, mkdir, open, rename, rm, statfs } from 'node:fs/promises';
@@ -6,7 +6,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { ConvertError } from './convert-error.ts';
 import type { FileDigest } from './weights/data-file.ts';
 
-/** Room for graphs, tokenizer and manifest beside the weights. */
+/** Disk space for graphs, tokenizer and manifest, in addition to the weights. */
 const SMALL_FILES_BYTES = 64 * 2 ** 20;
 
 export class PackageFiles {
@@ -20,7 +20,7 @@ export class PackageFiles {
   }
 
   /**
-   * Makes a temporary folder beside `target`, after checking that the package may be and can be written there.
+   * Creates a temporary folder next to `target`.
    * @param dataBytes size of the weights
    * @throws ConvertError when `target` exists and `force` is not set, or the disk is too full
    */
@@ -40,7 +40,7 @@ export class PackageFiles {
     return new PackageFiles(dir, path);
   }
 
-  /** Every file written so far, by path. */
+  /** Digests of all files written so far, sorted by path. */
   get digests(): readonly FileDigest[] {
     return this.#digests.toSorted((a, b) => (a.path < b.path ? -1 : 1));
   }
@@ -63,7 +63,7 @@ export class PackageFiles {
     this.#digests.push({ path, bytes: bytes.length, sha256 });
   }
 
-  /** Puts the finished folder in its place. What was there before is only removed once the new folder is complete. */
+  /** Renames the finished folder to its target. An old package is removed after the new one is in place. */
   async commit(): Promise<void> {
     await syncDirectory(this.dir);
     const old = `${this.dir}.old`;

@@ -1,7 +1,7 @@
 /**
- * AnyRes geometry of LLaVA-NeXT: how an image is fitted into a grid of tiles, and which of the tiles' features
- * remain once the padding is removed. Pure arithmetic on sizes, shared by the side that cuts the pixels and the side
- * that packs the features, so that both always agree on the number of tokens.
+ * AnyRes geometry of LLaVA-NeXT: how an image fits a grid of tiles, and which features of the tiles remain without the
+ * padding. It is pure arithmetic on sizes. The server cuts pixels with it and the engine packs features with it, so both
+ * agree on the number of tokens.
  *
  * The order of the floating point operations is that of transformers' LlavaOnevision code: a different order gives
  * other sizes for some images.
@@ -28,7 +28,7 @@ export interface FeatureCrop {
   readonly right: number;
 }
 
-/** An image's grid of tiles in features. `gridRows` and `gridColumns` are 0 when there is only the base tile. */
+/** Grid of tiles of one image. `gridRows` and `gridColumns` are 0 when there is only the base tile. */
 export interface TileGrid {
   readonly gridRows: number;
   readonly gridColumns: number;
@@ -40,8 +40,8 @@ export interface TileGrid {
 }
 
 /**
- * Best resolution: the candidate that keeps most of the image's pixels, then the one that wastes least; the first
- * wins a full tie.
+ * Best resolution: the candidate that keeps most of the image's pixels; among equals the one that wastes least; among
+ * those the first.
  * @param pinpoints candidates as [height, width] in pixels, at least one
  * @returns [gridHeightPx, gridWidthPx]
  */
@@ -69,7 +69,7 @@ export function chooseGrid(
   return [best[0], best[1]];
 }
 
-/** Size the image is resized to so that it fits the grid with its aspect ratio kept. */
+/** The largest size within the grid that keeps the image's aspect ratio. */
 export function resizedSize(
   height: number,
   width: number,
@@ -117,8 +117,8 @@ export function unpaddedGrid(grid: TileGrid): FeatureCrop {
 }
 
 /**
- * Tokens of an image: the base tile's features, then every unpadded row with a newline at its end. An image of the
- * base tile alone has one newline.
+ * Number of tokens of an image: the features of the base tile, then every unpadded row and a newline after it. An image
+ * with only the base tile has one newline.
  */
 export function countImageTokens(grid: TileGrid): number {
   const base = grid.patchesPerSide * grid.patchesPerSide;
@@ -128,7 +128,7 @@ export function countImageTokens(grid: TileGrid): number {
   return base + rows * (crop.right - crop.left) + rows;
 }
 
-/** Python's `int(round(value, 7))`: a value that misses an integer by a rounding error counts as that integer. */
+/** Python's `int(round(value, 7))`: the rounding removes floating point errors just below an integer. */
 function truncateRounded(value: number): number {
   return Math.trunc(Number(value.toFixed(7)));
 }

@@ -1,4 +1,4 @@
-/** A package in words, for `thinkgate inspect`. */
+/** Text that describes a package, for `thinkgate inspect`. */
 
 import type { Manifest } from './manifest.ts';
 import { packageDigest } from './manifest.ts';
@@ -17,7 +17,7 @@ export function describePackage(manifest: Manifest): string {
         `${manifest.architecture} (${manifest.provenance.architectures.join(', ')})`,
       ],
       ['precision', precision(manifest)],
-      ['prompts', manifest.prefill ? 'by a decoder of their own, in int8' : 'by the decoder'],
+      ['prefill', manifest.prefill ? 'a prefill graph with int8 linears' : 'by the decoder'],
       ['graphs', graphTypes(manifest)],
       ['digest', `${packageDigest(manifest)} (of its files and protocol)`],
       ['parameters', parameters(manifest)],
@@ -40,13 +40,13 @@ function precision({ precision: name, blockSize }: Manifest): string {
 }
 
 function graphTypes({ gpu, gpuStream = 'float32' }: Manifest): string {
-  if (gpu === undefined) return 'in float32 only';
-  return `for CPUs, and in float16 for GPUs (the residual stream in ${gpuStream})`;
+  if (gpu === undefined) return 'float32';
+  return `float32 for CPUs, float16 for GPUs (residual stream: ${gpuStream})`;
 }
 
 function parameters({ provenance }: Manifest): string {
   const count = provenance.numParameters.toLocaleString('en-US');
-  return `${count}, stored as ${provenance.storedDtypes.join(', ')} in the checkpoint`;
+  return `${count}, ${provenance.storedDtypes.join(', ')} in the checkpoint`;
 }
 
 function textRows({ text, int8Kv }: Manifest): Row[] {
@@ -84,7 +84,7 @@ function chatRows({ chat, tokens, sampling }: Manifest): Row[] {
     ['end tokens', tokens.eos.join(', ')],
     ['image token', image],
     ['content', chat.contentFormat === 'parts' ? 'list of parts' : 'string'],
-    ['tool calls', chat.toolCalls ?? 'not in a way this server reads'],
+    ['tool calls', chat.toolCalls ?? 'in a format that the server does not parse'],
     ['sampling', (temperature === 0 ? 'greedy' : drawn) + penalty],
   ];
 }
@@ -95,7 +95,7 @@ function protocolRows(protocol: Protocol): Row[] {
     const marked = mode === protocol.defaultMode ? `${mode} (default)` : mode;
     return [
       marked,
-      prefill === undefined ? 'by the template' : `starts ${JSON.stringify(prefill)}`,
+      prefill === undefined ? 'by the template' : `prefill ${JSON.stringify(prefill)}`,
     ];
   });
   return [
@@ -110,10 +110,10 @@ function profileRows(profiles: ThinkingProfiles): Row[] {
   return Object.entries(profiles).map(([name, { threshold, heldOut }]): Row => {
     const { accuracy, tokensShare, numQuestions } = heldOut;
     const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-    const reached = `${percent(accuracy.value)} right at ${percent(tokensShare.value)} of the tokens`;
+    const reached = `accuracy ${percent(accuracy.value)} with ${percent(tokensShare.value)} of the tokens`;
     return [
       name,
-      `thinks from p ${threshold.toPrecision(4)} on; ${reached} (${numQuestions} questions)`,
+      `threshold ${threshold.toPrecision(4)}; ${reached} (${numQuestions} held-out questions)`,
     ];
   });
 }
@@ -140,7 +140,7 @@ function rows(content: readonly Row[], indent = ''): string {
   return content.map(([label, value]) => `${indent}${label.padEnd(width)}  ${value}\n`).join('');
 }
 
-/** Decimal units, as disks and downloads are sold. */
+/** A size in decimal units (1 kB = 1000 B). */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   let value = bytes;

@@ -6,9 +6,14 @@ import type { ThinkingProfiles } from './profile.ts';
 import { readPackage } from './read-package.ts';
 
 /**
- * Sets one member of the object a JSON text holds, and leaves every other byte as it is: parsing and writing anew
- * would change the form of numbers, escapes and line breaks.
- * @param text a valid JSON object, indented by two spaces where it is indented
+ * Changes to a finished package: profiles and int8 KV graphs are added to it, one file at a time and each file in one
+ * step. A server that starts meanwhile reads either the old manifest or the new one.
+ */
+
+/**
+ * Sets one member of the object in a JSON text and leaves every other byte unchanged. Parsing and printing the whole
+ * text would change the form of numbers, escapes and line breaks.
+ * @param text a valid JSON object, on one line or indented by two spaces
  */
 export function setJsonMember(text: string, name: string, value: unknown): string {
   const members = topMembers(text);
@@ -36,12 +41,12 @@ const DEPTH_CHANGE = new Map([
 
 interface Member {
   readonly key: string;
-  /** Where the value begins and ends. */
+  /** Range of the value in the text. */
   readonly start: number;
   readonly end: number;
 }
 
-/** A string, a bracket, a comma or colon, or anything else that is no white space. */
+/** A JSON token: a string, a bracket, a comma, a colon, a number or a literal. */
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
 
 function topMembers(text: string): Member[] {
@@ -53,7 +58,7 @@ function topMembers(text: string): Member[] {
   });
 }
 
-/** Keys and values of the outermost object in turn; nested values in one piece. */
+/** Keys and values of the outermost object in turn; a nested value is one piece. */
 function* topPieces(text: string): Generator<{ readonly start: number; readonly end: number }> {
   let depth = 0;
   let start = 0;
@@ -67,7 +72,7 @@ function* topPieces(text: string): Generator<{ readonly start: number; readonly 
   }
 }
 
-/** Replaces a file in one step: whoever reads it meanwhile gets the old contents or the new. */
+/** Replaces a file atomically: a concurrent reader gets the old contents or the new ones. */
 export async function replaceFile(path: string, contents: Uint8Array | string): Promise<void> {
   const scratch = join(dirname(path), `.${basename(path)}-${randomUUID()}`);
   try {
@@ -86,9 +91,8 @@ export async function replaceFile(path: string, contents: Uint8Array | string): 
 }
 
 /**
- * Puts profiles into a package's manifest: those of the same name are replaced, everything else stays as it is, to the
- * byte. The manifest is replaced in one step, so that a server that starts meanwhile reads either the old or the new.
- * @throws PackageError when the folder is no package
+ * Adds profiles to a package's manifest and replaces those of the same name. Every other byte stays unchanged.
+ * @throws PackageError when the folder is not a package
  */
 export async function writeProfiles(dir: string, profiles: ThinkingProfiles): Promise<void> {
   const { manifest } = await readPackage(dir);
@@ -99,10 +103,10 @@ export async function writeProfiles(dir: string, profiles: ThinkingProfiles): Pr
   await replaceFile(path, after);
 }
 
-/** Graphs with an int8 KV cache, as the bytes of their files. */
+/** Model files of the graphs with an int8 KV cache. */
 export interface Int8KvGraphs {
   readonly decoder: Uint8Array;
-  /** null where prompts have no decoder of their own. */
+  /** null when the package has no prefill graph. */
   readonly prefill: Uint8Array | null;
 }
 
@@ -110,9 +114,9 @@ const DECODER_FILE = 'decoder.kv8.onnx';
 const PREFILL_FILE = 'prefill.kv8.onnx';
 
 /**
- * Adds the graphs for an int8 KV cache to a package, or replaces those it has; everything else stays as it is.
+ * Adds the graphs with an int8 KV cache to a package, or replaces those it has.
  * @returns their file names
- * @throws PackageError when the folder is no package
+ * @throws PackageError when the folder is not a package
  */
 export async function writeInt8Kv(
   dir: string,

@@ -1,6 +1,6 @@
 /**
- * Names, types and shapes of the tensors that cross a package's three graphs. The exporter writes them and the
- * runtime binds them; this file is the only place where both agree.
+ * Names, types and shapes of the inputs and outputs of a package's three graphs. The converter writes them and the
+ * runtime binds them; this file is the only place where they are defined.
  *
  * - vision : tiles u8 [n, tileSize, tileSize, 3] -> features f32 [n, featuresPerTile, hiddenSize]
  *            (normalisation and the projector are inside)
@@ -9,10 +9,10 @@
  *            total_sequence_length i32 [] (the largest of seqlens_k, plus one), logit_indices i64 [n] (rows of the
  *            flattened [b*s] output that need logits), past_key.N / past_value.N f32 [b, numKvHeads, capacity, headDim]
  *            -> logits f32 [n, vocabSize], present_key.N / present_value.N (same shape and memory as their past_*).
- *            The decoder for an int8 KV cache differs in the type of past_* and present_* alone.
+ *            With an int8 KV cache, only the type of past_* and present_* differs.
  *            Rules of GroupQueryAttention on CPU: b > 1 only with s = 1; b = 1 with any s and any past.
  *
- * The manifest's `gpu` graphs differ in one thing: past_key.N, past_value.N, present_key.N and present_value.N are f16.
+ * In the manifest's `gpu` graphs, past_key.N, past_value.N, present_key.N and present_value.N are f16.
  */
 export const VISION_IO = { tiles: 'tiles', features: 'features' } as const;
 

@@ -6,9 +6,9 @@ import { protocolSchema } from './protocol.ts';
 export const MANIFEST_FILE = 'manifest.json';
 export const PACKAGE_FORMAT = 'thinkgate-package';
 export const PACKAGE_VERSION = 1;
-/** Ways of writing tool calls that this server reads. */
+/** Tool call formats that the server parses. */
 export const TOOL_CALL_FORMATS = ['hermes'] as const;
-/** Weights that share a scale in int8 and int4 packages. */
+/** Block sizes of block-wise int8 and int4 quantisation: weights that share one scale. */
 export const BLOCK_SIZES = [32, 64, 128] as const;
 export type BlockSize = (typeof BLOCK_SIZES)[number];
 export const DEFAULT_BLOCK_SIZE = 32;
@@ -54,7 +54,7 @@ const fileSchema = z.strictObject({
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
 });
 
-/** Types that the residual stream can have in graphs for GPUs. */
+/** Types of the residual stream in the GPU graphs. */
 export const STREAM_TYPES = ['float32', 'float16'] as const;
 
 const graphsSchema = z.strictObject({
@@ -63,49 +63,49 @@ const graphsSchema = z.strictObject({
   decoder: z.string(),
 });
 
-/** Everything the server must know of a model, and the sha256 of everything it will read. */
+/** Everything the server needs to know about a model, and the sha256 of every file it reads. */
 export const manifestSchema = z.strictObject({
   format: z.literal(PACKAGE_FORMAT),
   version: z.literal(PACKAGE_VERSION),
   name: z.string().min(1),
   architecture: z.enum(['r4b', 'qwen3']),
   precision: z.enum(PRECISIONS),
-  /** Weights per scale where these are more than the usual 32. */
+  /** Weights per scale; absent for the default of 32. */
   blockSize: z.literal(BLOCK_SIZES).optional(),
   text: textSchema,
   /** null for a text-only model. */
   vision: visionSchema.nullable(),
   tokens: z.strictObject({
-    /** Id of the image placeholder; null for a text-only model. */
+    /** Id of the image placeholder token; null for a text-only model. */
     image: tokenId.nullable(),
     /** Generation ends at any of these. */
     eos: z.array(tokenId).min(1),
   }),
-  /** float32 activations and KV cache. */
+  /** Graphs with float32 activations and a float32 KV cache. */
   graphs: graphsSchema,
-  /** The same graphs with float16 activations and KV cache, which CPUs cannot run; absent where there are none. */
+  /** The same graphs with float16 activations and a float16 KV cache, for GPUs; CPUs cannot run them. */
   gpu: graphsSchema.optional(),
-  /** Type of the residual stream in them; float32 where it is absent. */
+  /** Type of the residual stream in the GPU graphs; float32 by default. */
   gpuStream: z.enum(STREAM_TYPES).optional(),
   /**
-   * A decoder that computes prompts faster than `graphs.decoder`: same inputs, outputs and float32 KV cache, other
-   * weights. Absent where prompts have none of their own.
+   * The prefill graph: a decoder that computes prompts faster than `graphs.decoder`. It has the same inputs, outputs
+   * and float32 KV cache, and its own weights.
    */
   prefill: z.strictObject({ decoder: z.string() }).optional(),
   /**
-   * The decoder, and the one for prompts where there is one, with an int8 KV cache and over the same weights;
-   * `thinkgate quantize-kv` adds them.
+   * The decoder, and the prefill graph if the package has one, with an int8 KV cache. They share the weights of the
+   * graphs above. `thinkgate quantize-kv` adds them.
    */
   int8Kv: z.strictObject({ decoder: z.string(), prefill: z.string().optional() }).optional(),
-  /** float32 little-endian [hiddenSize], written at the end of every feature row of the tiled image. */
+  /** File with float32 little-endian [hiddenSize]; the vector ends every feature row of the tiled image. */
   imageNewline: z.string().nullable(),
   chat: z.strictObject({
     template: z.string(),
-    /** What the template expects of a message's content: a list of typed parts, or one string. */
+    /** Type of a message's content that the template expects: a list of typed parts, or one string. */
     contentFormat: z.enum(['parts', 'string']),
     /** Text that stands for one image in the rendered prompt; null for a text-only model. */
     imagePlaceholder: z.string().nullable(),
-    /** How the model writes calls of tools; null where its way is not one this server reads. */
+    /** Format in which the model writes tool calls; null when the server does not parse it. */
     toolCalls: z.enum(TOOL_CALL_FORMATS).nullable().default('hermes'),
   }),
   tokenizer: z.string(),
@@ -125,10 +125,10 @@ export const manifestSchema = z.strictObject({
     modelType: z.string(),
     storedDtypes: z.array(z.string()),
     numParameters: count,
-    /** Where the checkpoint disagrees with what the converter expected of the family; empty when nothing does. */
+    /** Differences between the checkpoint and what the converter expects of its family. */
     notes: z.array(z.string()),
   }),
-  /** Every file of the package but the manifest itself. */
+  /** Every file of the package except the manifest. */
   files: z.array(fileSchema).min(1),
 });
 
@@ -141,8 +141,8 @@ export type VisionShape = z.output<typeof visionSchema>;
 export type TextShape = z.output<typeof textSchema>;
 
 /**
- * A short name of what a package answers with: the same for the same files and protocol, whatever it is called and
- * whichever profiles were calibrated on it.
+ * A short identifier of the package's behaviour. Packages with the same files, protocol and special tokens have the
+ * same digest; the name and the profiles do not count.
  */
 export function packageDigest({ files, thinking, tokens }: Manifest): string {
   const listed = files.map(({ path, sha256 }) => [path, sha256]).sort();

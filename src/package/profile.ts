@@ -5,10 +5,10 @@ export const PROFILE_NAME = /^[a-z][a-z0-9-]{0,31}$/;
 
 const share = z.number().min(0).max(1);
 
-/** A value with the two ends of its 95 % interval. */
+/** A value and its 95 % confidence interval. */
 const estimate = z.strictObject({ value: z.number(), low: z.number(), high: z.number() });
 
-/** What a threshold was to reach. `gain` is a share of the accuracy that thinking adds at best. */
+/** Goal of a threshold. `min-gain` is a share of the accuracy that always thinking adds over never thinking. */
 export const goalSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('max-tokens-share'), value: z.number().positive() }),
   z.strictObject({ kind: z.literal('max-mean-tokens'), value: z.number().positive() }),
@@ -16,9 +16,9 @@ export const goalSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('min-gain'), value: share }),
 ]);
 
-/** A threshold on p(think) that was chosen by measurement, and what it reached on questions it was not chosen on. */
+/** A calibrated threshold on p(think), and its results on held-out questions. */
 export const profileSchema = z.strictObject({
-  /** The model thinks where p(think) is at least this. */
+  /** The model thinks if p(think) is at least this. */
   threshold: share,
   goal: goalSchema,
   dataset: z.strictObject({ name: z.string(), sha256: z.string().regex(/^[0-9a-f]{64}$/) }),
@@ -26,7 +26,7 @@ export const profileSchema = z.strictObject({
     numQuestions: z.int().min(1),
     accuracy: estimate,
     meanTokens: estimate,
-    /** Mean tokens as a share of those of always thinking. */
+    /** Mean tokens relative to always thinking. */
     tokensShare: estimate,
     thinkingRate: estimate,
   }),

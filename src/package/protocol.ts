@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 const tagsSchema = z.strictObject({ open: z.string().min(1), close: z.string().min(1) });
 
-/** `reopen`: what opens a further block of the same turn, where that is more than the open tag. */
+/** `reopen`: the text that opens another block in the same turn, when it differs from the open tag. */
 const blockTagsSchema = tagsSchema.extend({ reopen: z.string().min(1).optional() });
 
 const modeSchema = z.strictObject({
@@ -11,18 +11,18 @@ const modeSchema = z.strictObject({
   /** Text around the last user message. */
   userPrefix: z.string().optional(),
   userSuffix: z.string().optional(),
-  /** Text of a system message put first (before the caller's own, if there is one). */
+  /** Text of a system message that precedes the caller's own. */
   system: z.string().optional(),
-  /** Variables handed to the chat template. */
+  /** Variables of the chat template. */
   templateVariables: z
     .record(z.string(), z.union([z.string(), z.boolean(), z.number()]))
     .optional(),
   /**
-   * Texts the block may not begin with (white space aside); for families whose forced thinking is the absence of a
-   * close tag.
+   * Texts that the block may not begin with (white space aside). Families that have no prefill for forced thinking ban
+   * the close tag instead.
    */
   banFirst: z.array(z.string()).optional(),
-  /** Sampling defaults of this mode, over the package's own. */
+  /** Sampling defaults of this mode; they override the package's. */
   sampling: z
     .strictObject({
       temperature: z.number().min(0).optional(),
@@ -34,8 +34,8 @@ const modeSchema = z.strictObject({
 });
 
 /**
- * Texts whose probability at the decision point is p(think) and p(fast), written as the tokenizer sees them there.
- * Without `think`, everything that is not `fast` is thinking.
+ * Texts whose probabilities at the decision point give p(think) and p(fast), spelled as the tokenizer sees them there.
+ * Without `think`, every other text counts as thinking.
  */
 const probeSchema = z.strictObject({
   think: z.array(z.string().min(1)).min(1).optional(),
@@ -45,21 +45,21 @@ const probeSchema = z.strictObject({
 const decidedModeSchema = z.enum(['think', 'fast']);
 const markersSchema = z.record(z.string().min(1), decidedModeSchema);
 
-/** `anywhere`: the tags mark a part of the answer (a box around the result) and are not bound to its beginning. */
+/** `anywhere`: the tags mark a part of the answer, such as a box around the result, and may stand anywhere in it. */
 const answerTagsSchema = tagsSchema.extend({ anywhere: z.boolean().optional() });
 
 /**
- * How a model family signals thinking, as data. A protocol travels in the package's manifest, so serving a new family
- * needs a new row and no new code.
+ * How a model family signals thinking, as data. The package's manifest holds the protocol, so a new family needs a new
+ * row and no new code.
  *
- * `modes` lists what the family can do; a mode that is absent cannot be asked for. `prefill` is the text that must end
- * the rendered generation prompt: what the chat template already wrote is not written twice (overlap rule).
+ * `modes` lists the modes of the family; a request for any other mode is rejected. `prefill` is the text that ends the
+ * rendered generation prompt. The part of it that the chat template already wrote is not written twice (overlap rule).
  */
 export const protocolSchema = z.strictObject({
   name: z.string(),
   /** The tags around the thinking. */
   tags: blockTagsSchema,
-  /** A section before everything else in which the model weighs the question; neither thinking nor answer. */
+  /** Tags of a section at the very beginning in which the model rates the question; neither thinking nor answer. */
   preamble: tagsSchema.optional(),
   defaultMode: z.enum(['auto', 'think', 'fast']),
   modes: z.strictObject({
@@ -67,12 +67,12 @@ export const protocolSchema = z.strictObject({
     think: modeSchema.optional(),
     fast: modeSchema.optional(),
   }),
-  /** Degrees of thinking the family knows by name; each is `think` with these changes. */
+  /** Reasoning efforts that the family knows by name; each is the mode `think` with these changes. */
   efforts: z.record(z.enum(['low', 'medium', 'high']), modeSchema).optional(),
   /**
-   * How the chosen mode shows in the output. `empty-block`: a block with nothing but white space is a direct answer.
-   * `control`: one of some strings, at the start or after the preamble. `verdict`: words inside the preamble.
-   * `prompt`: the prompt alone decides.
+   * How the output shows the decided mode. `empty-block`: a block of nothing but white space is a direct answer.
+   * `control`: a marker at the start or after the preamble. `verdict`: words inside the preamble; the last ones count.
+   * `prompt`: the prompt decides, and the output shows nothing.
    */
   decide: z.discriminatedUnion('by', [
     z.strictObject({ by: z.literal('empty-block'), probe: probeSchema.optional() }),
@@ -84,9 +84,9 @@ export const protocolSchema = z.strictObject({
     z.strictObject({ by: z.literal('verdict'), verdicts: markersSchema }),
     z.strictObject({ by: z.literal('prompt') }),
   ]),
-  /** Words a user may write in a message to switch the mode, where the family was trained so. */
+  /** Words in a user message that switch the mode, for families trained to obey them. */
   softSwitch: markersSchema.optional(),
-  /** Tags around the answer, in every mode or in one; taken out of what the caller sees. */
+  /** Tags around the answer, in every mode or in one. The parser removes them from the answer. */
   answer: z
     .strictObject({
       all: answerTagsSchema.optional(),
@@ -94,23 +94,23 @@ export const protocolSchema = z.strictObject({
       fast: answerTagsSchema.optional(),
     })
     .optional(),
-  /** What of an earlier assistant turn's thinking goes back into the prompt. */
+  /** Whether the thinking of earlier assistant turns goes back into the prompt. */
   history: z.strictObject({
     thinking: z.enum(['drop', 'after-last-user']),
-    /** Written in place of thinking that was dropped. */
+    /** Text that replaces dropped thinking. */
     replacement: z.string().optional(),
   }),
   budget: z.strictObject({
-    /** Text that ends the thinking when its budget is spent. It must contain the close tag. */
+    /** Text that ends the thinking when the budget is spent. It contains the close tag. */
     exit: z.string(),
-    /** Text written instead of the close tag to have the model think on (s1, arXiv 2501.19393). */
+    /** Text that replaces the close tag to make the model think on: budget forcing (s1, arXiv 2501.19393). */
     extension: z.string().optional(),
-    /** Variable of the chat template that takes the budget, where the family was trained to read one. */
+    /** Variable of the chat template that takes the budget, for families trained to read it. */
     templateVariable: z.string().optional(),
   }),
-  /** Where the row was read: in a primary source, in part, or nowhere. */
+  /** How much of the row was read in a primary source: all, a part, or nothing. */
   evidence: z.enum(['seen', 'partly-inferred', 'inferred']),
-  /** What of the row was not seen in a primary source; said when a package with it is loaded. */
+  /** The part of the row without a primary source. The server logs it when it loads a package. */
   unverified: z.string().optional(),
 });
 
@@ -118,8 +118,8 @@ export type Protocol = z.output<typeof protocolSchema>;
 export type AnswerTags = z.output<typeof answerTagsSchema>;
 export type ModeRow = z.output<typeof modeSchema>;
 
-/** How a request is to be answered; `auto` leaves the decision to the model. */
+/** Mode of a request; `auto` leaves the decision to the model. */
 export type ThinkingMode = 'auto' | 'think' | 'fast';
 
-/** How a request is answered once it is decided. */
+/** Mode of a reply, once it is decided. */
 export type DecidedMode = Exclude<ThinkingMode, 'auto'>;

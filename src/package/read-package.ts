@@ -5,7 +5,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import { MANIFEST_FILE, type Manifest, manifestSchema } from './manifest.ts';
 
-/** A folder that is no usable package; the message names the file and what is wrong with it. */
+/** The folder is not a usable package; the message names the file and the fault. */
 export class PackageError extends Error {
   override readonly name = 'PackageError';
 }
@@ -16,8 +16,8 @@ export interface ModelPackage {
 }
 
 /**
- * Reads the manifest and checks that every file is there in its full size.
- * @param options.verify also compares every file's sha256, which reads the whole package
+ * Reads the manifest and checks that every file exists and has the listed size.
+ * @param options.verify also compares the sha256 of every file, which reads the whole package
  * @throws PackageError
  */
 export async function readPackage(

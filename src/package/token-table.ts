@@ -1,8 +1,8 @@
-/** Bytes of every token, as one block that crosses a process boundary in one copy. */
+/** Bytes of every token in one buffer, which crosses a process boundary in one copy. */
 export interface TokenTable {
-  /** All tokens' bytes, one after the other. */
+  /** The bytes of all tokens, concatenated. */
   readonly bytes: Uint8Array;
-  /** Token i's bytes are bytes[offsets[i]] up to bytes[offsets[i + 1]]; one entry more than there are tokens. */
+  /** Token i is bytes[offsets[i] … offsets[i + 1]); there is one entry more than there are tokens. */
   readonly offsets: Uint32Array;
 }
 
@@ -15,8 +15,8 @@ export function bytesOfToken(table: TokenTable, tokenId: number): Uint8Array {
 }
 
 /**
- * The byte every character of a byte-level BPE vocabulary stands for. GPT-2's table: printable Latin-1 characters
- * stand for themselves, the other bytes for the characters from U+0100 on, in order.
+ * Maps every character of a byte-level BPE vocabulary to its byte. This is GPT-2's table: printable Latin-1 characters
+ * stand for themselves; the characters from U+0100 on stand for the other bytes, in order.
  */
 export const BYTE_OF_CHARACTER: ReadonlyMap<string, number> = byteOfCharacter();
 
@@ -35,13 +35,13 @@ function byteOfCharacter(): Map<string, number> {
 export interface TokenTableSource {
   /** Byte-level BPE vocabulary: token spelled in GPT-2's byte characters -> id. */
   readonly vocab: ReadonlyMap<string, number>;
-  /** Tokens spelled as they are. */
+  /** Added tokens, spelled as plain text. */
   readonly added: readonly { readonly id: number; readonly content: string }[];
-  /** Entries of the table; ids the tokenizer does not know get no bytes. */
+  /** Entries of the table; ids that the tokenizer does not know have no bytes. */
   readonly size: number;
 }
 
-/** @throws Error naming the token that is not spelled in byte characters. */
+/** @throws Error that names the first token with a character outside GPT-2's table */
 export function buildTokenTable({ vocab, added, size }: TokenTableSource): TokenTable {
   const pieces: (Uint8Array | undefined)[] = new Array(size);
   for (const [token, id] of vocab) pieces[id] = bytesOfSpelling(token);

@@ -50,10 +50,10 @@ describe('thinkgate convert and inspect', () => {
     const inspected = thinkgate('inspect', out, '--verify');
     assert.equal(inspected.status, 0, inspected.stderr);
     assert.match(inspected.stdout, /^precision +int8$/m);
-    assert.match(inspected.stdout, /^prompts +by a decoder of their own, in int8$/m);
+    assert.match(inspected.stdout, /^prefill +a prefill graph with int8 linears$/m);
     assert.match(
       inspected.stdout,
-      /^graphs +for CPUs, and in float16 for GPUs \(the residual stream in float32\)$/m,
+      /^graphs +float32 for CPUs, float16 for GPUs \(residual stream: float32\)$/m,
     );
     assert.match(inspected.stdout, /every file matches its sha256/);
   });

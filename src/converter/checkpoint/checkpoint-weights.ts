@@ -1,4 +1,4 @@
-/** The weights of a checkpoint folder: one safetensors file, or the shards an index names. */
+/** Weights of a checkpoint folder: one safetensors file, or the shards that an index lists. */
 import { access, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
@@ -14,8 +14,8 @@ export interface CheckpointWeights {
 }
 
 /**
- * Opens every weight file and reads the headers.
- * @throws ConvertError when a file is absent or damaged, or the index and the shards disagree.
+ * Opens every weight file and reads its header.
+ * @throws ConvertError when a file is missing or damaged, or when index and shards disagree
  */
 export async function openCheckpointWeights(dir: string): Promise<CheckpointWeights> {
   const weightMap = await readIndex(dir);

@@ -1,4 +1,4 @@
-/** Every tensor a model needs, by canonical name, with its shape. */
+/** Canonical names and shapes of all tensors of a model. */
 import type { ModelConfig } from '../config/model-config.ts';
 import type { TextConfig } from '../config/text-config.ts';
 import type { VisionConfig } from '../config/vision-config.ts';
@@ -9,7 +9,7 @@ export const EMBEDDING = 'text.embed_tokens.weight';
 export const LM_HEAD = 'head.weight';
 export const IMAGE_NEWLINE = 'newline';
 
-/** The language model's head is listed only when the config does not tie it to the embedding. */
+/** @returns shapes by canonical name; the head is missing when the config ties it to the embedding */
 export function expectedTensors(config: ModelConfig): ReadonlyMap<string, readonly number[]> {
   const shapes: Shapes = new Map();
   addText(shapes, config.text);

@@ -1,14 +1,14 @@
-/** Holds the tensors of a checkpoint against what the config calls for. */
+/** Matches the tensors of a checkpoint with those that the config requires. */
 import type { ModelConfig } from '../config/model-config.ts';
 import { ConvertError } from '../convert-error.ts';
 import { EMBEDDING, expectedTensors, LM_HEAD } from './expected-tensors.ts';
 import type { CheckpointTensor } from './safetensors.ts';
 import { canonicalName, checkpointName, isRotaryBuffer, unusedReason } from './tensor-names.ts';
 
-/** Elements compared at a time. */
+/** Elements compared at once. */
 const STRETCH = 2 ** 20;
 
-/** The tensors of a model by canonical name, complete and of the right shapes. */
+/** The tensors of a model by canonical name; all are present and have the right shapes. */
 export interface ModelTensors {
   get(canonical: string): CheckpointTensor;
   /** Whether the head uses the embedding's weights. */
@@ -19,8 +19,7 @@ export interface ModelTensors {
 }
 
 /**
- * @throws ConvertError listing every tensor that is missing, unknown or of the wrong shape, each with the expected and
- * the found shape.
+ * @throws ConvertError that lists every missing, unknown or misshapen tensor with the expected and the found shape
  */
 export async function matchTensors(
   config: ModelConfig,
@@ -96,8 +95,8 @@ function sortTensors(
 }
 
 /**
- * A head that repeats the embedding bit for bit is tied whatever the config says. One that differs although the config
- * ties it is refused: the checkpoint does not say which of the two is meant.
+ * A head whose bytes equal the embedding's is tied, even if the config says otherwise. A head that differs although the
+ * config ties it is an error: the checkpoint does not say which of the two to use.
  */
 async function decideTie(
   config: ModelConfig,

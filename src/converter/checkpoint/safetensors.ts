@@ -1,5 +1,5 @@
 /**
- * Reads safetensors files lazily: the header once, then stretches of tensors on demand.
+ * Reads safetensors files lazily: the header once, ranges of tensors on demand.
  * Format: https://github.com/huggingface/safetensors (8-byte little-endian header length, JSON header, data).
  */
 import { type FileHandle, open } from 'node:fs/promises';
@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { ConvertError } from '../convert-error.ts';
 import { bfloat16ToFloat32, float16ToFloat32 } from '../weights/float-formats.ts';
 
-/** The reference implementation refuses larger headers too. */
+/** Limit of the reference implementation. */
 const MAX_HEADER_BYTES = 100_000_000;
 export const BYTES_PER_ELEMENT = { F32: 4, F16: 2, BF16: 2 } as const;
 export type StoredDtype = keyof typeof BYTES_PER_ELEMENT;
@@ -26,7 +26,7 @@ export interface CheckpointTensor {
   readonly shape: readonly number[];
   readonly numElements: number;
   readonly bytes: number;
-  /** Elements `first … first + count` of the flattened tensor, widened to float32. */
+  /** Elements first … first + count − 1 of the flattened tensor, widened to float32. */
   read(first: number, count: number): Promise<Float32Array>;
 }
 
@@ -39,7 +39,7 @@ export class SafetensorsFile {
     this.tensors = tensors;
   }
 
-  /** @throws ConvertError naming the file, and the tensor where one is at fault. */
+  /** @throws ConvertError that names the file, and the tensor if one is at fault */
   static async open(path: string): Promise<SafetensorsFile> {
     const file = await open(path, 'r');
     try {

@@ -1,6 +1,6 @@
 /**
- * Names of a checkpoint's tensors. Both naming schemes of the LLaVA-OneVision family (before and since transformers
- * 4.52) and text-only Qwen3 are brought to one: `text.…`, `head.weight`, `vision.…`, `projector.…`, `newline`.
+ * Canonical tensor names: `text.…`, `head.weight`, `vision.…`, `projector.…`, `newline`. They replace the naming schemes
+ * of the LLaVA-OneVision family (before and since transformers 4.52) and of text-only Qwen3.
  */
 export type Architecture = 'r4b' | 'qwen3';
 
@@ -26,7 +26,7 @@ const PREFIXES: Readonly<Record<Architecture, PrefixTable>> = {
   ],
 };
 
-/** @returns the canonical name, or undefined when no scheme of the architecture knows the prefix. */
+/** @returns the canonical name, or undefined when no scheme of the architecture has the prefix */
 export function canonicalName(name: string, architecture: Architecture): string | undefined {
   for (const [prefix, canonical] of PREFIXES[architecture]) {
     if (name.startsWith(prefix)) return canonical + name.slice(prefix.length);
@@ -34,7 +34,7 @@ export function canonicalName(name: string, architecture: Architecture): string 
   return undefined;
 }
 
-/** The newest scheme's name of a tensor, for messages about one that is missing. */
+/** A tensor's name in the newest scheme, for messages about missing tensors. */
 export function checkpointName(canonical: string, architecture: Architecture): string {
   for (const [prefix, short] of PREFIXES[architecture]) {
     if (canonical.startsWith(short)) return prefix + canonical.slice(short.length);
@@ -42,7 +42,7 @@ export function checkpointName(canonical: string, architecture: Architecture): s
   return canonical;
 }
 
-/** Tensors that some checkpoints carry and this family never reads, with the reason. */
+/** @returns the reason why the graphs do not use a tensor, or undefined for one that they use */
 export function unusedReason(canonical: string, numVisionLayersUsed: number): string | undefined {
   if (canonical.startsWith('vision.post_layernorm.')) {
     return 'the features are taken before the post layer norm';
@@ -55,7 +55,7 @@ export function unusedReason(canonical: string, numVisionLayersUsed: number): st
   return undefined;
 }
 
-/** Position buffers that old checkpoints stored; they are computed from the config. */
+/** Old checkpoints store the rotary frequencies; the converter computes them from the config. */
 export function isRotaryBuffer(name: string): boolean {
   return name.endsWith('.rotary_emb.inv_freq');
 }

@@ -1,4 +1,4 @@
-/** Finds a checkpoint's chat template and learns how it wants message contents. */
+/** Finds the chat template of a checkpoint and detects which message contents and tool calls it expects. */
 import { Template } from '@huggingface/jinja';
 import { z } from 'zod';
 import type { ToolCallFormat } from '../../package/manifest.ts';
@@ -8,7 +8,10 @@ import { readOptionalJson, readOptionalText } from './json-file.ts';
 const templateFileSchema = z.looseObject({ chat_template: z.string() });
 const PROBE_TEXT = 'a question about the image';
 
-/** @param embedded the template of tokenizer_config.json, if it has one */
+/**
+ * @param embedded the template in tokenizer_config.json, if there is one
+ * @throws ConvertError when the checkpoint has no chat template
+ */
 export async function readChatTemplate(dir: string, embedded: string | undefined): Promise<string> {
   const jinja = await readOptionalText(dir, 'chat_template.jinja');
   if (jinja !== undefined) return jinja;
@@ -23,8 +26,8 @@ export async function readChatTemplate(dir: string, embedded: string | undefined
 }
 
 /**
- * Renders a probe message whose content is a list of parts. A template made for lists writes the text and one
- * placeholder per image; one made for strings fails or prints something else.
+ * Renders a message whose content is a list of parts. A template for lists writes the text once and one placeholder per
+ * image; a template for strings fails or prints something else.
  */
 export function detectContentFormat(
   source: string,
@@ -43,14 +46,15 @@ export function detectContentFormat(
   const numTexts = rendered.split(PROBE_TEXT).length - 1;
   const numImages = imagePlaceholder === null ? 0 : rendered.split(imagePlaceholder).length - 1;
   const wanted = imagePlaceholder === null ? 0 : 1;
-  // A list printed as such would also hold the text once, with its keys around it.
+  // A template for strings may print the list itself: the text once, between the keys.
   const isPrinted = /['"]type['"]/.test(rendered);
   return numTexts === 1 && numImages === wanted && !isPrinted ? 'parts' : 'string';
 }
 
 /**
- * Learns from a template how the model writes calls. A template that shows tools and calls in another way is not
- * understood; one without tools says nothing, and the server then teaches the model the common way.
+ * Detects the tool call format of a template. A template without tools says nothing; the server then describes the
+ * Hermes format to the model.
+ * @returns null for a format that the server does not parse
  */
 export function detectToolCalls(source: string): ToolCallFormat | null {
   if (!/\btools\b/.test(source)) return 'hermes';

@@ -1,4 +1,4 @@
-/** End tokens and sampling defaults. Absent fields take the meaning transformers' GenerationConfig gives them. */
+/** End tokens and sampling defaults. Missing fields have the defaults of transformers' GenerationConfig. */
 import { z } from 'zod';
 import { ConvertError } from '../convert-error.ts';
 import { readOptionalJson } from './json-file.ts';
@@ -25,7 +25,11 @@ const generationSchema = z.looseObject({
 
 type Eos = number | readonly number[] | null | undefined;
 
-/** @param configEos eos_token_id of config.json, for checkpoints without generation_config.json */
+/**
+ * Appends to `notes` when generation_config.json is missing.
+ * @param configEos eos_token_id of config.json, for checkpoints without generation_config.json
+ * @throws ConvertError when no file gives an end token
+ */
 export async function readGenerationConfig(
   dir: string,
   { configEos, tokenizer }: { configEos: Eos; tokenizer: TokenizerFiles },

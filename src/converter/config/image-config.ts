@@ -1,18 +1,18 @@
-/** How images are prepared: preprocessor_config.json, processor_config.json and the placeholder token. */
+/** Image preprocessing: preprocessor_config.json, processor_config.json and the placeholder token. */
 import { z } from 'zod';
 import { ConvertError } from '../convert-error.ts';
 import { readJson, readOptionalJson } from './json-file.ts';
 import type { TokenizerFiles } from './tokenizer-files.ts';
 import type { RawMultimodalConfig, VisionConfig } from './vision-config.ts';
 
-/** How an image's bytes become the tower's input; part of the vision graph or of the manifest. */
+/** How pixels become the vision tower's input. */
 export interface ImageConfig {
   readonly mean: readonly number[];
   readonly std: readonly number[];
   readonly rescaleFactor: number;
   readonly resample: 'bicubic' | 'bilinear';
   readonly gridPinpoints: readonly (readonly [number, number])[];
-  /** Text that stands for one image, and its id in the tokenizer. */
+  /** Placeholder text of an image, and its token id. */
   readonly placeholder: string;
   readonly tokenId: number;
 }
@@ -46,13 +46,16 @@ const processorSchema = z.looseObject({
 type Preprocessor = z.output<typeof preprocessorSchema>;
 type Processor = z.output<typeof processorSchema>;
 
-/** PIL's numbers for its filters. */
+/** PIL's filter numbers. */
 const RESAMPLES: Readonly<Record<number, ImageConfig['resample']>> = {
   2: 'bilinear',
   3: 'bicubic',
 };
 
-/** Appends to `notes` what differs from the family's usual values or between the files. */
+/**
+ * Appends to `notes` every value that is unusual for the family or that differs between the files.
+ * @throws ConvertError that names a value without support in the vision graph
+ */
 export async function readImageConfig(
   dir: string,
   model: { raw: RawMultimodalConfig; tower: VisionConfig },

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { z } from 'zod';
 import { ConvertError } from '../convert-error.ts';
 
-/** @throws ConvertError when the file is absent, is no JSON, or a field has the wrong type. */
+/** @throws ConvertError when the file is missing, is not JSON, or does not fit the schema */
 export async function readJson<T extends z.ZodType>(
   dir: string,
   file: string,
@@ -15,7 +15,7 @@ export async function readJson<T extends z.ZodType>(
   return parsed;
 }
 
-/** As readJson, but an absent file is undefined. */
+/** Same as readJson, but returns undefined for a missing file. */
 export async function readOptionalJson<T extends z.ZodType>(
   dir: string,
   file: string,
@@ -42,7 +42,7 @@ export async function readOptionalText(dir: string, file: string): Promise<strin
   }
 }
 
-/** @throws ConvertError that lists every field at fault. */
+/** @throws ConvertError that lists every field with a wrong value */
 export function checked<T extends z.ZodType>(
   schema: T,
   value: unknown,

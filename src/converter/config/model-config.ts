@@ -1,4 +1,4 @@
-/** Reads every config file of a checkpoint folder. */
+/** Reads and checks all config files of a checkpoint folder. */
 import { z } from 'zod';
 import type { Architecture } from '../checkpoint/tensor-names.ts';
 import { ConvertError } from '../convert-error.ts';
@@ -15,7 +15,7 @@ import {
 import { readTokenizerFiles, type TokenizerFiles } from './tokenizer-files.ts';
 import { checkVisionConfig, multimodalConfigSchema, type VisionConfig } from './vision-config.ts';
 
-/** What the converter knows of a model once its config files are read and checked. */
+/** The checked config files of a checkpoint. */
 export interface ModelConfig extends GenerationConfig {
   readonly architecture: Architecture;
   readonly architectures: readonly string[];
@@ -23,7 +23,7 @@ export interface ModelConfig extends GenerationConfig {
   readonly text: TextConfig;
   readonly vision: { readonly tower: VisionConfig; readonly image: ImageConfig } | null;
   readonly chatTemplate: string;
-  /** Where the checkpoint disagrees with what is known of its family, or with itself. */
+  /** Differences between the checkpoint and its family, or between its files. */
   readonly notes: readonly string[];
 }
 
@@ -31,7 +31,7 @@ const ARCHITECTURES: Readonly<Record<string, Architecture>> = {
   RForConditionalGeneration: 'r4b',
   Qwen3ForCausalLM: 'qwen3',
 };
-/** R-4B's tower as its published parameter count implies it. */
+/** Layers of R-4B's vision tower, computed from the published parameter count. */
 const R4B_VISION_LAYERS = 26;
 
 const topSchema = z.looseObject({
@@ -42,7 +42,7 @@ const topSchema = z.looseObject({
 });
 type Top = z.output<typeof topSchema>;
 
-/** @throws ConvertError naming the file, field and value that cannot be used. */
+/** @throws ConvertError that names the file, field and value without support */
 export async function readModelConfig(dir: string): Promise<ModelConfig> {
   const top = await readJson(dir, 'config.json', topSchema);
   const architecture = findArchitecture(top.architectures);

@@ -1,4 +1,4 @@
-/** The Qwen3 decoder's part of a config. */
+/** Config of the Qwen3 decoder. */
 import { z } from 'zod';
 import { ConvertError } from '../convert-error.ts';
 
@@ -13,7 +13,7 @@ export interface TextConfig {
   readonly maxPositions: number;
   readonly normEps: number;
   readonly ropeTheta: number;
-  /** What the config says; the weights have the last word. */
+  /** Value in the config; match-tensors.ts compares the weights. */
   readonly tieWordEmbeddings: boolean;
 }
 
@@ -24,7 +24,7 @@ const ropeSchema = z.looseObject({
   rope_theta: z.number().positive().optional(),
 });
 
-/** Fields that every saved config carries are required; the others default as in transformers' Qwen3Config. */
+/** Fields that every saved config has are required. The others have the defaults of transformers' Qwen3Config. */
 export const textConfigSchema = z.looseObject({
   model_type: z.string(),
   vocab_size: count,
@@ -50,27 +50,27 @@ export type RawTextConfig = z.output<typeof textConfigSchema>;
 
 /**
  * @param prefix name of the config inside config.json, for messages: '' or 'text_config.'
- * @throws ConvertError naming the first field whose value the graphs cannot express.
+ * @throws ConvertError that names the first field without support in the graphs
  */
 export function checkTextConfig(raw: RawTextConfig, prefix: string): TextConfig {
-  const refuse = (field: string, value: unknown, supported: string): never => {
+  const reject = (field: string, value: unknown, supported: string): never => {
     throw new ConvertError(
       `config.json: ${prefix}${field} is ${JSON.stringify(value)}; only ${supported} is supported.`,
     );
   };
-  if (raw.model_type !== 'qwen3') refuse('model_type', raw.model_type, '"qwen3"');
-  if (raw.hidden_act !== 'silu') refuse('hidden_act', raw.hidden_act, '"silu"');
-  if (raw.attention_bias) refuse('attention_bias', true, 'false');
-  if (raw.use_sliding_window) refuse('use_sliding_window', true, 'false');
+  if (raw.model_type !== 'qwen3') reject('model_type', raw.model_type, '"qwen3"');
+  if (raw.hidden_act !== 'silu') reject('hidden_act', raw.hidden_act, '"silu"');
+  if (raw.attention_bias) reject('attention_bias', true, 'false');
+  if (raw.use_sliding_window) reject('use_sliding_window', true, 'false');
   const otherLayer = raw.layer_types?.find((type) => type !== 'full_attention');
-  if (otherLayer !== undefined) refuse('layer_types', otherLayer, '"full_attention"');
+  if (otherLayer !== undefined) reject('layer_types', otherLayer, '"full_attention"');
   for (const field of ['rope_scaling', 'rope_parameters'] as const) {
     const type = raw[field]?.rope_type ?? raw[field]?.type ?? 'default';
-    if (type !== 'default') refuse(field, raw[field], 'plain rotary embedding');
+    if (type !== 'default') reject(field, raw[field], 'plain rotary embedding');
   }
-  if (raw.head_dim % 2 !== 0) refuse('head_dim', raw.head_dim, 'an even number');
+  if (raw.head_dim % 2 !== 0) reject('head_dim', raw.head_dim, 'an even number');
   if (raw.num_attention_heads % raw.num_key_value_heads !== 0) {
-    refuse('num_key_value_heads', raw.num_key_value_heads, 'a divisor of num_attention_heads');
+    reject('num_key_value_heads', raw.num_key_value_heads, 'a divisor of num_attention_heads');
   }
   const ropeTheta = raw.rope_parameters?.rope_theta ?? raw.rope_theta;
   if (ropeTheta === undefined) {

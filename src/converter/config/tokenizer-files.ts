@@ -1,10 +1,10 @@
-/** What the converter needs of tokenizer.json and tokenizer_config.json. */
+/** Reads the fields of tokenizer.json and tokenizer_config.json that the converter needs. */
 import { z } from 'zod';
 import { readJson, readOptionalJson } from './json-file.ts';
 
 const tokenizerSchema = z.looseObject({
   model: z.looseObject({
-    // Not checked entry by entry: there are some 150,000, and a token may be called `__proto__`.
+    // zod does not check the entries: there are about 150,000, and a token may be called `__proto__`.
     vocab: z.custom<Record<string, number>>((value) => typeof value === 'object' && value !== null),
   }),
   added_tokens: z.array(z.looseObject({ id: z.int(), content: z.string() })).default([]),
@@ -24,7 +24,7 @@ export interface TokenizerFiles {
   readonly size: number;
   readonly eosToken: string | undefined;
   readonly imageToken: string | undefined;
-  /** Template embedded in tokenizer_config.json. */
+  /** Chat template in tokenizer_config.json. */
   readonly chatTemplate: string | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** The SigLIP tower's and the projector's part of an R-4B config. */
+/** Config of R-4B's SigLIP tower and projector. */
 import { z } from 'zod';
 import { ConvertError } from '../convert-error.ts';
 
@@ -7,7 +7,7 @@ export type GeluKind = 'exact' | 'tanh';
 export interface VisionConfig {
   readonly hiddenSize: number;
   readonly intermediateSize: number;
-  /** Layers in the checkpoint, and how many of them the features need. */
+  /** Layers in the checkpoint, and layers up to the feature layer. */
   readonly numLayers: number;
   readonly numLayersUsed: number;
   readonly numHeads: number;
@@ -36,7 +36,7 @@ export const visionConfigSchema = z.looseObject({
   layer_norm_eps: z.number().positive().default(1e-6),
 });
 
-/** Fields of the whole model that concern images; the defaults are RConfig's. */
+/** Fields of config.json that concern images, with the defaults of RConfig. */
 export const multimodalConfigSchema = z.looseObject({
   vision_config: visionConfigSchema,
   projector_hidden_act: z.string().default('gelu'),
@@ -50,42 +50,42 @@ export const multimodalConfigSchema = z.looseObject({
 });
 export type RawMultimodalConfig = z.output<typeof multimodalConfigSchema>;
 
-/** Activations by the names transformers gives them. */
+/** Activations by their names in transformers. */
 const GELU_KINDS: Readonly<Record<string, GeluKind>> = {
   gelu: 'exact',
   gelu_pytorch_tanh: 'tanh',
   gelu_new: 'tanh',
 };
 
-/** @throws ConvertError naming the first field whose value the graphs cannot express. */
+/** @throws ConvertError that names the first field without support in the graphs */
 export function checkVisionConfig(raw: RawMultimodalConfig): VisionConfig {
   const vision = raw.vision_config;
-  const refuse = (field: string, value: unknown, supported: string): never => {
+  const reject = (field: string, value: unknown, supported: string): never => {
     throw new ConvertError(
       `config.json: ${field} is ${JSON.stringify(value)}; only ${supported} is supported.`,
     );
   };
   const gelu = (field: string, name: string): GeluKind =>
-    GELU_KINDS[name] ?? refuse(field, name, Object.keys(GELU_KINDS).join(', '));
+    GELU_KINDS[name] ?? reject(field, name, Object.keys(GELU_KINDS).join(', '));
   if (!['siglip_vision_model', 'siglip'].includes(vision.model_type)) {
-    refuse('vision_config.model_type', vision.model_type, '"siglip_vision_model"');
+    reject('vision_config.model_type', vision.model_type, '"siglip_vision_model"');
   }
   if (raw.vision_aspect_ratio !== 'anyres') {
-    refuse('vision_aspect_ratio', raw.vision_aspect_ratio, '"anyres"');
+    reject('vision_aspect_ratio', raw.vision_aspect_ratio, '"anyres"');
   }
   if (raw.vision_feature_select_strategy !== 'full') {
-    refuse('vision_feature_select_strategy', raw.vision_feature_select_strategy, '"full"');
+    reject('vision_feature_select_strategy', raw.vision_feature_select_strategy, '"full"');
   }
-  if (vision.num_channels !== 3) refuse('vision_config.num_channels', vision.num_channels, '3');
+  if (vision.num_channels !== 3) reject('vision_config.num_channels', vision.num_channels, '3');
   if (vision.hidden_size % vision.num_attention_heads !== 0) {
-    refuse(
+    reject(
       'vision_config.num_attention_heads',
       vision.num_attention_heads,
       'a divisor of hidden_size',
     );
   }
   if (vision.patch_size > vision.image_size) {
-    refuse('vision_config.patch_size', vision.patch_size, 'a size up to image_size');
+    reject('vision_config.patch_size', vision.patch_size, 'a size up to image_size');
   }
   return {
     hiddenSize: vision.hidden_size,
@@ -104,7 +104,7 @@ export function checkVisionConfig(raw: RawMultimodalConfig): VisionConfig {
   };
 }
 
-/** Index into hidden_states, whose entry 0 is the input of the first layer. */
+/** Converts an index into hidden_states, whose entry 0 is the input of the first layer, to a number of layers. */
 function layersUsed(featureLayer: number | readonly number[], numLayers: number): number {
   const single = typeof featureLayer === 'number' ? featureLayer : featureLayer[0];
   const isSingle = typeof featureLayer === 'number' || featureLayer.length === 1;

@@ -1,4 +1,4 @@
-/** Families that choose by themselves: a block with nothing in it is a direct answer. */
+/** Families that decide by themselves: an empty block is a direct answer. */
 import type { Protocol } from '../protocol.ts';
 import { EXTENSION, THINK_TAGS } from './shared.ts';
 
@@ -23,7 +23,7 @@ const R4B: Protocol = {
   unverified: 'The paper sets no budget and no rule for earlier turns: both are inferred.',
 };
 
-/** The base model spells the tags in several tokens. */
+/** The base model's tokenizer splits the tags into several tokens. */
 const TON_INSTRUCTION =
   '  Output the thinking process in <think> </think> and final answer (number) in <answer> </answer> tags.';
 
@@ -49,7 +49,7 @@ const AUTO_THINK: Protocol = {
   name: 'AutoThink',
   tags: THINK_TAGS,
   defaultMode: 'auto',
-  // The ellipsis is what lets the model choose; a reply that begins with the close tag is a direct answer.
+  // The ellipsis leaves the decision to the model; a reply that begins with the close tag is a direct answer.
   modes: {
     auto: { prefill: '<think>\n...\n', sampling: { temperature: 0.6, topP: 0.95 } },
     think: { prefill: '<think>\n', sampling: { temperature: 0.6, topP: 0.95 } },

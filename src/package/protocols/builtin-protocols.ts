@@ -1,4 +1,4 @@
-/** The thinking protocols the converter can give a package, by name. */
+/** Thinking protocols that the converter can write into a package, by name. */
 import type { Protocol } from '../protocol.ts';
 import { BLOCK_PROTOCOLS } from './block-protocols.ts';
 import { MARKER_PROTOCOLS } from './marker-protocols.ts';

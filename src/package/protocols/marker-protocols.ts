@@ -1,4 +1,4 @@
-/** Families that choose by a control string at the start or after a preamble, or by words inside the preamble. */
+/** Families that decide with a control string, at the start or after a preamble, or with words inside the preamble. */
 import type { Protocol } from '../protocol.ts';
 import { EXTENSION, THINK_TAGS } from './shared.ts';
 
@@ -32,7 +32,7 @@ const LHRM: Protocol = {
     markers: { '<think>': 'think', '<no_think>': 'fast' },
     probe: { think: ['<think>'], fast: ['<no_think>'] },
   },
-  // The direct answer stands between tags of its own.
+  // The direct answer has tags of its own.
   answer: { fast: { open: '<no_think>', close: '</no_think>' } },
   history: { thinking: 'drop' },
   budget: { exit: '\n</think>\n\n', extension: EXTENSION },
@@ -91,7 +91,7 @@ const GPT_OSS: Protocol = {
     reopen: '<|start|>assistant<|channel|>analysis<|message|>',
   },
   defaultMode: 'think',
-  // The chat template writes the degree into its system message.
+  // The chat template writes the effort into the system message.
   modes: {
     think: { templateVariables: { reasoning_effort: 'medium' } },
     fast: { prefill: FINAL, templateVariables: { reasoning_effort: 'low' } },

@@ -1,4 +1,4 @@
-/** Families that do not choose: the prompt fixes the mode. */
+/** Families that do not decide: the prompt fixes the mode. */
 import type { Protocol } from '../protocol.ts';
 import { EXTENSION, THINK_TAGS } from './shared.ts';
 
@@ -102,7 +102,7 @@ const MINICPM_V45: Protocol = {
   unverified: 'The default mode and the budget are inferred.',
 };
 
-/** The system prompt of the authors' own code, which is the whole switch. */
+/** The system prompt of the authors' code; it alone switches thinking on. */
 const INTERNVL_SYSTEM =
   "You are an AI assistant that rigorously follows this response protocol:\n\n1. First, conduct a detailed analysis of the question. Consider different angles, potential solutions, and reason through the problem step-by-step. Enclose this entire thinking process within <think> and </think> tags.\n\n2. After the thinking section, provide a clear, concise, and direct answer to the user's question. Separate the answer from the think section with a newline.\n\nEnsure that the thinking process is thorough but remains focused on the query. The final answer should be standalone and not reference the thinking section.";
 
@@ -136,7 +136,7 @@ const HUNYUAN_A13B: Protocol = {
       sampling: { temperature: 0.7, topP: 0.8, topK: 20, repetitionPenalty: 1.05 },
     },
   },
-  // Past the open tag's tokens the white space decides: one line break or two.
+  // After the open tag, white space decides: one line break or two.
   decide: { by: 'empty-block' },
   answer: { all: { open: '<answer>', close: '</answer>' } },
   history: { thinking: 'drop' },
@@ -149,7 +149,7 @@ const SEED_OSS: Protocol = {
   name: 'Seed-OSS',
   tags: { open: '<seed:think>', close: '</seed:think>' },
   defaultMode: 'think',
-  // The template turns a budget into the system text the family was trained on, and 0 into a block that says so.
+  // The template turns a budget into the system text that the family was trained on, and 0 into a block that states it.
   modes: { think: {}, fast: { templateVariables: { thinking_budget: 0 } } },
   decide: { by: 'empty-block' },
   history: { thinking: 'drop' },

@@ -1,5 +1,5 @@
-/** What several families have in common. */
+/** Values that several families share. */
 export const THINK_TAGS = { open: '<think>', close: '</think>' };
 
-/** The word of s1 (arXiv 2501.19393) that has a model think on; it is no family's own. */
+/** The extension text of budget forcing, from s1 (arXiv 2501.19393); no family defines its own. */
 export const EXTENSION = 'Wait';
