@@ -5,19 +5,19 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { HubError } from './hub-error.ts';
 
-/** What the hub says of a file: sha256 of the content for large files, git's blob id for small ones. */
+/** Checksum that the hub lists: sha256 of the content for large files, git's blob id for small ones. */
 export interface Checksum {
   readonly algorithm: 'sha256' | 'git-blob';
   readonly hex: string;
 }
 
-/** A hash of the kind the checksum needs, ready for the file's bytes. */
+/** @returns the hash for a checksum, ready for the file's bytes */
 export function startHash(checksum: Checksum, size: number): Hash {
   if (checksum.algorithm === 'sha256') return createHash('sha256');
   return createHash('sha1').update(`blob ${size}\0`);
 }
 
-/** Feeds a file into a hash. @returns the number of bytes read */
+/** Updates a hash with a file. @returns the number of bytes read */
 export async function hashFile(path: string, hash: Hash): Promise<number> {
   let numBytes = 0;
   for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) {
@@ -27,6 +27,7 @@ export async function hashFile(path: string, hash: Hash): Promise<number> {
   return numBytes;
 }
 
+/** A file on the hub. */
 export interface RemoteFile {
   /** Name in the repository's root. */
   readonly path: string;
@@ -36,23 +37,22 @@ export interface RemoteFile {
 
 export interface FetchFileOptions {
   readonly outDir: string;
-  /** Bytes of the file from `offset` on. */
+  /** Reads the file from `offset` to its end. */
   readonly read: (file: RemoteFile, offset: number) => Promise<AsyncIterable<Uint8Array>>;
   readonly onBytes: (numBytes: number) => void;
-  /** Waits between attempts after a broken connection, in milliseconds; as many attempts as entries, plus one. */
+  /** Delays before each retry after a broken connection, in milliseconds; their number limits the retries. */
   readonly retryDelaysMs: readonly number[];
 }
 
-/** @returns bytes still to fetch; null for a file that is there and is what it should be */
+/** @returns bytes still to fetch; null for a file that is complete and has the right checksum */
 export async function missingBytes(file: RemoteFile, outDir: string): Promise<number | null> {
   if (await isComplete(file, join(outDir, file.path))) return null;
   return file.size - Math.min(file.size, await sizeOf(partPath(file, outDir)));
 }
 
 /**
- * Fetches one file into `outDir`, going on where an earlier attempt stopped. The file appears under its name only once
- * its checksum was right.
- * @throws HubError when the content is not what the hub says it is; whatever broke the last attempt otherwise
+ * Fetches one file into `outDir` and resumes an earlier attempt. The file gets its name only after its checksum matches.
+ * @throws HubError when the checksum does not match; the error of the last attempt otherwise
  */
 export async function fetchFile(file: RemoteFile, options: FetchFileOptions): Promise<void> {
   const part = partPath(file, options.outDir);
@@ -111,7 +111,7 @@ async function isComplete(file: RemoteFile, path: string): Promise<boolean> {
   return numBytes === file.size && hash.digest('hex') === file.checksum.hex;
 }
 
-/** The checksum in the name keeps a half file of another revision from being continued. */
+/** The checksum in the name prevents that a part of another revision is resumed. */
 function partPath({ path, checksum }: RemoteFile, outDir: string): string {
   return join(outDir, `${path}.${checksum.hex.slice(0, 12)}.part`);
 }

@@ -1,6 +1,6 @@
 import { HubApiError } from '@huggingface/hub';
 
-/** A download that cannot go on; the message says what to do about it. */
+/** A download fails; the message says what to do. */
 export class HubError extends Error {
   override readonly name = 'HubError';
 }
@@ -9,11 +9,11 @@ export interface HubRepository {
   /** `owner/name`. */
   readonly id: string;
   readonly hubUrl: string;
-  /** Branch, tag or commit as asked for. */
+  /** Requested branch, tag or commit. */
   readonly revision: string;
 }
 
-/** @returns the failure in words of the person who asked for the model */
+/** @returns an error with a message for the user */
 export function explain(error: unknown, { id, hubUrl, revision }: HubRepository): Error {
   if (error instanceof HubError) return error;
   if (error instanceof HubApiError) {
@@ -21,12 +21,12 @@ export function explain(error: unknown, { id, hubUrl, revision }: HubRepository)
       cause: error,
     });
   }
-  // The disk's own words (no space, no permission) name the file already.
+  // A file system error (no space, no permission) already names the file.
   if (error instanceof Error && 'path' in error) return error;
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new HubError(
-    `The download from ${hubUrl} failed (${reason}). Run the command again; it goes on where it stopped.`,
+    `The download from ${hubUrl} failed (${reason}). Run the command again; it resumes the download.`,
     { cause: error },
   );
 }
@@ -35,15 +35,15 @@ function statusMessage(status: number, { id, hubUrl, revision }: HubRepository):
   const page = `${hubUrl}/${id}`;
   switch (status) {
     case 401:
-      // The hub also answers so for names that do not exist, to tell strangers nothing.
-      return `The hub does not show "${id}" to strangers. Check the name; if it is private or gated, open ${page}, accept its terms, and set HF_TOKEN to a token that may read it.`;
+      // The hub also returns 401 for a name that does not exist, to hide which private names do.
+      return `The hub has no public "${id}". Check the name. If it is private or gated, open ${page}, accept its terms, and set HF_TOKEN to a token that may read it.`;
     case 403:
       return `HF_TOKEN may not read "${id}". Open ${page}, accept its terms, and use a token of that account.`;
     case 404:
       return `The hub has no "${id}" with revision "${revision}". Check both at ${page}.`;
     case 429:
-      return `The hub at ${hubUrl} asks for a pause (status 429). Run the command again later; it goes on where it stopped.`;
+      return `The hub at ${hubUrl} limits the request rate (status 429). Run the command again later; it resumes the download.`;
     default:
-      return `The hub at ${hubUrl} answered with status ${status}. Run the command again; it goes on where it stopped.`;
+      return `The hub at ${hubUrl} answered with status ${status}. Run the command again; it resumes the download.`;
   }
 }

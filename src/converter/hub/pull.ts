@@ -14,7 +14,7 @@ const RETRY_DELAYS_MS = [1_000, 2_000, 4_000, 8_000, 16_000];
 const FINAL_STATUSES = new Set([400, 401, 403, 404, 416]);
 
 export interface PullProgress {
-  /** Bytes fetched by this run, and to be fetched by it. */
+  /** Bytes that this run has fetched, and will fetch in total. */
   readonly doneBytes: number;
   readonly totalBytes: number;
   readonly file: string;
@@ -34,10 +34,10 @@ export interface PullOptions {
 }
 
 export interface PulledCheckpoint {
-  /** Commit everything was taken from. */
+  /** Commit of all files. */
   readonly commit: string;
   readonly files: readonly RemoteFile[];
-  /** Bytes this run had to fetch. */
+  /** Bytes that this run fetched. */
   readonly fetchedBytes: number;
 }
 
@@ -46,9 +46,9 @@ interface Source extends HubRepository {
 }
 
 /**
- * Downloads what the converter needs of a checkpoint: safetensors, configs, tokenizer, templates. A run that was
- * interrupted is continued by the next; every file is checked against the hub's checksum.
- * @throws HubError saying what to do
+ * Downloads the files of a checkpoint that the converter needs: safetensors, configs, tokenizer, templates. It resumes an
+ * interrupted run and checks every file against the hub's checksum.
+ * @throws HubError that says what to do
  */
 export async function pull(options: PullOptions): Promise<PulledCheckpoint> {
   const { id, outDir, revision = 'main', hubUrl = HUB_URL, token } = options;
@@ -65,7 +65,7 @@ export async function pull(options: PullOptions): Promise<PulledCheckpoint> {
   }
 }
 
-/** One commit for the whole download: a branch could move between two files. */
+/** All files come from one commit: a branch could move during the download. */
 async function resolveCommit(source: Source): Promise<string> {
   const info = await modelInfo({
     name: source.id,
@@ -92,7 +92,7 @@ async function selectFiles(source: Source): Promise<RemoteFile[]> {
   return files;
 }
 
-/** Files of the root only; other formats of the same weights and everything for people are left out. */
+/** Selects files of the root folder; other weight formats and documents are not needed. */
 export function isNeeded(path: string): boolean {
   if (path.includes('/') || path.startsWith('consolidated')) return false;
   return /\.(safetensors|json|jinja|txt)$/.test(path) && !path.startsWith('.');
@@ -147,10 +147,10 @@ async function readFrom(
   offset: number,
 ): Promise<AsyncIterable<Uint8Array>> {
   const { id, revision, hubUrl } = source;
-  // Plain ranges instead of the chunk protocol: they can be continued anywhere and the checksum proves the whole.
+  // HTTP ranges instead of the xet protocol: a download can resume at any byte, and the checksum covers the whole file.
   const request = { repo: id, path, revision, hubUrl, xet: false, ...credentials(source) };
   const file = await downloadFile(request).catch((error: unknown) => {
-    // What the hub refuses it will refuse again; everything else may be a passing trouble.
+    // The hub would reject these again; a retry may help for everything else.
     const isFinal = error instanceof HubApiError && FINAL_STATUSES.has(error.statusCode);
     throw isFinal ? explain(error, source) : error;
   });

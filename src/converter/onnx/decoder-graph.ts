@@ -1,6 +1,6 @@
 /**
- * The decoder: embeddings in, logits of the wanted rows out, KV cache in and out (see graph-io.ts). Embeddings and
- * logits are float32 on every target.
+ * The decoder graph: embeddings in, logits of the selected rows out, KV cache in and out (see graph-io.ts). Embeddings
+ * and logits are float32 on every target.
  */
 import { DECODER_IO } from '../../package/graph-io.ts';
 import { LM_HEAD } from '../checkpoint/expected-tensors.ts';
@@ -18,9 +18,9 @@ import { rotaryTables } from './rotary-tables.ts';
 
 export interface DecoderOptions extends Omit<GraphContext, 'graph' | 'int8'> {
   readonly text: TextConfig;
-  /** Whether the layers' linears are computed in integers (int8-linears.ts) instead of as `form` says. */
+  /** Replaces the layers' linears by per-channel int8 ones (int8-linears.ts), for a prefill graph. */
   readonly int8Linears?: boolean | undefined;
-  /** Takes the nodes; a new graph by default. */
+  /** Graph that receives the nodes; a new one by default. */
   readonly graph?: GraphBuilder | undefined;
 }
 
@@ -39,7 +39,7 @@ export function decoderGraph(options: DecoderOptions): GraphBuilder {
 /** Output of a single layer's graph: the residual stream after it, [b, s, hidden]. */
 export const LAYER_OUTPUT = 'hidden_states';
 
-/** One layer alone, stream in and stream out; for measuring what quantisation does to it. */
+/** Graph of one layer, residual stream in and out, to measure the error of its quantisation. */
 export function singleLayerGraph(options: DecoderOptions, layer: number): GraphBuilder {
   const context = decoderContext(options, `layer_${layer}`);
   declareCache(context, layer);
@@ -52,7 +52,7 @@ export function singleLayerGraph(options: DecoderOptions, layer: number): GraphB
   return graph;
 }
 
-/** The final norm and the head alone; takes the stream and the wanted rows. */
+/** Graph of the final norm and the head; its inputs are the residual stream and the selected rows. */
 export function headGraph(options: DecoderOptions): GraphBuilder {
   const graph = options.graph ?? new GraphBuilder('head');
   const shared = { seqlensK: '', totalSequenceLength: '', cos: '', sin: '' };
@@ -93,7 +93,7 @@ function declareCache({ graph, text, target }: DecoderContext, layer: number): v
   graph.output(DECODER_IO.presentValue(layer), type, shape);
 }
 
-/** Rows are picked after the last norm and before the head, which costs as much as several layers. */
+/** The graph selects rows after the last norm and before the head, because the head costs as much as several layers. */
 function addHead(context: DecoderContext, state: ResidualStream): void {
   const { graph, text } = context;
   const path = '/model/norm';

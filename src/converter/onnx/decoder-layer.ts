@@ -1,9 +1,9 @@
 /**
- * One Qwen3 layer: `x += attention(norm(x)); x += mlp(norm(x))`. The additions are fused with the norm that follows
- * them, so a layer hands on the stream and the update that is still to be added.
+ * One Qwen3 layer: `x += attention(norm(x)); x += mlp(norm(x))`. Each addition is fused with the norm after it, so a
+ * layer returns the residual stream and an update that the next norm adds.
  *
- * q and k are normed per head. GPU kernels of GroupQueryAttention do it themselves; ONNX Runtime's CPU kernel has no
- * norm of its own, so there it is Reshape–SimplifiedLayerNormalization–Reshape.
+ * q and k have a norm per head. The GPU kernels of GroupQueryAttention compute it. ONNX Runtime's CPU kernel does not, so
+ * there it is Reshape–SimplifiedLayerNormalization–Reshape.
  */
 import { DECODER_IO } from '../../package/graph-io.ts';
 import type { TextConfig } from '../config/text-config.ts';
@@ -19,11 +19,11 @@ import {
 
 export interface ResidualStream {
   readonly stream: string;
-  /** Not yet added to the stream; absent before the first layer. */
+  /** Update that is not yet added to the stream; absent before the first layer. */
   readonly update?: string;
 }
 
-/** Values that all layers share. */
+/** Inputs that all layers share. */
 export interface LayerInputs {
   readonly seqlensK: string;
   readonly totalSequenceLength: string;
@@ -59,7 +59,7 @@ export function decoderLayer(
   return { stream: second.stream, update: mlp(context, layer, second.normed) };
 }
 
-/** Adds the pending update and norms the sum. */
+/** Adds the pending update to the stream and norms the sum. */
 export function addAndNorm(
   context: DecoderContext,
   { stream, update }: ResidualStream,
@@ -127,7 +127,7 @@ function attention(context: DecoderContext, layer: number, normed: string): stri
 /** GroupQueryAttention's optional inputs 9 to 13 (positions, bias, sink and the scales of a quantised cache). */
 const UNUSED_INPUTS = ['', '', '', '', ''] as const;
 
-/** q and k as GroupQueryAttention takes them, with the rest of its inputs if it is to norm them itself. */
+/** @returns q and k for GroupQueryAttention, and its remaining inputs when it norms q and k itself */
 function normedHeads(
   context: DecoderContext,
   layer: number,

@@ -1,4 +1,4 @@
-/** The embedding: token ids in, rows of the table out. */
+/** The embedding graph: token ids in, rows of the table out. */
 
 import { EMBED_IO } from '../../package/graph-io.ts';
 import type { BlockSize, Precision } from '../../package/manifest.ts';
@@ -9,8 +9,9 @@ import { GraphBuilder } from './graph-builder.ts';
 import { castToFloat } from './operators.ts';
 
 /**
- * How the table is stored. A tied one shares the head's bytes. An untied one only costs disk, since a step reads a few
- * rows of it, so int4 packages keep it at 8 bits. Rows that are no whole number of blocks stay float32.
+ * Precision of the embedding table. A tied table shares the head's bytes. An untied table costs only disk space, because
+ * a step reads few of its rows, so an int4 package stores it with 8 bits. A table whose row length is not a multiple of
+ * the block size is float32.
  */
 export function embeddingForm(
   precision: Precision,

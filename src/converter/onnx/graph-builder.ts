@@ -1,6 +1,13 @@
 /**
- * Builds an ONNX graph node by node. Names follow onnxruntime-genai: nodes are `/model/layers.0/attn/q_proj/MatMul`,
- * their outputs `<node>/output_0`, and small constants are shared and named by their value.
+ * Builds an ONNX graph node by node.
+ *
+ * Why the converter builds graphs itself: the exporters of PyTorch, optimum and onnxruntime-genai are Python programs,
+ * and they load the whole model before they trace or quantise it. Here a graph follows from the config alone, weights
+ * stream from the checkpoint into the data file, the graph has exactly the operators that ONNX Runtime's kernels fuse
+ * best, and the same checkpoint gives the same bytes. src/onnx/ says why the protobuf encoding is also ours.
+ *
+ * Names follow onnxruntime-genai: a node is `/model/layers.0/attn/q_proj/MatMul`, its output `<node>/output_0`. Small
+ * constants are shared and named by their value.
  */
 
 import {
@@ -53,19 +60,19 @@ export class GraphBuilder {
     return name;
   }
 
-  /** Declares a value that some node writes under this very name as an output of the graph. */
+  /** Declares an output of the graph; a node must write a value of this name. */
   output(name: string, type: DataType, dims: readonly (number | string)[]): void {
     this.#outputs.push({ name, type, dims });
   }
 
-  /** A node with one output. @returns the output's name. */
+  /** Adds a node with one output. @returns the output's name */
   op(path: string, type: string, inputs: readonly string[], attributes: Attributes = {}): string {
     const output = `${path}/${type}/output_0`;
     this.node({ path, type, inputs, outputs: [output], attributes });
     return output;
   }
 
-  /** A node whose outputs are named by the caller ('' for one that is not wanted). */
+  /** Adds a node whose outputs the caller names; '' leaves an output out. */
   node(node: GraphNode): void {
     const name = `${node.path}/${node.type}`;
     if (this.#nodes.has(name)) throw new Error(`Two nodes are named ${name}.`);
@@ -74,12 +81,12 @@ export class GraphBuilder {
     this.#nodes.set(name, { name, type, domain, inputs, outputs, attributes });
   }
 
-  /** Renames a value to a graph output's name. */
+  /** Gives a value the name of a graph output. */
   identity(input: string, output: string): void {
     this.node({ path: `/${output}`, type: 'Identity', inputs: [input], outputs: [output] });
   }
 
-  /** An initializer whose bytes lie in a data file beside the model. */
+  /** Adds an initializer whose bytes are in a data file next to the model. @returns its name */
   weight(name: string, type: DataType, dims: readonly number[], at: StoredTensor): string {
     this.#weights.set(name, { type, dims, at });
     return name;
@@ -102,7 +109,7 @@ export class GraphBuilder {
     return this.#constant('uint8', dims, values, Uint8Array.from(values));
   }
 
-  /** The model file's bytes. Every weight must have been placed in its file by now. */
+  /** @returns the bytes of the model file */
   encode(producer: string): Uint8Array {
     const weights = [...this.#weights].map(([name, { type, dims, at }]): TensorProto => {
       return { name, type, dims, data: { file: at.file, offset: at.offset, bytes: at.bytes } };

@@ -1,4 +1,4 @@
-/** All graphs of a model and the data files their weights go to. */
+/** Builds all graphs of a model and plans the data files of their weights. */
 import {
   type BlockSize,
   DEFAULT_BLOCK_SIZE,
@@ -29,14 +29,14 @@ export const GRAPH_FILES = {
   decoder: 'decoder.onnx',
 } as const;
 
-/** The embedding's graph is the same: its few rows need no other form. */
+/** CPU and GPU share the embedding graph. */
 export const GPU_GRAPH_FILES = {
   vision: 'vision.gpu.onnx',
   embed: GRAPH_FILES.embed,
   decoder: 'decoder.gpu.onnx',
 } as const;
 
-/** The decoder again, for prompts. */
+/** The prefill graph. */
 export const PREFILL_GRAPH_FILES = { decoder: 'prefill.onnx' } as const;
 
 type GraphFileNames = Readonly<Record<'vision' | 'decoder', string>>;
@@ -45,27 +45,27 @@ export interface ModelGraphsOptions {
   readonly config: ModelConfig;
   readonly tensors: ModelTensors;
   readonly precision: Precision;
-  /** Of the decoder, the head and the embedding. */
+  /** Block size of the decoder, the head and the embedding. */
   readonly blockSize: BlockSize;
-  /** Also builds the graphs for GPUs (graphs/gpu-target.ts) unless null. */
+  /** Also builds the GPU graphs (graph-target.ts) unless null. */
   readonly gpu: { readonly stream: StreamType } | null;
-  /** Also builds a decoder for prompts, with linears in integers (graphs/int8-linears.ts). */
+  /** Also builds a prefill graph with int8 linears (quantization/int8-linears.ts). */
   readonly prefill: boolean;
   readonly onError: ErrorSink;
   readonly measure: boolean;
 }
 
-/** How the vision tower's linears are stored: it loses more from 4 bits than it saves. */
+/** Precision of the vision tower's linears. With 4 bits it would lose more than it saves. */
 export function visionForm(precision: Precision): Precision {
   return precision === 'int4' ? 'int8' : precision;
 }
 
 /**
- * Builds the graphs; the weights are only placed, not read. The embedding and the decoder share one data file, since a
- * tied embedding is the head's weight.
+ * Builds the graphs and reserves space for the weights, without reading them. Embedding and decoder share one data file,
+ * because a tied embedding is the head's weight.
  *
- * The GPU's graphs read the same weights. What only they need (norms, biases and scales in half precision) has files of
- * its own, so that the others do not depend on whether there are such graphs. The same goes for the decoder for prompts.
+ * The GPU graphs read the same weights. Norms, biases and scales in half precision are in separate files, so the CPU
+ * graphs' files are the same with and without GPU graphs. The prefill graph also has a separate file.
  */
 export function modelGraphs(options: ModelGraphsOptions): ModelGraphs {
   const { config, precision, tensors, blockSize } = options;

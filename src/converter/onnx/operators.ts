@@ -1,4 +1,4 @@
-/** Operators that every graph of a model shares: linears in each precision, norms and biases. */
+/** Operators that the graphs share: linears in every precision, norms and casts. */
 
 import { DATA_TYPES } from '../../onnx/model-proto.ts';
 import type { Precision } from '../../package/manifest.ts';
@@ -9,18 +9,19 @@ import type { GraphBuilder } from './graph-builder.ts';
 import type { GraphTarget } from './graph-target.ts';
 
 /**
- * Kernels may round the activations to int8 at this level. It makes CPUs fast. On GPUs, where weights are what takes
- * time, WebGPU's kernels would too (CUDA's would not), for a change of the logits seven times that of float16 alone.
+ * MatMulNBits' accuracy level 4: kernels may quantise the activations to int8, which is much faster on CPUs. GPU graphs
+ * do not set it. There memory bandwidth is the limit, and WebGPU's kernels would quantise too (CUDA's would not): it
+ * changes the logits seven times as much as float16 alone.
  */
 const ACCURACY_INT8 = 4;
 
 export interface GraphContext {
   readonly graph: GraphBuilder;
   readonly weights: WeightStore;
-  /** How this graph's linears are stored. */
+  /** Precision of the graph's linears. */
   readonly form: Precision;
   readonly target: GraphTarget;
-  /** Given, it computes the linears instead, the head excepted. */
+  /** Computes the linears if given, except the head. */
   readonly int8?: Int8Linears | undefined;
 }
 
@@ -64,7 +65,7 @@ function matMul(context: GraphContext, { path, input, weight }: LinearOptions): 
   }
 }
 
-/** The head: untransposed, so that a tied embedding can read the same bytes. `input` is [n, in]. */
+/** The head. Its weight is not transposed, so a tied embedding shares the bytes. `input` is [n, in]. */
 export function headLinear(context: GraphContext, { path, input, weight }: LinearOptions): string {
   const { graph, weights, form } = context;
   const transB = { transB: { int: 1 } };
@@ -85,7 +86,7 @@ export function headLinear(context: GraphContext, { path, input, weight }: Linea
   }
 }
 
-/** A half-precision table as the target's MatMul and Gemm read it: as it is, or widened. */
+/** A half-precision table for the target's MatMul and Gemm; widened if they compute in float32. */
 function activationTable({ graph, target }: GraphContext, path: string, half: string): string {
   return target.activations === 'float16' ? half : castToFloat(graph, path, half);
 }
@@ -112,16 +113,17 @@ function matMulBits(
   });
 }
 
-/** A whole tensor as a float32 initializer. */
+/** A tensor as a float32 initializer. */
 export function vector({ graph, weights }: GraphContext, name: string): string {
   return graph.weight(name, 'float32', weights.shape(name), weights.float32(name));
 }
 
-/** A whole vector in the type of the target's activations, or of its stream. */
+/** A vector in the type of the target's activations. */
 export function activationVector(context: GraphContext, name: string): string {
   return vectorOf(context, name, context.target.activations);
 }
 
+/** A vector in the type of the target's residual stream. */
 export function streamVector(context: GraphContext, name: string): string {
   return vectorOf(context, name, context.target.stream);
 }
@@ -133,24 +135,24 @@ function vectorOf(context: GraphContext, name: string, type: 'float32' | 'float1
   return graph.weight(name, type, weights.shape(name), at);
 }
 
-/** A float32 value as the beginning of the stream. */
+/** Casts a float32 value to the type of the residual stream. */
 export function toStream({ graph, target }: GraphContext, path: string, value: string): string {
   return target.stream === 'float32' ? value : castToHalf(graph, `${path}/to_stream`, value);
 }
 
-/** A value of the stream on its way into a linear. */
+/** Casts a value of the stream to the type of the activations, before a linear. */
 export function narrow({ graph, target }: GraphContext, path: string, value: string): string {
   if (target.activations === target.stream) return value;
   return castToHalf(graph, `${path}/narrow`, value);
 }
 
-/** A linear's output on its way back into the stream. */
+/** Casts the output of a linear to the type of the stream. */
 export function widen({ graph, target }: GraphContext, path: string, value: string): string {
   if (target.activations === target.stream) return value;
   return castToFloat(graph, `${path}/widen`, value);
 }
 
-/** A value of that type as float32, where it leaves the graph. */
+/** Casts a value of `type` to float32, for an output of the graph. */
 export function toFloat(
   { graph }: GraphContext,
   path: string,
@@ -164,11 +166,12 @@ function castToHalf(graph: GraphBuilder, path: string, value: string): string {
   return graph.op(path, 'Cast', [value], { to: { int: DATA_TYPES.float16 } });
 }
 
+/** Casts a value to float32. */
 export function castToFloat(graph: GraphBuilder, path: string, value: string): string {
   return graph.op(path, 'Cast', [value], { to: { int: DATA_TYPES.float32 } });
 }
 
-/** RMSNorm over the last dimension. `scale` is a vector of the input's type. */
+/** RMSNorm over the last dimension. `scale` has the input's type. */
 export function rmsNorm(
   { graph }: GraphContext,
   { path, input, scale, eps }: { path: string; input: string; scale: string; eps: number },

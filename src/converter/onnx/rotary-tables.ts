@@ -1,6 +1,6 @@
 /**
- * cos and sin of the rotary embedding's angles, in the arithmetic of transformers' Qwen3RotaryEmbedding: the
- * frequencies `1 / theta^(2i/d)` and the angles are rounded to float32 before the functions are taken.
+ * cos and sin of the rotary embedding's angles. The arithmetic is that of transformers' Qwen3RotaryEmbedding: the
+ * frequencies `1 / theta^(2i/d)` and the angles are rounded to float32 before cos and sin.
  */
 export interface RotaryTables {
   /** [maxPositions, headDim / 2] */

@@ -1,7 +1,7 @@
 /**
- * The image side: uint8 tiles in, features in the decoder's space out. Inside are the normalisation of pixels, the
- * SigLIP tower up to the feature layer (before its post layer norm) and R-4B's projector. Pixels, patch
- * embedding and features are float32 on every target.
+ * The vision graph: uint8 tiles in, features for the decoder out. It holds the normalisation of pixels, the SigLIP tower
+ * up to the feature layer (without the post layer norm) and R-4B's projector. Pixels, patch embedding and features are
+ * float32 on every target.
  */
 import { VISION_IO } from '../../package/graph-io.ts';
 import type { ImageConfig } from '../config/image-config.ts';
@@ -19,7 +19,7 @@ import {
   widen,
 } from './operators.ts';
 
-/** R-4B's projector norm; its modelling code fixes the value, no config carries it. */
+/** Epsilon of the projector's norm. R-4B's modelling code fixes it; no config has it. */
 const PROJECTOR_NORM_EPS = 1e-6;
 
 interface VisionContext extends GraphContext {
@@ -27,7 +27,7 @@ interface VisionContext extends GraphContext {
   readonly image: ImageConfig;
 }
 
-/** @param options.graph takes the nodes; a new graph by default */
+/** @param options.graph receives the nodes; a new graph by default */
 export function visionGraph(
   options: Omit<VisionContext, 'graph'> & { readonly graph?: GraphBuilder | undefined },
 ): GraphBuilder {
@@ -47,7 +47,7 @@ export function visionGraph(
   return graph;
 }
 
-/** In the order of the reference: rescale, subtract, divide, each rounded to float32. */
+/** Same order as transformers' image processor: rescale, subtract, divide, each rounded to float32. */
 function normalizePixels({ graph, image }: VisionContext, tiles: string): string {
   const path = '/vision/pixels';
   const scaled = graph.op(`${path}/rescale`, 'Mul', [
@@ -59,7 +59,7 @@ function normalizePixels({ graph, image }: VisionContext, tiles: string): string
   return graph.op(path, 'Transpose', [normalized], { perm: { ints: [0, 3, 1, 2] } });
 }
 
-/** [tiles, 3, side, side] -> [tiles, patches, hidden]; pixels beyond the last whole patch are left out. */
+/** [tiles, 3, side, side] -> [tiles, patches, hidden]; pixels after the last whole patch are ignored. */
 function patchEmbeddings(context: VisionContext, pixels: string): string {
   const { graph, tower } = context;
   const path = '/vision/embeddings';

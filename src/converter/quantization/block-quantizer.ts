@@ -1,14 +1,14 @@
 /**
- * Symmetric block quantisation in the layout of ONNX Runtime's MatMulNBits and GatherBlockQuantized: a row of weights
- * is cut into blocks of 32, 64 or 128, a block stores `q = round(w / scale)` as unsigned values around a zero point of 8 (4 bits)
- * or 128 (8 bits), the earlier of two 4-bit values in the low half of the byte, and one float32 scale.
+ * Symmetric block-wise quantisation in the layout of ONNX Runtime's MatMulNBits and GatherBlockQuantized. A row of weights
+ * is divided into blocks of 32, 64 or 128. A block stores `q = round(w / scale)` as unsigned values with a zero point of 8
+ * (4 bits) or 128 (8 bits), and one float32 scale. The first of two 4-bit values is in the low half of the byte.
  *
- * Choice of the scale. The element of largest magnitude, sign included, is put on the far end of the asymmetric range
- * (−8 or −128), as llama.cpp's Q4_0 does, so that the scale may be negative and no level is wasted (of two
- * opposite elements of that magnitude the positive one counts). For 4 bits several
- * such placements are tried (llama.cpp's make_qx_quants does the same), and for the integers each of them gives, the
- * scale that is best in least squares is `Σwq / Σq²`. The candidate with the smallest squared error wins; the error is
- * `Σw² − (Σwq)² / Σq²`, so it is enough to maximise the last term. The first of equals wins.
+ * Choice of the scale. The element of largest magnitude is mapped to the far end of the asymmetric range (−8 or −128), as
+ * in llama.cpp's Q4_0. So the scale may be negative, and all levels are used; of two opposite elements of the same
+ * magnitude the positive one counts. With 4 bits the quantiser tries several such placements (as llama.cpp's
+ * make_qx_quants does). For the integers of each placement, the best scale in least squares is `Σwq / Σq²`. The placement
+ * with the smallest squared error `Σw² − (Σwq)² / Σq²` wins, so the quantiser maximises the last term. The first of
+ * equals wins.
  */
 import type { BlockSize } from '../../package/manifest.ts';
 
@@ -20,16 +20,16 @@ export interface BlockFormat {
 }
 
 /**
- * Where the largest element may fall, in levels below zero. Beyond the end of the range it is clipped, in favour of
- * the block's other elements.
+ * Candidate levels of the largest element, below zero. A level outside the range clips that element in favour of the
+ * others in the block.
  */
 export function placements({ bits, blockSize }: BlockFormat): readonly number[] {
   if (bits === 8) return [128];
-  // In a large block the largest element lies further out, and clipping it pays more often.
+  // In a large block the largest element is further from the others, so clipping pays more often.
   return blockSize === 32 ? [8, 7.2, 8.5] : [8, 7.2, 8.5, 9, 9.5, 10];
 }
 
-/** Bytes of a quantised [rows, columns] matrix, and its number of scales. A short last block is padded with zeros. */
+/** Size of a quantised [rows, columns] matrix. A short last block is padded with zeros. */
 export function quantizedSize(
   rows: number,
   columns: number,
@@ -64,7 +64,7 @@ export function quantizeRows(
   return { values, scales };
 }
 
-/** Turns quantised rows back into weights; what the graph computes with. */
+/** Dequantises rows: the weights that the graph computes with. */
 export function dequantizeRows(
   { values, scales }: { values: Uint8Array; scales: Float32Array },
   columns: number,
@@ -86,17 +86,17 @@ export function dequantizeRows(
   return out;
 }
 
-/** Quantises one block after the other. It runs once per few weights, so it allocates nothing. */
+/** Quantises block by block. `write` runs once per block, so it allocates nothing. */
 class BlockWriter {
   readonly #weights: Float32Array;
   readonly #bits: Bits;
   readonly #blockSize: number;
   readonly #values: Uint8Array;
-  /** The scale's candidates, and the reciprocal, score and fitted scale of the best so far. */
+  /** Candidates, and reciprocal scale, score and fitted scale of the best one so far. */
   readonly #placements: readonly number[];
   readonly #best = new Float64Array(3);
 
-  /** @param values holds zero points, which pad a short block */
+  /** @param values is filled with zero points, which pad a short block */
   constructor(weights: Float32Array, format: BlockFormat, values: Uint8Array) {
     this.#weights = weights;
     this.#bits = format.bits;
@@ -105,7 +105,7 @@ class BlockWriter {
     this.#placements = placements(format);
   }
 
-  /** Writes the weights `start … end` as a block. @returns its scale */
+  /** Quantises the weights start … end − 1 as one block. @returns its scale */
   write(block: number, start: number, end: number): number {
     this.#best.fill(0);
     const extreme = this.#largestMagnitude(start, end);
@@ -128,9 +128,9 @@ class BlockWriter {
     return highest >= -lowest ? highest : lowest;
   }
 
-  /** Rounds with a candidate, fits the scale to the integers, and keeps it if it explains more of the block. */
+  /** Rounds with a candidate, fits the scale to the integers, and keeps the candidate if its error is the smallest. */
   #consider(inverse: number, start: number, end: number): void {
-    // Tiny weights: the reciprocal overflows, and rounding them to zero loses nothing.
+    // The reciprocal of a denormal scale overflows; such weights may be rounded to zero.
     if (!Number.isFinite(inverse)) return;
     const zero = this.#bits === 4 ? 8 : 128;
     let sumWq = 0;

@@ -1,7 +1,6 @@
 /**
- * Symmetric 8-bit quantisation with one scale per row: `q = round(w / scale)` in −127 … 127, `scale = max |w| / 127`.
- * Coarser than blocks in its scales and finer than 4 bits in its values; what a product of integers over a whole row
- * needs, since only sums under a single scale stay integers.
+ * Symmetric per-channel int8 quantisation: one scale per row (output channel), `q = round(w / scale)` in −127 … 127,
+ * `scale = max |w| / 127`. An integer GEMM needs it: a sum over a row stays an integer only with one scale per row.
  */
 const HIGHEST = 127;
 
@@ -30,7 +29,7 @@ export function quantizeWholeRows(weights: Float32Array, columns: number): Quant
   return { values, scales };
 }
 
-/** Turns quantised rows back into weights; what the graph computes with. */
+/** Dequantises rows: the weights that the graph computes with. */
 export function dequantizeWholeRows(
   { values, scales }: QuantizedRows,
   columns: number,

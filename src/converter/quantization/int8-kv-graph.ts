@@ -1,9 +1,9 @@
 /**
- * Makes of a package's decoder graph one that keeps its keys and values in 8 bits: the same nodes over the same weight
- * files, but every GroupQueryAttention quantises what it writes to the cache and reads the cache as it is there.
+ * Turns a decoder graph into one with an int8 KV cache: the same nodes and weight files, but every GroupQueryAttention
+ * quantises the keys and values that it writes.
  *
- * ONNX Runtime's CPU kernel stores round(x / scale), held to -128 … 127, and attends to what it stored, the tokens of
- * the very step included. One scale per channel and head, fixed in the graph.
+ * Quantisation is symmetric and per channel and head; the scales are constants of the graph. ONNX Runtime's CPU kernel
+ * stores round(x / scale), clipped to −128 … 127, and attends to the stored values, including those of the current step.
  */
 
 import {
@@ -23,7 +23,7 @@ import { DECODER_IO } from '../../package/graph-io.ts';
 import type { TextShape } from '../../package/manifest.ts';
 import { ConvertError } from '../convert-error.ts';
 
-/** Steps of the 8-bit numbers of one layer, float32 [numKvHeads, headDim] each. */
+/** Scales of one layer, float32 [numKvHeads, headDim] each. */
 export interface KvScales {
   readonly key: Float32Array;
   readonly value: Float32Array;
@@ -39,7 +39,7 @@ const INFO = { name: 1, type: 2 } as const;
 const TENSOR_TYPE = 1;
 const ELEMENT_TYPE = 1;
 
-/** Places among the inputs of GroupQueryAttention. */
+/** Indices of GroupQueryAttention's inputs. */
 const PAST_KEY = 3;
 const KEY_SCALE = 12;
 
@@ -50,9 +50,9 @@ const QUANTIZED = {
 } as const;
 
 /**
- * @param decoder the model file's bytes, float32 caches
- * @param layers one per decoder layer
- * @throws ConvertError when the graph is not one of this converter's
+ * @param decoder the bytes of a model file with a float32 KV cache
+ * @param layers scales of every decoder layer
+ * @throws ConvertError when this converter did not write the graph
  */
 export function int8KvDecoder(
   decoder: Uint8Array,
@@ -71,7 +71,7 @@ export function int8KvDecoder(
 class GraphEdit {
   readonly #layers: readonly KvScales[];
   readonly #shape: CacheShape;
-  /** Names of the cache's tensors. */
+  /** Names of the cache tensors. */
   readonly #caches: ReadonlySet<string>;
   readonly #layerOf: ReadonlyMap<string, number>;
   readonly #done = new Set<number>();
@@ -100,7 +100,7 @@ class GraphEdit {
     return graph;
   }
 
-  /** @throws ConvertError when some layer's attention was not found */
+  /** @throws ConvertError when the attention of a layer was not found */
   checkComplete(): void {
     const missing = [...this.#layers.keys()].filter((layer) => !this.#done.has(layer));
     if (missing.length === 0) return;
@@ -155,7 +155,7 @@ class GraphEdit {
   }
 }
 
-/** Copies a message field by field, but for the nested ones that `change` gives anew. */
+/** Copies a message field by field; `change` may replace a nested message. */
 function rewrite(
   bytes: Uint8Array,
   change: (field: ProtoField) => ProtoWriter | undefined,

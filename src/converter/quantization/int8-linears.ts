@@ -1,30 +1,32 @@
 /**
- * Linears in integers: 8-bit weights with a scale per output, 8-bit activations with a scale per token, exact sums.
+ * int8 linears of the prefill graph: per-channel symmetric int8 weights, activations quantised dynamically per token,
+ * integer GEMM (U8S8).
  *
- * Each token's row is divided by its largest magnitude, so that no token's outlier costs another one precision and a
- * row's result depends on that row alone: a prompt gives the same bits in whatever chunks it is computed. The
- * operator of ONNX Runtime that does all this by itself (DynamicQuantizeMatMul) has one scale for all rows.
+ * Each token's row is divided by its largest magnitude. So an outlier in one token does not reduce the precision of
+ * another, and a row's result depends on that row alone: a prompt gives the same bits for every chunk size. ONNX
+ * Runtime's DynamicQuantizeMatMul cannot be used, because it has one scale for all rows.
  */
 import type { GraphBuilder } from '../onnx/graph-builder.ts';
 import type { WeightStore } from '../weights/weight-store.ts';
 
-/** Rows in −1 … 1 as uint8 around this. The kernels multiply unsigned by signed. */
+/** Zero point of the uint8 activations, which are in −1 … 1 before. The GEMM multiplies unsigned by signed. */
 const ZERO_POINT = 128;
 const STEP = 1 / 127;
-/** Keeps a row of zeros from being divided by zero; far below any activation. */
+/** Lower bound of a row's magnitude, against division by zero; far below any activation. */
 const LEAST = 1e-12;
 
 interface QuantizedInput {
   /** uint8 [..., in] */
   readonly values: string;
-  /** float32 [..., 1]: what was divided by. */
+  /** float32 [..., 1]: the divisor of each row. */
   readonly magnitudes: string;
 }
 
+/** Adds int8 linears to one graph. */
 export class Int8Linears {
   readonly #graph: GraphBuilder;
   readonly #weights: WeightStore;
-  /** By name: linears that read the same value share its quantised form. */
+  /** By name; linears with the same input share its quantised form. */
   readonly #inputs = new Map<string, QuantizedInput>();
 
   constructor(graph: GraphBuilder, weights: WeightStore) {

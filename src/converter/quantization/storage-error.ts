@@ -1,4 +1,4 @@
-/** How far the stored form of a tensor lies from the checkpoint's. */
+/** Error of a stored tensor against the checkpoint. */
 export interface StorageError {
   readonly name: string;
   readonly form: 'fp16' | 'int8' | 'int4';
@@ -9,10 +9,10 @@ export interface StorageError {
   readonly overflows: number;
 }
 
-/** Receives the error of every tensor whose form loses something; leave it out to save the time. */
+/** Receives the error of every tensor that is stored with a loss. */
 export type ErrorSink = (error: StorageError) => void;
 
-/** Accumulates the distance between a tensor and its stored form. */
+/** Accumulates the error of a tensor, part by part. */
 export class ErrorMeter {
   readonly #name: string;
   readonly #form: StorageError['form'];

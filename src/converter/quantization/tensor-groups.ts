@@ -1,6 +1,6 @@
 /**
- * The ways a checkpoint tensor is written into a data file. Each streams the tensor in stretches of rows; only the
- * transposed forms hold one whole tensor (the largest linear of a 4B model takes 100 MB).
+ * Forms in which a checkpoint tensor is written into a data file. Each form streams the tensor in chunks of rows. Only the
+ * transposed forms hold a whole tensor in memory (100 MB for the largest linear of a 4B model).
  */
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,10 +17,10 @@ import {
 import { dequantizeWholeRows, quantizeWholeRows } from './channel-quantizer.ts';
 import { ErrorMeter, type ErrorSink } from './storage-error.ts';
 
-/** Elements held in memory at a time. */
+/** Elements in memory at once. */
 const STRETCH = 2 ** 21;
 
-/** Values computed here rather than read, such as position tables. */
+/** Computed values, such as rotary tables. */
 export function computedGroup(
   label: string,
   values: Float32Array,
@@ -35,7 +35,7 @@ export function computedGroup(
   };
 }
 
-/** A float32 tensor that was written before, in half precision. */
+/** A float32 tensor of an earlier data file, in half precision. */
 export function narrowedGroup(label: string, { file, offset, bytes }: StoredTensor): TensorGroup {
   return {
     label,
@@ -57,7 +57,7 @@ export function narrowedGroup(label: string, { file, offset, bytes }: StoredTens
   };
 }
 
-/** The tensor as float32, in its own layout. Exact for every stored type. */
+/** The tensor as float32, not transposed. Exact for every checkpoint type. */
 export function float32Group(tensor: CheckpointTensor): TensorGroup {
   return {
     label: tensor.name,
@@ -86,7 +86,7 @@ export function transposedFloat32Group(tensor: CheckpointTensor): TensorGroup {
   };
 }
 
-/** The tensor as half precision, in its own layout or transposed. */
+/** The tensor in half precision, optionally transposed. */
 export function float16Group(
   tensor: CheckpointTensor,
   { transposed, onError }: { transposed: boolean; onError: ErrorSink },
@@ -114,7 +114,7 @@ export function float16Group(
   };
 }
 
-/** A [rows, columns] tensor as quantised blocks, followed by their scales. */
+/** A [rows, columns] tensor in quantised blocks, followed by their scales. */
 export function quantizedGroup(
   tensor: CheckpointTensor,
   { format, onError }: { format: BlockFormat; onError: ErrorSink | undefined },
@@ -175,22 +175,22 @@ interface Stretch {
   readonly first: number;
 }
 
-/** Whole rows at a time, for matrices; any run of elements for the rest. */
+/** Reads a matrix in chunks of whole rows, any other tensor in chunks of elements. */
 async function* stretches(tensor: CheckpointTensor): AsyncGenerator<Stretch> {
   const columns = tensor.shape.length === 2 ? tensor.shape[1]! : 1;
   const step = Math.max(1, Math.floor(STRETCH / columns)) * columns;
   for (let first = 0; first < tensor.numElements; first += step) {
     const count = Math.min(step, tensor.numElements - first);
     const weights = await tensor.read(first, count);
-    refuseNonFinite(tensor.name, weights, first);
+    rejectNonFinite(tensor.name, weights, first);
     yield { weights, first };
   }
 }
 
-/** A damaged checkpoint would otherwise turn into a model that answers nonsense. */
-function refuseNonFinite(name: string, weights: Float32Array, first: number): void {
+/** Rejects a damaged checkpoint, which would become a model that writes nonsense. */
+function rejectNonFinite(name: string, weights: Float32Array, first: number): void {
   let check = 0;
-  // Zero for finite values, NaN for all others, and NaN stays.
+  // value · 0 is zero for finite values and NaN for all others, and a sum with NaN is NaN.
   for (let i = 0; i < weights.length; i++) check += weights[i]! * 0;
   if (check === 0) return;
   const at = weights.findIndex((weight) => !Number.isFinite(weight));

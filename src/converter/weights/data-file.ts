@@ -1,24 +1,24 @@
 /**
- * Lays out and writes an external data file. Sizes are known before the first byte is written, so the graphs can name
- * their offsets; the bytes are then produced and hashed in one sequential pass.
+ * Lays out and writes an external data file. Sizes are known before the first byte is written, so graphs can refer to
+ * offsets. The bytes are then produced and hashed in one sequential pass.
  */
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Large tensors start on a page so that they can be mapped; small ones only on a cache line, to save space. */
+/** Large tensors start on a page, so they can be memory-mapped. Small ones start on a cache line, to save space. */
 const PAGE = 4096;
 const CACHE_LINE = 64;
 const LARGE = 65_536;
 
-/** Where a tensor's bytes lie. */
+/** Position of a tensor in a data file. */
 export interface StoredTensor {
   readonly file: string;
   readonly offset: number;
   readonly bytes: number;
 }
 
-/** Tensors that one pass over the checkpoint fills together, such as quantised values and their scales. */
+/** Tensors that one pass over a checkpoint tensor produces together, such as quantised values and their scales. */
 export interface TensorGroup {
   /** Name for progress and errors. */
   readonly label: string;
@@ -27,8 +27,8 @@ export interface TensorGroup {
   /** Sizes in bytes of the stored tensors, in file order. */
   readonly sizes: readonly number[];
   /**
-   * Their bytes in file order; a chunk never spans two tensors.
-   * @param dir holds everything written before, in this file and in earlier ones
+   * Produces the bytes in file order; a chunk never spans two tensors.
+   * @param dir folder with the earlier data files, and this one up to here
    */
   produce(dir: string): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
@@ -41,11 +41,12 @@ export interface FileDigest {
 }
 
 export interface WriteHooks {
-  /** Called before a group is produced and after every piece of it, with the share (0 to 1) that is written. */
+  /** Called before a group and after every chunk of it, with the share (0 to 1) that is written. */
   readonly onProgress?: ((group: TensorGroup, share: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** One external data file. */
 export class DataFile {
   readonly name: string;
   readonly #groups: { group: TensorGroup; offsets: readonly number[] }[] = [];
@@ -60,12 +61,12 @@ export class DataFile {
     return this.#end;
   }
 
-  /** Bytes that will be read from the checkpoint to fill the file. */
+  /** Bytes of the checkpoint that the file needs. */
   get sourceBytes(): number {
     return this.#groups.reduce((sum, { group }) => sum + group.sourceBytes, 0);
   }
 
-  /** Reserves room for a group. @returns one place per size. */
+  /** Reserves space for a group. @returns one position per size */
   add(group: TensorGroup): readonly StoredTensor[] {
     const places = group.sizes.map((bytes): StoredTensor => {
       const alignment = bytes >= LARGE ? PAGE : CACHE_LINE;

@@ -1,6 +1,4 @@
-/**
- * bfloat16 and IEEE half precision by bit arithmetic (Node 20 has no Float16Array).
- */
+/** Conversion of bfloat16 and IEEE half precision in bit arithmetic (Node 20 has no Float16Array). */
 const scratch = new Float32Array(1);
 const scratchBits = new Uint32Array(scratch.buffer);
 let halfTable: Float32Array | undefined;
@@ -48,11 +46,11 @@ function halfBits(bits: number): number {
   // 65520 is the smallest value that rounds to infinity.
   if (magnitude >= 0x477ff000) return sign | 0x7c00;
   if (magnitude >= 0x38800000) {
-    // Normal: drop 13 bits; adding the odd bit of the result makes ties go to even.
+    // Normal: drop 13 bits. Adding the lowest bit of the result rounds ties to even.
     return sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13);
   }
   if (magnitude < 0x33000000) return sign;
-  // Subnormal: shift the mantissa with its hidden bit into place, then round the same way.
+  // Subnormal: shift the mantissa with its hidden bit, then round ties to even.
   const mantissa = (magnitude & 0x7fffff) | 0x800000;
   const shift = 126 - (magnitude >>> 23);
   const half = mantissa >>> shift;

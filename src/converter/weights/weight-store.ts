@@ -1,6 +1,6 @@
 /**
- * Hands graphs the places of their weights. A tensor asked for twice in the same form is stored once, so that a tied
- * embedding and head, or two graphs, read the same bytes.
+ * Assigns every weight a position in a data file. A tensor that is used twice in the same form is stored once, so a tied
+ * embedding and head, or two graphs, share the bytes.
  */
 import type { BlockSize } from '../../package/manifest.ts';
 import type { ModelTensors } from '../checkpoint/match-tensors.ts';
@@ -20,15 +20,16 @@ import type { DataFile, StoredTensor, TensorGroup } from './data-file.ts';
 export interface WeightStoreOptions {
   readonly tensors: ModelTensors;
   readonly file: DataFile;
-  /** Receives what half precision loses; quantised forms report only when `measure` is set, since it takes time. */
+  /** Receives errors of half precision, and with `measure` those of quantisation, which take time to compute. */
   readonly onError: ErrorSink;
   readonly measure: boolean;
-  /** Of int8 and int4 weights. */
+  /** Block size of int8 and int4 weights. */
   readonly blockSize: BlockSize;
-  /** Where a tensor is looked for first. Its file must be written before this one's. */
+  /** Store that is searched first. Its file must be written before this one's. */
   readonly base?: WeightStore | undefined;
 }
 
+/** Positions of the weights of one data file, and of its base. */
 export class WeightStore {
   readonly #options: WeightStoreOptions;
   readonly #stored = new Map<string, readonly StoredTensor[]>();
@@ -79,13 +80,13 @@ export class WeightStore {
     return { values: values!, scales: scales! };
   }
 
-  /** The quantised form's scales in half precision. */
+  /** The scales of the block-wise form, in half precision. */
   float16Scales(name: string, bits: Bits): StoredTensor {
     const { scales } = this.quantized(name, bits);
     return this.#once(`int${bits} fp16 scales`, name, () => narrowedGroup(name, scales))[0]!;
   }
 
-  /** int8 [columns, rows] with a scale per row. */
+  /** Per-channel int8 [columns, rows], with one scale per row. */
   int8Columns(name: string): { values: StoredTensor; scales: StoredTensor } {
     const { tensors, onError, measure } = this.#options;
     const group = () =>
