@@ -70,7 +70,7 @@ async function measureWeights(
         process.stderr.write(`${what}: measured ${done} of ${total} layers\n`),
     });
   const decoder = await measure('decoder', false);
-  const prefill = manifest.prefill && (await measure('decoder for prompts', true));
+  const prefill = manifest.prefill && (await measure('prefill graph', true));
   return { ...decoder, precision, prefill, tensors };
 }
 

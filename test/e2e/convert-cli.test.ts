@@ -38,11 +38,14 @@ describe('thinkgate convert and inspect', () => {
     assert.match(converted.stderr, /100 %/);
     assert.match(converted.stdout, /note: The vision tower has 2 layers/);
     assert.match(converted.stdout, /wrote .*mini: mini, int8, thinking as R-4B, [\d.]+ kB/);
-    assert.match(converted.stdout, /What int8 costs, on a probe of 96 tokens/);
+    assert.match(converted.stdout, /Error of int8 weights, on a sample of 96 tokens/);
     assert.match(converted.stdout, /at the end of 20 prompts, 6 with an image/);
     const report = JSON.parse(readFileSync(`${out}.report.json`, 'utf8'));
     assert.equal(report.layers.length, 2);
-    assert.match(converted.stdout, /What the decoder for prompts costs, on a probe of 96 tokens/);
+    assert.match(
+      converted.stdout,
+      /Error of the prefill graph \(int8 linears\), on a sample of 96 tokens/,
+    );
     assert.equal(report.prefill.layers.length, 2);
     assert.equal(report.float16.prompts.length, 20);
     assert.ok(!existsSync(join(out, 'report.json')));

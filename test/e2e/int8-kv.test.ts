@@ -67,7 +67,7 @@ describe('an int8 KV cache for the shipped model', () => {
   });
 
   it('is added to the package with a report of logits, decisions, clipping and memory', () => {
-    assert.match(stdout, /same first choice +\d+\.\d\d %/);
+    assert.match(stdout, /top-1 agreement +\d+\.\d\d %/);
     assert.match(stdout, /flipped +0\n/);
     assert.match(stdout, /fp32 +2\.05 MB\nint8 +512\.00 kB\n/);
     assert.match(stdout, /layer +keys clipped +values clipped/);

@@ -9,7 +9,7 @@ import {
 } from '../../../src/converter/quantization/channel-quantizer.ts';
 import { LogitComparison } from '../../../src/converter/quantization/quality/distances.ts';
 import { measureQuality } from '../../../src/converter/quantization/quality/measure-quality.ts';
-import { probeTokens } from '../../../src/converter/quantization/quality/sample-text.ts';
+import { sampleTokens } from '../../../src/converter/quantization/quality/sample-text.ts';
 import { openBackend } from '../../../src/engine/runtime/backend.ts';
 import { runDecoder } from '../../helpers/package-graphs.ts';
 import {
@@ -108,7 +108,7 @@ describe('a prefill graph', () => {
 
   it('is measured by the quality report as it is in a package', async (test) => {
     const { dir, checkpoint, outDir } = await setUp(test, { text: { maxPositions: 128 } });
-    const tokens = (await probeTokens(checkpoint.dir)).slice(0, 60);
+    const tokens = (await sampleTokens(checkpoint.dir)).slice(0, 60);
     const run = (file: string) =>
       runDecoder(outDir, { ...GRAPH, file, checkpoint, tokens, prefix: tokens.length });
     const [exact, quantized] = [await run('decoder.onnx'), await run('prefill.onnx')];

@@ -1,4 +1,4 @@
-/** Prompts for those who bring none: many kinds of text, and for models that see also pictures. */
+/** Built-in calibration prompts: many kinds of text, and images for models with a vision tower. */
 
 import type { VisionShape } from '../../../package/manifest.ts';
 import type { RgbImage } from '../../../server/prompt/images/resize.ts';
@@ -30,10 +30,10 @@ const QUESTIONS = [
   'What is the largest thing in the picture?',
 ] as const;
 
-/** Tiles beside the base tile: the full grid of a large model takes minutes on a CPU and shows nothing new. */
+/** Tiles in addition to the base tile. The full grid of a large model would take minutes on a CPU. */
 const MAX_TILES = 2;
 
-/** @param vision null for a model that reads text only */
+/** @param vision null for a text-only model */
 export function builtinPrompts(vision: VisionShape | null): CalibrationPrompt[] {
   const texts = TEXTS.map((text): CalibrationPrompt => ({ name: text, messages: [asked(text)] }));
   const talk: CalibrationPrompt = { name: 'a longer conversation', messages: conversation() };
@@ -45,20 +45,20 @@ export function builtinPrompts(vision: VisionShape | null): CalibrationPrompt[] 
     ],
   };
   if (vision === null) return [...texts, talk, aside];
-  const pictures = QUESTIONS.map((question, index) => picturePrompt(question, index, vision));
-  return [...pictures, ...texts, talk, aside];
+  const images = QUESTIONS.map((question, index) => imagePrompt(question, index, vision));
+  return [...images, ...texts, talk, aside];
 }
 
-function picturePrompt(question: string, index: number, vision: VisionShape): CalibrationPrompt {
-  const picture = drawPicture(index, vision.tileSize);
+function imagePrompt(question: string, index: number, vision: VisionShape): CalibrationPrompt {
+  const image = drawImage(index, vision.tileSize);
   const content = [
     { type: 'image', source: 'drawn' },
     { type: 'text', text: question },
   ] as const;
   return {
-    name: `${question} (picture ${index + 1})`,
+    name: `${question} (image ${index + 1})`,
     messages: [{ role: 'user', content }],
-    images: [tileImage(picture, vision, MAX_TILES)],
+    images: [tileImage(image, vision, MAX_TILES)],
   };
 }
 
@@ -79,7 +79,7 @@ function conversation(): ChatMessage[] {
 type Colour = readonly [red: number, green: number, blue: number];
 type Painter = (x: number, y: number) => Colour;
 
-/** What the pictures show, in coordinates of 0 to 1. */
+/** Colours of the images, by coordinates from 0 to 1. */
 const PAINTERS: readonly Painter[] = [
   (x, y) => [255 * x, 255 * y, 255 * (1 - x)],
   (x, y) => (isInDisc(x, y) ? [220, 40, 40] : [245, 245, 240]),
@@ -90,7 +90,7 @@ const PAINTERS: readonly Painter[] = [
   (x, y) => (Math.hypot(x - 0.6, y - 0.4) < 0.3 ? [250, 200, 20] : [20 + 60 * y, 60, 90 + 120 * y]),
 ];
 
-/** Width and height against the tile's side. */
+/** Width and height of the images, in sides of a tile. */
 const SIZES = [
   [1, 1],
   [1.5, 1],
@@ -100,7 +100,7 @@ const SIZES = [
   [1.3, 1.3],
 ] as const;
 
-function drawPicture(index: number, tileSize: number): RgbImage {
+function drawImage(index: number, tileSize: number): RgbImage {
   const [wide, high] = SIZES[index % SIZES.length]!;
   const paint = PAINTERS[index % PAINTERS.length]!;
   const [width, height] = [Math.round(wide * tileSize), Math.round(high * tileSize)];

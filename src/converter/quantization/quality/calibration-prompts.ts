@@ -7,12 +7,12 @@ import type { ChatMessage } from '../../../server/prompt/messages.ts';
 import type { Tokenizer } from '../../../server/prompt/tokenizer.ts';
 import type { ReplayPrompt, ReplayReader } from './prompt-replay.ts';
 
-/** A conversation to calibrate or measure on. */
+/** A conversation for calibration or measurement. */
 export interface CalibrationPrompt {
-  /** For the report. */
+  /** Name in the report. */
   readonly name: string;
   readonly messages: readonly ChatMessage[];
-  /** Its images, where they were not to be fetched. */
+  /** Images that are already tiled, so none is fetched. */
   readonly images?: readonly TiledImage[] | undefined;
 }
 
@@ -22,8 +22,8 @@ export interface WrittenPrompt {
 }
 
 /**
- * Every conversation as the server would write it: in auto mode where the model's choice can be measured.
- * @throws Error naming the prompt that cannot be written
+ * Renders every conversation as the server does, in auto mode if the protocol has a decision point.
+ * @throws Error that names the prompt that cannot be rendered
  */
 export async function writePrompts(
   prompts: readonly CalibrationPrompt[],
@@ -45,7 +45,7 @@ export async function writePrompts(
   return written;
 }
 
-/** How the model's choice is read from its logits. */
+/** @returns how the model's decision is read from its logits */
 export function readerOf({ thinking }: Manifest, tokenizer: Tokenizer): ReplayReader {
   const { probe } = protocolTokens(thinking, (text) => tokenizer.encode(text));
   return { probe, isBlank: (tokenId) => tokenizer.decode([tokenId]).trim() === '' };

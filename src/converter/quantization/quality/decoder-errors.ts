@@ -12,17 +12,17 @@ import {
   type TemporaryGraphs,
 } from './temporary-graph.ts';
 
-/** What quantisation does to the residual stream, layer by layer, with one layer in memory at a time. */
+/** Error of quantisation in the residual stream, layer by layer, and in the logits. One layer is in memory at once. */
 
 export interface LayerError {
   readonly layer: number;
-  /** ‖h_q − h‖ / ‖h‖ of the stream after this layer, every layer so far being quantised. */
+  /** ‖h_q − h‖ / ‖h‖ of the stream after this layer, with all layers up to it quantised. */
   readonly accumulated: number;
-  /** The same when only this layer is quantised and its input is the reference. */
+  /** The same with only this layer quantised. */
   readonly isolated: number;
 }
 
-/** The residual stream of the probe, float32 [numTokens, hiddenSize], reference and quantised. */
+/** Residual stream of the sample text, float32 [numTokens, hiddenSize], in the reference and the quantised decoder. */
 export interface Streams {
   readonly reference: Float32Array;
   readonly quantized: Float32Array;
@@ -31,14 +31,14 @@ export interface Streams {
 export interface LayerOptions {
   readonly graphs: TemporaryGraphs;
   readonly tensors: ModelTensors;
-  /** Positions need only cover the probe. */
+  /** `maxPositions` only needs to cover the prompt. */
   readonly text: TextConfig;
   readonly precision: Precision;
-  /** Measures the decoder for prompts instead (exporter/graphs/int8-linears.ts). */
+  /** Measures the prefill graph (quantization/int8-linears.ts) instead of the decoder. */
   readonly int8Linears: boolean;
 }
 
-/** Sends both streams through one layer. */
+/** Runs both streams through one layer. */
 export async function runLayer(
   { graphs, tensors, text, precision, int8Linears: isInt8 }: LayerOptions,
   layer: number,
@@ -70,9 +70,7 @@ export async function runLayer(
   };
 }
 
-/** What quantisation does to the logits. */
-
-/** @param streams the residual streams after the last layer */
+/** Error of the logits. @param streams the residual streams after the last layer */
 export async function measureLogits(
   { graphs, tensors, text, precision }: LayerOptions,
   streams: Streams,

@@ -7,7 +7,7 @@ import { LAYER_OUTPUT } from '../../onnx/decoder-graph.ts';
 import type { GraphRun } from './temporary-graph.ts';
 
 /**
- * A whole sequence through a single layer's graph, with a cache of float32 that is empty before.
+ * Feeds and fetches of a single layer's graph for a whole sequence, with an empty float32 KV cache.
  * @param input, output the residual stream before and after, float32 [numTokens, hiddenSize]
  */
 export function layerRun(
@@ -43,9 +43,7 @@ export function layerRun(
   };
 }
 
-/** The head in pieces of the vocabulary, to bound memory. */
-
-/** Rows of the head per piece. */
+/** Rows of the head per piece; the head runs in pieces of the vocabulary to bound memory. */
 const PIECE = 16_384;
 
 /** Rows `first` to `first + count - 1` of the head. */
@@ -54,6 +52,7 @@ export interface HeadPiece {
   readonly count: number;
 }
 
+/** Divides the vocabulary into pieces. */
 export function headPieces(vocabSize: number): HeadPiece[] {
   return Array.from({ length: Math.ceil(vocabSize / PIECE) }, (_, index) => {
     const first = index * PIECE;
@@ -62,7 +61,7 @@ export function headPieces(vocabSize: number): HeadPiece[] {
 }
 
 /**
- * A run of the head's graph on every row of a stream.
+ * Feeds and fetches of the head's graph for every row of a stream.
  * @param stream float32 [numRows, hiddenSize]
  * @returns the run, and the logits [numRows, count] that it fills
  */
@@ -87,7 +86,7 @@ export function headRun(
   return { run, logits };
 }
 
-/** The same tensors with only some rows of the head. Blocks never span rows, so the piece is quantised as the whole. */
+/** The same tensors with only some rows of the head. Blocks never span rows, so a piece has the values of the whole. */
 export function withHeadPiece(tensors: ModelTensors, { first, count }: HeadPiece): ModelTensors {
   const head = tensors.get(LM_HEAD);
   const columns = head.shape[1]!;

@@ -1,8 +1,8 @@
 import { argmax, logSumExp } from '../../../engine/sampling/logprobs.ts';
 
-/** Distances between reference and quantised values. */
+/** Distances between the values of a reference model and of a variant: quantised weights, fp16, or an int8 KV cache. */
 
-/** ‖a − b‖ / ‖b‖. */
+/** Relative error ‖a − b‖ / ‖b‖. */
 export function relativeDistance(a: Float32Array, b: Float32Array): number {
   let difference = 0;
   let norm = 0;
@@ -14,15 +14,15 @@ export function relativeDistance(a: Float32Array, b: Float32Array): number {
 }
 
 export interface LogitError {
-  /** ‖l_q − l‖ / ‖l‖ over all positions. */
+  /** Relative error ‖l_q − l‖ / ‖l‖ over all positions. */
   readonly relative: number;
   /** Mean over the positions of KL(reference ‖ quantised), in nats. */
   readonly klDivergence: number;
-  /** Share of positions whose most likely token is the same. */
+  /** Top-1 agreement: share of positions with the same most likely token. */
   readonly top1Agreement: number;
 }
 
-/** Compares rows of logits as they come in pieces of the vocabulary, so that no whole row needs to be kept. */
+/** Compares rows of logits that arrive in slices of the vocabulary, without keeping whole rows. */
 export class LogitComparison {
   readonly #rows: RowState[];
   #difference = 0;
@@ -36,7 +36,7 @@ export class LogitComparison {
     }));
   }
 
-  /** @param reference, quantized float32 [numRows, width]: the next `width` entries of every row */
+  /** @param reference, quantized float32 [numRows, width]: the next slice of every row */
   add(reference: Float32Array, quantized: Float32Array): void {
     const width = reference.length / this.#rows.length;
     for (const [row, state] of this.#rows.entries()) {
@@ -65,7 +65,7 @@ export class LogitComparison {
   }
 }
 
-/** Σ exp(logit − max), kept as the maximum grows. */
+/** Σ exp(logit − max) with a running maximum, and the index of the maximum. */
 interface RunningSum {
   max: number;
   sum: number;
@@ -93,7 +93,7 @@ function addLogit(state: RowState, reference: number, quantized: number): void {
   state.quantized.sum += Math.exp(quantized - state.quantized.max);
 }
 
-/** Makes room for a new maximum. @returns the factor by which everything summed so far shrank */
+/** Updates the maximum. @returns the factor that rescales the sums so far */
 function raise(sum: RunningSum, value: number): number {
   const index = sum.count;
   sum.count += 1;
@@ -109,19 +109,13 @@ function logSum({ max, sum }: RunningSum): number {
   return max + Math.log(sum);
 }
 
-export interface LogitDistance {
+export interface LogitDistance extends LogitError {
   readonly numPositions: number;
-  /** ‖l′ − l‖ / ‖l‖ over all positions. */
-  readonly relative: number;
-  /** Largest |l′ − l| of any token. */
+  /** Largest difference |l′ − l| of any logit. */
   readonly largest: number;
-  /** Mean over the positions of KL(reference ‖ other), in nats. */
-  readonly klDivergence: number;
-  /** Share of positions whose most likely token is the same. */
-  readonly top1Agreement: number;
 }
 
-/** Adds up how far whole rows of logits are apart. */
+/** Accumulates the distance of whole rows of logits. */
 export class LogitDistances {
   #numPositions = 0;
   #difference = 0;

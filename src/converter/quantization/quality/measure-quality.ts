@@ -1,6 +1,6 @@
 /**
- * Measures what a precision costs: every decoder layer is built once exactly and once as the package stores it, and a
- * probe's hidden states are sent through both chains. Only one layer is in memory at a time.
+ * Measures the error of a precision. Every decoder layer is built twice, with the checkpoint's weights and with the
+ * package's, and the hidden states of a sample text pass through both. One layer is in memory at once.
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
@@ -12,11 +12,11 @@ import { readModelConfig } from '../../config/model-config.ts';
 import type { StorageError } from '../storage-error.ts';
 import { type LayerError, type LayerOptions, measureLogits, runLayer } from './decoder-errors.ts';
 import type { LogitError } from './distances.ts';
-import { probeEmbeddings, probeTokens } from './sample-text.ts';
+import { embeddingsOf, sampleTokens } from './sample-text.ts';
 
-/** What one decoder graph loses against the checkpoint. */
+/** Error of one decoder graph against the checkpoint. */
 export interface DecoderQuality {
-  /** Length of the probe. */
+  /** Length of the sample text. */
   readonly numTokens: number;
   readonly layers: readonly LayerError[];
   readonly logits: LogitError;
@@ -24,7 +24,7 @@ export interface DecoderQuality {
 
 export interface QualityReport extends DecoderQuality {
   readonly precision: Precision;
-  /** The same of the decoder for prompts, where there is one. */
+  /** Error of the prefill graph, if there is one. */
   readonly prefill?: DecoderQuality | undefined;
   /** Error of every stored weight. */
   readonly tensors: readonly StorageError[];
@@ -33,15 +33,15 @@ export interface QualityReport extends DecoderQuality {
 export interface QualityOptions {
   readonly checkpointDir: string;
   readonly precision: Precision;
-  /** As in the conversion. */
+  /** Block size of the package. */
   readonly blockSize?: BlockSize | undefined;
-  /** Measures the decoder for prompts instead. */
+  /** Measures the prefill graph instead of the decoder. */
   readonly int8Linears?: boolean | undefined;
   readonly backend: Backend;
-  /** Existing folder for the graphs of one layer (a few hundred megabytes for a 4B model). */
+  /** Existing folder for temporary graphs of one layer (a few hundred megabytes for a 4B model). */
   readonly scratchParent: string;
   readonly numThreads: number;
-  /** Layers done so far; called before each and at the end. */
+  /** Receives the number of finished layers, before each layer and at the end. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -54,7 +54,7 @@ export async function measureQuality(options: QualityOptions): Promise<DecoderQu
   const weights = await openCheckpointWeights(checkpointDir);
   try {
     const tensors = await matchTensors(config, weights.tensors);
-    const tokenIds = await probeTokens(checkpointDir);
+    const tokenIds = await sampleTokens(checkpointDir);
     const scratchDir = join(options.scratchParent, `.quality-${randomUUID()}`);
     const layerOptions: LayerOptions = {
       graphs: { backend, scratchDir, numThreads, blockSize, signal },
@@ -64,7 +64,7 @@ export async function measureQuality(options: QualityOptions): Promise<DecoderQu
       int8Linears: options.int8Linears ?? false,
     };
     const { numLayers } = config.text;
-    let streams = await probeEmbeddings(tensors, tokenIds, { precision, blockSize });
+    let streams = await embeddingsOf(tensors, tokenIds, { precision, blockSize });
     const layers: LayerError[] = [];
     for (let layer = 0; layer < numLayers; layer++) {
       onProgress?.(layer, numLayers);

@@ -4,21 +4,26 @@ import { argmax } from '../../../engine/sampling/logprobs.ts';
 import { DecisionProbe, type ProbeTokens } from '../../../engine/thinking/probe.ts';
 import type { LogitDistances } from './distances.ts';
 
-/** A prompt as the chat room writes it. */
+/**
+ * Replays a text through two variants of a model. The first variant generates the text and its logits are kept. The
+ * second is fed the same tokens, so every position is compared after the same text.
+ */
+
+/** A prompt as the chat template renders it. */
 export interface ReplayPrompt {
-  /** Every image's placeholder repeated. */
+  /** Each image has one placeholder token per feature. */
   readonly promptTokenIds: Int32Array;
   /** Images in prompt order. */
   readonly images: readonly TiledImage[];
 }
 
-/** Tokens prefilled at once: as the server does it, so that the attention's scratch memory stays small. */
+/** Tokens per prefill chunk, as in the server; it bounds the attention's scratch memory. */
 const CHUNK = 512;
 
-/** The slot everything is played in. */
+/** Slot of every replayed sequence. */
 export const REPLAY_SLOT = 0;
 
-/** Plays one sequence at a time through a model, token by token, without any engine around it. */
+/** Runs one sequence at a time through a model, token by token, without the engine. */
 export class PromptPlayer {
   readonly #runner: ModelRunner;
   readonly #imageTokenId: number | null;
@@ -31,17 +36,17 @@ export class PromptPlayer {
     this.#signal = signal;
   }
 
-  /** Tokens of the sequence at hand in the cache. */
+  /** Tokens of the current sequence in the KV cache. */
   get numTokens(): number {
     return this.#position;
   }
 
-  /** Whether one more token fits the slot. */
+  /** Whether the slot has space for another token. */
   get hasRoom(): boolean {
     return this.#position < this.#runner.limits.slotCapacity;
   }
 
-  /** Begins a new sequence. @returns logits float32 [vocabSize] after the prompt, valid until the next call */
+  /** Starts a new sequence. @returns logits float32 [vocabSize] after the prompt, valid until the next call */
   async prefill({ promptTokenIds, images }: ReplayPrompt): Promise<Float32Array> {
     const rows = await this.#features(images);
     const { length } = promptTokenIds;
@@ -68,7 +73,7 @@ export class PromptPlayer {
     return logits;
   }
 
-  /** Rows of all images, one after the other, as their placeholders come. */
+  /** Feature rows of all images, in prompt order. */
   async #features(images: readonly TiledImage[]): Promise<FeatureRows> {
     const parts: Float32Array[] = [];
     for (const source of images) {
@@ -112,40 +117,35 @@ class FeatureRows {
   }
 }
 
-/**
- * The same text through two variants of a model: the first writes it and its logits are kept, the second is made to
- * follow it, so that every position compares under the same text.
- */
-
-/** What a variant is read with. */
+/** Reads the decision from the logits. */
 export interface ReplayReader {
-  /** null where the model's choice cannot be measured, or the prompt leaves it none. */
+  /** null when the protocol has no decision point. */
   readonly probe: ProbeTokens | null;
-  /** A token that writes white space only. */
+  /** Whether a token is only white space. */
   readonly isBlank: (tokenId: number) => boolean;
 }
 
 export interface RecordOptions extends ReplayReader {
   /** Generation ends at any of these. */
   readonly eos: ReadonlySet<number>;
-  /** Most tokens to generate. */
+  /** Maximum number of generated tokens. */
   readonly maxTokens: number;
-  /** Positions whose logits are kept, from the end of the prompt on. */
+  /** Number of positions whose logits are kept, from the end of the prompt on. */
   readonly keptLogits: number;
 }
 
 export interface Recording {
   readonly prompt: ReplayPrompt;
-  /** The tokens that followed the prompt, without the one that ended the turn. */
+  /** Generated tokens, without the end token. */
   readonly generated: readonly number[];
   /** Copies, float32 [vocabSize]: after the prompt, after the first generated token, and so on. */
   readonly logits: readonly Float32Array[];
   readonly pThink: number | null;
-  /** Positions that had a part in p(think), from the end of the prompt on. */
+  /** Number of positions that p(think) depends on, from the end of the prompt on. */
   readonly decisionLength: number;
 }
 
-/** Lets the model write greedily. */
+/** Generates greedily and records the logits. */
 export async function record(
   player: PromptPlayer,
   prompt: ReplayPrompt,
@@ -168,7 +168,7 @@ export async function record(
   return { prompt, generated, logits: kept, pThink, decisionLength };
 }
 
-/** Leads another variant through a recording, as far as there is something to compare. @returns its p(think) */
+/** Feeds a recording to another variant and compares the kept logits. @returns its p(think) */
 export async function replay(
   player: PromptPlayer,
   recording: Recording,

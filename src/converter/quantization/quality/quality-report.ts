@@ -1,21 +1,23 @@
-/** A quality report as text for the terminal. */
+/** Formats a quality report for the terminal. */
 import { textTable } from '../../../reports/text-table.ts';
 import type { DecoderQuality, QualityReport } from './measure-quality.ts';
 
-/** Tensors shown: those that lost most. */
+/** Number of tensors shown: those with the largest error. */
 const WORST_TENSORS = 8;
 
 export function formatReport(report: QualityReport): string {
   const worst = [...report.tensors].sort((a, b) => b.relative - a.relative).slice(0, WORST_TENSORS);
   return [
-    ...decoderLines(`What ${report.precision} costs`, report),
-    ...(report.prefill ? decoderLines('What the decoder for prompts costs', report.prefill) : []),
+    ...decoderLines(`Error of ${report.precision} weights`, report),
+    ...(report.prefill
+      ? decoderLines('Error of the prefill graph (int8 linears)', report.prefill)
+      : []),
     table(
       [
-        `${worst.length} weights that lost most (of ${report.tensors.length})`,
-        'as',
-        'relative',
-        'largest',
+        `${worst.length} weights with the largest error (of ${report.tensors.length})`,
+        'stored as',
+        'relative error',
+        'largest error',
       ],
       worst.map((error) => [
         error.name,
@@ -30,10 +32,10 @@ export function formatReport(report: QualityReport): string {
 
 function decoderLines(title: string, { numTokens, layers, logits }: DecoderQuality): string[] {
   return [
-    `${title}, on a probe of ${numTokens} tokens`,
+    `${title}, on a sample of ${numTokens} tokens`,
     '',
     table(
-      ['layer', 'alone', 'accumulated'],
+      ['layer', 'error alone', 'accumulated'],
       layers.map(({ layer, isolated, accumulated }) => [
         String(layer),
         percent(isolated),
@@ -46,7 +48,7 @@ function decoderLines(title: string, { numTokens, layers, logits }: DecoderQuali
       [
         ['relative error', percent(logits.relative)],
         ['KL divergence', `${logits.klDivergence.toExponential(2)} nats`],
-        ['same first choice', percent(logits.top1Agreement)],
+        ['top-1 agreement', percent(logits.top1Agreement)],
       ],
     ),
     '',

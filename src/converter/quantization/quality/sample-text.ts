@@ -1,4 +1,4 @@
-/** The text that quantisation is measured on, and its embeddings. */
+/** The sample text on which quantisation is measured, and its embeddings. */
 import { join } from 'node:path';
 import type { BlockSize, Precision } from '../../../package/manifest.ts';
 import { loadTokenizer } from '../../../server/prompt/tokenizer.ts';
@@ -9,23 +9,23 @@ import { float16ToFloat32, float32ToFloat16 } from '../../weights/float-formats.
 import { type BlockFormat, dequantizeRows, quantizeRows } from '../block-quantizer.ts';
 import type { Streams } from './decoder-errors.ts';
 
-export const PROBE_TOKENS = 96;
+export const SAMPLE_TOKENS = 96;
 
-const PROBE = `<think>
+const SAMPLE = `<think>
 The image shows three numbers: 14, 27 and 35. First I add 14 and 27, which is 41. Then I add 35, which is 76.
 </think>
 The sum is 76. In code: \`const sum = [14, 27, 35].reduce((a, b) => a + b, 0);\` — on a train from Zürich to 東京 one would
 need about 9,600 km of track, a ferry, and patience. How many red circles are left of the blue square? There are two.`;
 
-/** Ids of the probe text, repeated up to the wanted length. */
-export async function probeTokens(checkpointDir: string): Promise<number[]> {
+/** Token ids of the sample text, repeated up to the fixed length. */
+export async function sampleTokens(checkpointDir: string): Promise<number[]> {
   const tokenizer = await loadTokenizer(join(checkpointDir, 'tokenizer.json'));
-  const once = tokenizer.encode(PROBE);
-  return Array.from({ length: PROBE_TOKENS }, (_, i) => once[i % once.length]!);
+  const once = tokenizer.encode(SAMPLE);
+  return Array.from({ length: SAMPLE_TOKENS }, (_, i) => once[i % once.length]!);
 }
 
-/** Embeddings of the ids as the checkpoint and as a package of this precision gives them. */
-export async function probeEmbeddings(
+/** Embeddings of the ids, from the checkpoint and from a package of this precision. */
+export async function embeddingsOf(
   tensors: ModelTensors,
   tokenIds: readonly number[],
   { precision, blockSize }: { precision: Precision; blockSize: BlockSize },

@@ -1,4 +1,4 @@
-/** Graphs that exist only for a measurement: written to a scratch folder, run, and removed. */
+/** Graphs for one measurement: written to a scratch folder, run, and removed. */
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Backend, Session, TensorView } from '../../../engine/runtime/session.ts';
@@ -10,7 +10,7 @@ import { WeightStore } from '../../weights/weight-store.ts';
 
 export interface TemporaryGraphs {
   readonly backend: Backend;
-  /** Scratch folder; made and removed for every run. */
+  /** Scratch folder; created and removed for every run. */
   readonly scratchDir: string;
   readonly numThreads: number;
   readonly blockSize: BlockSize;
@@ -22,15 +22,15 @@ export interface GraphRun {
   readonly fetches: Readonly<Record<string, TensorView>>;
 }
 
-/** A graph over the weights it is given, and what it is to be run on. */
+/** Builds a graph over the given weights, and its runs. */
 export type GraphJob = (weights: WeightStore) => {
   readonly graph: GraphBuilder;
   readonly runs: readonly GraphRun[];
 };
 
 /**
- * Builds graphs over some tensors, runs each once per item, and forgets them. What two of them have in common is
- * stored once, and only one is loaded at a time. The fetches hold the results.
+ * Builds graphs over some tensors, runs them, and deletes them. The graphs share common weights, and one is loaded at
+ * once. The fetches hold the results.
  */
 export async function runTemporaryGraphs(
   { backend, scratchDir, numThreads, blockSize, signal }: TemporaryGraphs,

@@ -9,7 +9,7 @@ import {
   measureQuality,
 } from '../../../../src/converter/quantization/quality/measure-quality.ts';
 import { formatReport } from '../../../../src/converter/quantization/quality/quality-report.ts';
-import { probeTokens } from '../../../../src/converter/quantization/quality/sample-text.ts';
+import { sampleTokens } from '../../../../src/converter/quantization/quality/sample-text.ts';
 import { openBackend } from '../../../../src/engine/runtime/backend.ts';
 import type { TensorView } from '../../../../src/engine/runtime/session.ts';
 import { DECODER_IO, EMBED_IO } from '../../../../src/package/graph-io.ts';
@@ -45,7 +45,7 @@ async function packageLogits(
   await convertCheckpoint({ checkpointDir: checkpoint.dir, outDir, precision });
   const { backend } = await openBackend('node');
   const { text, vocabSize } = checkpoint;
-  const ids = await probeTokens(checkpoint.dir);
+  const ids = await sampleTokens(checkpoint.dir);
   const embed = await backend.createSession(join(outDir, 'embed.onnx'), { numThreads: 1 });
   const embeddings = new Float32Array(ids.length * text.hiddenSize);
   await embed.run(
@@ -137,7 +137,7 @@ describe('the quality report', () => {
       { name: 'a.weight', form: 'int4', relative: 0.08, maxAbsolute: 0.01, overflows: 0 },
     ] as const;
     const text = formatReport({ ...report, precision: 'int4', tensors });
-    assert.match(text, /What int4 costs, on a probe of 96 tokens/);
+    assert.match(text, /Error of int4 weights, on a sample of 96 tokens/);
     assert.equal(text.match(/^\d +\d+\.\d\d % +\d+\.\d\d %$/gm)?.length, 3);
     assert.match(text, /a\.weight +int4 +8\.00 % +1\.00e-2/);
   });

@@ -94,7 +94,7 @@ describe('quantize-kv', () => {
     });
   }
 
-  it('adds a decoder for prompts too where the package has one, and prompts are computed by it', async (test) => {
+  it('adds an int8 KV prefill graph if the package has a prefill graph, and computes prompts with it', async (test) => {
     const packageDir = await convert(test, 'fp32', 'int8');
     const report = await quantize(packageDir);
     assert.deepEqual(report.files, ['decoder.kv8.onnx', 'prefill.kv8.onnx']);

@@ -1,12 +1,12 @@
 /**
- * A GPU's float16 graph as one that a CPU runs in float32, since ONNX Runtime's CPU provider computes float16 operators
- * in float32 and would round nothing between two of them.
+ * Emulates a GPU's float16 graph on a CPU. ONNX Runtime's CPU provider computes float16 operators in float32 and does not
+ * round between two of them, so this graph computes in float32 and rounds explicitly.
  *
- * `float16` arithmetic puts every value that the GPU's graph holds in float16 through Cast to float16 and back, ties to
- * even, beyond 65504 to infinity; sums within an operator stay float32, as in kernels that accumulate so. Not covered is
- * what happens within a kernel: attention's scores and rotated queries and keys are never rounded here, and kernels
- * that accumulate in float16 (WebGPU's MatMul and MatMulNBits do) lose more. `float32` arithmetic has the same weights, leaves
- * the values as they are and measures how large they get.
+ * With `float16` arithmetic, every value that is float16 on the GPU passes through a Cast to float16 and back: ties round
+ * to even, and values above 65504 become infinite. Sums within an operator are float32, as in kernels that accumulate in
+ * float32. The emulation does not cover rounding inside a kernel: attention scores and rotated queries and keys are not
+ * rounded, and kernels that accumulate in float16 (WebGPU's MatMul and MatMulNBits) lose more. With `float32` arithmetic
+ * the weights are the same, the values are not rounded, and the graph measures their largest magnitudes.
  */
 
 import { DATA_TYPES, type DataType } from '../../../../onnx/model-proto.ts';
@@ -18,14 +18,14 @@ export type Arithmetic = 'float16' | 'float32';
 /** Output of `measured`, float32 [number of values]. */
 export const LARGEST_OUTPUT = 'largest_values';
 
-/** Operators that only give a value another shape. */
+/** Operators that only change the shape of a value. */
 const RESHAPING: ReadonlySet<string> = new Set(['Identity', 'Reshape']);
 
 export class EmulatedGraph extends GraphBuilder {
   readonly #arithmetic: Arithmetic;
-  /** Values that are float16 on the GPU. */
+  /** Names of values that are float16 on the GPU. */
   readonly #halves = new Set<string>();
-  /** Names of the measured values, and of their largest magnitudes. */
+  /** Name of each measured value, and of its largest magnitude. */
   readonly #measured = new Map<string, string>();
 
   constructor(name: string, arithmetic: Arithmetic) {
@@ -66,8 +66,8 @@ export class EmulatedGraph extends GraphBuilder {
   }
 
   /**
-   * Adds the output with the largest magnitudes, once the graph is complete.
-   * @returns the values' names, in the output's order; none in `float16` arithmetic, which has no such output
+   * Adds the output with the largest magnitudes to the complete graph.
+   * @returns the names of the values, in the output's order; empty with `float16` arithmetic, which has no such output
    */
   measured(): readonly string[] {
     if (this.#measured.size === 0) return [];
@@ -82,7 +82,7 @@ export class EmulatedGraph extends GraphBuilder {
     return [...this.#measured.keys()];
   }
 
-  /** An operator on float16 values, computed in float32, and its outputs as the GPU would hold them. */
+  /** Adds an operator on float16 values that computes in float32; its outputs are rounded as on the GPU. */
   #computed(node: GraphNode): void {
     const raw = node.outputs.map((name) => (name === '' ? '' : `${name}/raw`));
     super.node({ ...node, outputs: raw });

@@ -1,4 +1,4 @@
-/** A float16 report as text for the terminal. */
+/** Formats a float16 report for the terminal. */
 import { percent, textTable } from '../../../../reports/text-table.ts';
 import { FLOAT16_MAX, type LargestValue, overflows } from './largest-values.ts';
 import type { Float16Report } from './measure-float16.ts';
@@ -10,23 +10,23 @@ export function formatFloat16Report(report: Float16Report): string {
   const { prompts, largest } = report;
   const images = prompts.filter(({ numImages }) => numImages > 0).length;
   return [
-    `What float16 arithmetic changes on a GPU, at the end of ${prompts.length} prompts, ${images} with an image`,
+    `Error of float16 arithmetic on a GPU, at the end of ${prompts.length} prompts, ${images} with an image`,
     '',
     textTable([
-      ['largest of all prompts', 'in layer', 'value', `of ${FLOAT16_MAX}`],
+      ['largest value of all prompts', 'layer', 'magnitude', `of ${FLOAT16_MAX}`],
       ...largestOfKinds(largest).map(largestRow),
     ]).trimEnd(),
     '',
     overflowSentence(largest.filter(overflows)),
     '',
     textTable([
-      ['logits in float16 against', 'relative error', 'KL divergence', 'same first choice'],
+      ['logits in float16 against', 'relative error', 'KL divergence', 'top-1 agreement'],
       errorRow('the checkpoint in float32', report.againstReference),
       errorRow("the package's weights in float32", report.againstDequantized),
     ]).trimEnd(),
     '',
     textTable([
-      ['p(think)', 'tokens', 'checkpoint', 'weights', 'float16', ''],
+      ['p(think)', 'tokens', 'reference', 'dequantized', 'fp16', ''],
       ...prompts.map(promptRow),
     ]).trimEnd(),
     '',
@@ -35,7 +35,7 @@ export function formatFloat16Report(report: Float16Report): string {
   ].join('\n');
 }
 
-/** Of every kind of value the layer in which it gets largest, in order of computation. */
+/** The layer with the largest magnitude of every kind of value, in order of computation. */
 function largestOfKinds(values: readonly LargestValue[]): LargestValue[] {
   const kinds = new Map<string, LargestValue>();
   for (const value of values) {
@@ -88,7 +88,7 @@ function promptRow({
 }: PromptOutcome): string[] {
   const remarks = [
     ...(flippedBy.length > 0 ? [`flipped by ${flippedBy.join(', then by ')}`] : []),
-    ...(sameFirstToken ? [] : ['another first token']),
+    ...(sameFirstToken ? [] : ['different first token']),
   ];
   const probability = (value: number | null | undefined): string =>
     value === undefined ? '' : (value?.toFixed(4) ?? 'not a number');
@@ -104,7 +104,7 @@ function promptRow({
 
 function decisionSentence(prompts: readonly PromptOutcome[]): string {
   if (prompts.every(({ pThink }) => pThink === null)) {
-    return 'The model shows no decision to think by its first token.';
+    return 'The thinking protocol has no decision point.';
   }
   const flipped = (by: 'weights' | 'float16'): string => {
     const names = prompts
@@ -118,7 +118,7 @@ function decisionSentence(prompts: readonly PromptOutcome[]): string {
   );
 }
 
-/** A prompt's name in a column's width. */
+/** A prompt's name, cut to the width of the column. */
 function shortened(name: string): string {
   const line = name.replaceAll(/\s+/g, ' ');
   return line.length > NAME_WIDTH ? `${line.slice(0, NAME_WIDTH - 1)}…` : line;

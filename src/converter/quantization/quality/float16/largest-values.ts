@@ -1,27 +1,27 @@
-/** How large a model's float16 values get, by layer and kind. */
+/** Largest magnitudes of a model's float16 values, by layer and kind. */
 
-/** How large the values got that a GPU holds in float16; of each run the magnitudes, in the order of the names. */
+/** Largest magnitudes of the values that are float16 on a GPU: per run, in the order of the names. */
 export interface Magnitudes {
   readonly names: readonly string[];
   readonly runs: readonly Float32Array[];
 }
 
-/** Beyond it a float16 is infinite; up to half a step more still rounds down to it. */
+/** Largest finite float16. Values up to half a step (16) above it round down to it. */
 export const FLOAT16_MAX = 65_504;
 
 export interface LargestValue {
   readonly part: 'vision' | 'decoder';
-  /** null outside the layers: in the projector and the head. */
+  /** null for the projector and the head. */
   readonly layer: number | null;
-  /** Which value of the layer, such as `mlp/down_proj`. */
+  /** Name of the value in the layer, such as `mlp/down_proj`. */
   readonly value: string;
-  /** What it is on the GPU; the residual stream may be float32 there. */
+  /** Type on the GPU; the residual stream may be float32. */
   readonly type: 'float16' | 'float32';
-  /** Largest magnitude over all prompts, in float32 arithmetic; null where it is not finite even there. */
+  /** Largest magnitude over all prompts, in float32 arithmetic; null if it is not finite in float32. */
   readonly largest: number | null;
 }
 
-/** Operators that add nothing to the name of the linear, norm or way they stand for. */
+/** Operators whose type is not part of a value's name. */
 const UNNAMED: ReadonlySet<string> = new Set([
   'Add',
   'Cast',
@@ -32,7 +32,7 @@ const UNNAMED: ReadonlySet<string> = new Set([
   'SkipSimplifiedLayerNormalization',
 ]);
 
-/** Gathers magnitudes over runs. */
+/** Collects magnitudes over runs. */
 export class LargestValues {
   readonly #values = new Map<string, LargestValue>();
 
@@ -48,7 +48,7 @@ export class LargestValues {
   /** The residual stream after a layer of the decoder, where it is float32 on the GPU. */
   addStream(layer: number, stream: Float32Array): void {
     let largest = 0;
-    // A NaN goes on to the end.
+    // The negated comparison keeps a NaN.
     for (const value of stream) if (!(Math.abs(value) <= largest)) largest = Math.abs(value);
     this.#raise({ part: 'decoder', layer, value: 'stream', type: 'float32' }, largest);
   }
@@ -60,13 +60,13 @@ export class LargestValues {
     this.#values.set(key, { ...place, largest: isLost ? null : Math.max(before ?? 0, found) });
   }
 
-  /** In the order in which they are computed. */
+  /** In order of computation. */
   get all(): readonly LargestValue[] {
     return [...this.#values.values()];
   }
 }
 
-/** Whether it is a float16 and too large for one. */
+/** Whether a float16 value becomes infinite. */
 export function overflows({ type, largest }: LargestValue): boolean {
   return type === 'float16' && (largest === null || largest >= FLOAT16_MAX + 16);
 }
@@ -75,7 +75,7 @@ function placeOf(name: string): Pick<LargestValue, 'layer' | 'value'> {
   const cached = /^present_(key|value)\.(\d+)$/.exec(name);
   if (cached) return { layer: Number(cached[2]), value: `attn/cached ${cached[1]}` };
   const layer = /\/layers\.(\d+)\//.exec(name);
-  // The sum beside the norm, on the way through the layer.
+  // The sum of stream and attention, inside the layer.
   if (layer !== null && /SkipSimplifiedLayerNormalization\/output_3$/.test(name)) {
     return { layer: Number(layer[1]), value: 'stream within' };
   }

@@ -15,7 +15,7 @@ import {
   type WrittenPrompt,
   writePrompts,
 } from '../calibration-prompts.ts';
-import { probeEmbeddings } from '../sample-text.ts';
+import { embeddingsOf } from '../sample-text.ts';
 import { type LargestValue, LargestValues } from './largest-values.ts';
 import { compareOutcomes, type Float16Outcome } from './outcome.ts';
 import {
@@ -28,9 +28,9 @@ import {
   type ThreeRuns,
 } from './three-runs.ts';
 /**
- * Measures what float16 arithmetic on a GPU does to a model: prompts are sent through the checkpoint in float32, through
- * the package's weights in float32, and through the same weights in float16 as graphs/gpu-target.ts has them and
- * emulated-graph.ts computes it. Only one layer is in memory at a time.
+ * Measures the error of float16 arithmetic on a GPU. Prompts run through a model three times: the checkpoint's weights in
+ * float32 (reference), the package's weights in float32 (dequantized), and the package's weights with the types of a GPU
+ * graph (fp16; see onnx/graph-target.ts and emulated-graph.ts). One layer is in memory at once.
  */
 
 export interface Float16Report extends Float16Outcome {
@@ -39,20 +39,20 @@ export interface Float16Report extends Float16Outcome {
 
 export interface Float16Options {
   readonly checkpointDir: string;
-  /** Of the package that was converted from it. */
+  /** The package that was converted from the checkpoint. */
   readonly packageDir: string;
   readonly manifest: Manifest;
   readonly prompts: readonly CalibrationPrompt[];
   readonly backend: Backend;
-  /** Existing folder for the graphs of one layer. */
+  /** Existing folder for temporary graphs. */
   readonly scratchParent: string;
   readonly numThreads: number;
-  /** Steps done so far: layers, and one each for images and head. */
+  /** Receives the finished steps: one per layer, one for the images and one for the head. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** @throws ConvertError for an unusable checkpoint, Error for a prompt the model refuses, RuntimeError when a graph fails */
+/** @throws ConvertError for an unusable checkpoint, Error for a prompt that cannot be rendered, RuntimeError when a graph fails */
 export async function measureFloat16(options: Float16Options): Promise<Float16Report> {
   const { checkpointDir, manifest, onProgress } = options;
   const config = await readModelConfig(checkpointDir);
@@ -84,7 +84,7 @@ export async function measureFloat16(options: Float16Options): Promise<Float16Re
   }
 }
 
-/** The prompts as the model takes them, and what its decision after them is read with. */
+/** Renders the prompts. @returns them with the tokens of the decision point, null without one */
 async function writeTrial({
   packageDir,
   manifest,
@@ -129,7 +129,7 @@ interface Model {
   readonly manifest: Manifest;
 }
 
-/** Embeddings of every prompt, with its images' features in their places. */
+/** Embeddings of every prompt, with image features in place of the placeholders. */
 async function firstStreams(
   { graphs, tensors, precision, stream: type, largest }: DecoderTrial,
   { config, written, manifest }: Model,
@@ -146,7 +146,7 @@ async function firstStreams(
   for (const { prompt } of written) {
     const tokenIds = [...prompt.promptTokenIds];
     const own = features.splice(0, prompt.images.length);
-    const { reference, quantized } = await probeEmbeddings(tensors, tokenIds, {
+    const { reference, quantized } = await embeddingsOf(tensors, tokenIds, {
       ...{ precision, blockSize: graphs.blockSize },
     });
     const stream = { reference, dequantized: quantized, fp16: quantized.slice() };
@@ -159,7 +159,7 @@ async function firstStreams(
   return streams;
 }
 
-/** Writes features over the placeholders' embeddings, in order. */
+/** Replaces the placeholders' embeddings by features, in order. */
 function placeFeatures(
   stream: Float32Array,
   features: readonly Float32Array[],

@@ -1,4 +1,4 @@
-/** What became of the logits, and of the decision to think, at the end of every prompt. */
+/** Compares the logits and the decision to think of the three runs, at the end of every prompt. */
 import { argmax } from '../../../../engine/sampling/logprobs.ts';
 import { DecisionProbe, type ProbeTokens } from '../../../../engine/thinking/probe.ts';
 import type { WrittenPrompt } from '../calibration-prompts.ts';
@@ -8,23 +8,23 @@ import { mapRuns, type ThreeRuns } from './three-runs.ts';
 export interface PromptOutcome {
   readonly name: string;
   readonly numTokens: number;
-  /** Images among them. */
+  /** Images in the prompt. */
   readonly numImages: number;
   /**
-   * p(think) at the first generated token; null without a decision point, and in a way whose logits are no numbers.
+   * p(think) at the first generated token; null without a decision point, and for a run whose logits are not finite.
    */
   readonly pThink: ThreeRuns<number | null> | null;
-  /** What turns the decision: the package's weights against the checkpoint's, and float16 against float32. */
+  /** What flips the decision: the package's weights against the checkpoint's, or float16 against float32. */
   readonly flippedBy: readonly ('weights' | 'float16')[];
-  /** Float16 has the checkpoint's most likely first token. */
+  /** Whether the fp16 run has the same most likely token as the reference. */
   readonly sameFirstToken: boolean;
 }
 
 export interface Float16Outcome {
   readonly prompts: readonly PromptOutcome[];
-  /** Logits in float16 against the checkpoint's in float32; null where float16 gives something that is no number. */
+  /** Error of the fp16 run against the reference; null if its logits are not finite. */
   readonly againstReference: LogitError | null;
-  /** Against the same weights in float32: what arithmetic alone does. */
+  /** Error of the fp16 run against the dequantized run: the effect of the arithmetic alone. */
   readonly againstDequantized: LogitError | null;
 }
 
@@ -78,7 +78,7 @@ function flips({
   ];
 }
 
-/** null is no side: who has no numbers cannot decide, which differs from both. */
+/** null differs from both decisions: logits that are not finite give none. */
 function side(pThink: number | null): boolean | null {
   return pThink === null ? null : pThink >= 0.5;
 }

@@ -20,24 +20,27 @@ import { type GraphRun, runTemporaryGraphs, type TemporaryGraphs } from '../temp
 import { EmulatedGraph, LARGEST_OUTPUT } from './emulated-graph.ts';
 import type { LargestValues, Magnitudes } from './largest-values.ts';
 
-/** One graph run in three ways: what a checkpoint means, what a package makes of it, and what a GPU makes of that. */
+/**
+ * Runs the vision tower, the layers and the head three times: as reference, dequantized and in fp16. One layer, or one
+ * piece of the head, is in memory at once.
+ */
 
-/** Something for each of the three ways. */
+/** One value for each run. */
 export interface ThreeRuns<T> {
   /** The checkpoint's weights in float32. */
   readonly reference: T;
   /** The package's weights in float32. */
   readonly dequantized: T;
-  /** The package's weights in float16, as on a GPU. */
+  /** The package's weights with a GPU's float16 arithmetic. */
   readonly fp16: T;
 }
 
 export const RUN_NAMES = ['reference', 'dequantized', 'fp16'] as const;
 
 export interface MeasuredGraph {
-  /** Type of the residual stream in the GPU's graph. */
+  /** Type of the residual stream in the GPU graph. */
   readonly stream: StreamType;
-  /** How the package stores this graph's linears. */
+  /** Precision of the graph's linears in the package. */
   readonly form: Precision;
   /** Adds the nodes to `graph`. */
   build(options: {
@@ -48,14 +51,14 @@ export interface MeasuredGraph {
   }): void;
 }
 
-/** Runs the graph in each way on its own items, which hold the results afterwards. */
+/** Runs the graph three times. The fetches hold the results. @returns the magnitudes of the dequantized run */
 export async function runThreeTimes(
   graphs: TemporaryGraphs,
   tensors: ModelTensors,
   { form, stream, build }: MeasuredGraph,
   runs: ThreeRuns<readonly GraphRun[]>,
 ): Promise<Magnitudes> {
-  // A CPU's attention leaves the norms of q and k to others.
+  // The CPU's attention kernel does not norm q and k.
   const target: GraphTarget = { ...gpuTarget(stream), headNorms: 'separate' };
   let names: readonly string[] = [];
   const magnitudes: Float32Array[] = [];
@@ -86,22 +89,21 @@ export async function runThreeTimes(
   return { names, runs: magnitudes };
 }
 
-/** Room for the same number of float32 values in each way. */
+/** A float32 buffer of the same length for each run. */
 export function newBuffers(length: number): ThreeRuns<Float32Array> {
   return mapRuns(() => new Float32Array(length));
 }
 
-export function mapRuns<T>(make: (way: keyof ThreeRuns<T>) => T): ThreeRuns<T> {
+/** Makes one value for each run. */
+export function mapRuns<T>(make: (run: keyof ThreeRuns<T>) => T): ThreeRuns<T> {
   return { reference: make('reference'), dequantized: make('dequantized'), fp16: make('fp16') };
 }
-
-/** Images through the vision tower in three ways, tile by tile. */
 
 export interface VisionOptions {
   readonly graphs: TemporaryGraphs;
   readonly tensors: ModelTensors;
   readonly precision: Precision;
-  /** Type of the residual stream in the GPU's graph. */
+  /** Type of the residual stream in the GPU graph. */
   readonly stream: StreamType;
   readonly largest: LargestValues;
   readonly vision: NonNullable<ModelConfig['vision']>;
@@ -109,7 +111,7 @@ export interface VisionOptions {
   readonly newline: Float32Array;
 }
 
-/** @returns every image's features as the prompt takes them, [image.numTokens, hiddenSize] */
+/** Runs the vision tower, tile by tile. @returns the packed features of every image, [image.numTokens, hiddenSize] */
 export async function runVision(
   { graphs, tensors, precision, stream, largest, vision, newline }: VisionOptions,
   images: readonly TiledImage[],
@@ -121,7 +123,7 @@ export async function runVision(
     images.flatMap((image, i) => tileRuns(image, features[i]![run], newline.length)),
   );
   const found = await runThreeTimes(
-    // As in model-graphs.ts, whatever the decoder's blocks are.
+    // The vision tower always has the default block size, as in model-graphs.ts.
     { ...graphs, blockSize: DEFAULT_BLOCK_SIZE },
     tensors,
     {
@@ -162,15 +164,13 @@ function tileRuns(
   });
 }
 
-/** Prompts through the decoder in three ways, with one layer, or one piece of the head, in memory at a time. */
-
 export interface DecoderTrial extends LayerOptions {
-  /** Type of the residual stream in the GPU's graph. */
+  /** Type of the residual stream in the GPU graph. */
   readonly stream: StreamType;
   readonly largest: LargestValues;
 }
 
-/** @param before the residual stream of every prompt, [numTokens, hiddenSize]. @returns them after the layer */
+/** @param before residual stream of every prompt, [numTokens, hiddenSize] @returns the streams after the layer */
 export async function runDecoderLayer(
   { graphs, tensors, text, precision, stream, largest }: DecoderTrial,
   layer: number,
@@ -196,8 +196,8 @@ export async function runDecoderLayer(
 }
 
 /**
- * @param streams the residual stream at one position of every prompt, [numPrompts, hiddenSize]
- * @returns the logits there, [numPrompts, vocabSize]
+ * @param streams residual stream at one position of every prompt, [numPrompts, hiddenSize]
+ * @returns logits, [numPrompts, vocabSize]
  */
 export async function runHead(
   { graphs, tensors, text, precision, stream, largest }: DecoderTrial,

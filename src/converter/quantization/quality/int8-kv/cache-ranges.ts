@@ -3,15 +3,17 @@ import { DECODER_IO } from '../../../../package/graph-io.ts';
 import type { TextShape } from '../../../../package/manifest.ts';
 import type { KvScales } from '../../int8-kv-graph.ts';
 
+/** Ranges of keys and values in the KV cache: calibration of the int8 scales, and how much the scales clip. */
+
 export type CacheShape = Pick<TextShape, 'numLayers' | 'numKvHeads' | 'headDim'>;
 
-/** What one layer's cache holds of one sequence, float32 [numKvHeads, slotCapacity, headDim]. */
+/** Keys and values of one sequence in one layer, float32 [numKvHeads, slotCapacity, headDim]. */
 export interface LayerContents {
   readonly key: Float32Array;
   readonly value: Float32Array;
 }
 
-/** Keys (after norm and rotation) and values of the sequence in a slot, layer by layer; views, not copies. */
+/** Keys (after norm and rotary embedding) and values of the sequence in a slot, per layer; views, not copies. */
 export async function cacheContents(
   cache: KvCache,
   slot: number,
@@ -31,18 +33,18 @@ export async function cacheContents(
   }));
 }
 
-/** Largest 8-bit number; −128 is left to rounding. */
+/** Largest magnitude of an int8 value; −128 only occurs by rounding. */
 export const LARGEST_STEP = 127;
 
-/** Range of a channel in which nothing was ever seen, relative to the largest of its layer. */
+/** Least range of a channel, relative to the largest range of its layer. */
 const UNSEEN = 1e-3;
 
 /**
- * The largest magnitudes seen in the cache, per layer, head and channel.
+ * Largest magnitudes in the KV cache, per layer, head and channel (abs-max calibration).
  *
- * A key's channels i and i + headDim/2 turn into each other with the position, slowly for the later ones: what lies in
- * one of them in a short prompt lies in the other in a long one. So both get the length of the pair, which no position
- * changes, and ranges seen in short prompts hold for long ones.
+ * The rotary embedding rotates channels i and i + headDim/2 of a key into each other, slowly for large i. So a magnitude
+ * that a short prompt has in one of them appears in the other at a later position. Both channels therefore get the norm
+ * of the pair, which does not depend on the position: ranges from short prompts hold for long ones.
  */
 export class KvRanges {
   readonly #shape: CacheShape;
@@ -57,7 +59,7 @@ export class KvRanges {
     }));
   }
 
-  /** Looks at the first positions of a sequence. */
+  /** Observes the first `numTokens` positions of a sequence. */
   observe(contents: readonly LayerContents[], numTokens: number): void {
     const { numKvHeads, headDim } = this.#shape;
     for (const [layer, { key, value }] of contents.entries()) {
@@ -73,7 +75,7 @@ export class KvRanges {
   }
 
   /**
-   * @param headroom times the largest magnitude seen that still fits: text not seen here goes beyond it now and then
+   * @param headroom largest magnitude that is not clipped, relative to the observed one; other text sometimes exceeds it
    * @returns the scales of every layer
    */
   scales(headroom: number): KvScales[] {
@@ -90,7 +92,7 @@ interface Extent {
   readonly end: number;
 }
 
-/** @param largest float32 [headDim], @param values rows of as many */
+/** @param largest float32 [headDim] @param values float32 rows of headDim */
 function widen(largest: Float32Array, values: Float32Array, { start, end }: Extent): void {
   const width = largest.length;
   for (let row = start; row < end; row += width) {
@@ -113,13 +115,13 @@ function widenPairs(largest: Float32Array, values: Float32Array, { start, end }:
   }
 }
 
-/** Values of one layer that 8 bits cannot hold. */
+/** Clipping in one layer. */
 export interface LayerClipping {
   readonly layer: number;
-  /** Share of the keys and of the values that are cut to the largest number. */
+  /** Share of the keys, and of the values, that are clipped. */
   readonly keys: number;
   readonly values: number;
-  /** Largest magnitude ÷ the largest that fits, of either; above 1 something was cut. */
+  /** Largest magnitude ÷ largest representable magnitude, of keys or values; above 1 something is clipped. */
   readonly overshoot: number;
 }
 
@@ -129,7 +131,7 @@ interface Count {
   overshoot: number;
 }
 
-/** Counts what the scales cut off, as the kernel rounds it. */
+/** Counts the keys and values that the scales clip, with the kernel's rounding. */
 export class Clipping {
   readonly #shape: CacheShape;
   readonly #scales: readonly KvScales[];
@@ -142,7 +144,7 @@ export class Clipping {
     this.#layers = scales.map(() => ({ key: none(), value: none() }));
   }
 
-  /** Looks at the first positions of a sequence. */
+  /** Observes the first `numTokens` positions of a sequence. */
   observe(contents: readonly LayerContents[], numTokens: number): void {
     for (const [layer, { key, value }] of contents.entries()) {
       const scales = this.#scales[layer]!;

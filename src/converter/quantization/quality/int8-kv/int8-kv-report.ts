@@ -4,7 +4,7 @@ import { textTable } from '../../../../reports/text-table.ts';
 import type { LogitDistance } from '../distances.ts';
 import type { CacheShape, LayerClipping } from './cache-ranges.ts';
 
-/** p(think) of one prompt, exact and as the other variant has it. */
+/** p(think) of one prompt, with the fp32 KV cache and with the int8 one. */
 export interface DecisionPair {
   readonly prompt: string;
   readonly before: number;
@@ -13,15 +13,15 @@ export interface DecisionPair {
 
 export interface DecisionShifts {
   readonly pairs: readonly DecisionPair[];
-  /** Pairs on two sides of one half: the likelier choice is another. */
+  /** Pairs on different sides of ½: the model decides differently. */
   readonly flipped: readonly DecisionPair[];
   /** |Δ p(think)|. */
   readonly shift: { readonly median: number; readonly p90: number; readonly largest: number };
-  /** Least |p(think) − ½| before. */
+  /** Smallest |p(think) − ½| with the fp32 KV cache. */
   readonly smallestMargin: number;
 }
 
-/** @returns null where nothing was measured */
+/** @returns null when there are no pairs */
 export function decisionShifts(pairs: readonly DecisionPair[]): DecisionShifts | null {
   if (pairs.length === 0) return null;
   const shifts = pairs.map(({ before, after }) => Math.abs(after - before)).sort((a, b) => a - b);
@@ -37,38 +37,39 @@ export function decisionShifts(pairs: readonly DecisionPair[]): DecisionShifts |
   };
 }
 
-/** Bytes that the keys and values of 1,000 tokens take, all layers together. */
+/** Bytes of the keys and values of 1,000 tokens, over all layers. */
 export interface CacheMemory {
   readonly fp32: number;
   readonly int8: number;
 }
 
 export interface Int8KvReport {
-  /** The model's. */
+  /** Name of the model. */
   readonly name: string;
-  /** The graphs that were added. */
+  /** Graph files that were added. */
   readonly files: readonly string[];
   readonly headroom: number;
-  /** Prompts the scales were chosen on, and those all figures below are of. */
+  /** Calibration prompts, and the prompts of all figures below. */
   readonly numCalibrated: number;
   readonly numMeasured: number;
   readonly logits: LogitDistance;
-  /** null where the model has no choice that can be measured. */
+  /** null when the thinking protocol has no decision point. */
   readonly decisions: DecisionShifts | null;
   readonly layers: readonly LayerClipping[];
   readonly memory: CacheMemory;
 }
 
+/** Memory of a KV cache in both element types. */
 export function cacheMemory({ numLayers, numKvHeads, headDim }: CacheShape): CacheMemory {
   const elements = 1000 * numLayers * 2 * numKvHeads * headDim;
   return { fp32: elements * Float32Array.BYTES_PER_ELEMENT, int8: elements };
 }
 
-/** What an int8 KV cache costs and saves, for the terminal. */
+/** Formats the report for the terminal. */
 export function formatInt8KvReport(report: Int8KvReport): string {
   const { numCalibrated, numMeasured, headroom } = report;
   return [
-    `An int8 KV cache for ${report.name}: scales from ${numCalibrated} prompts with a headroom of ${headroom}, measured on ${numMeasured} others`,
+    `An int8 KV cache for ${report.name}: scales calibrated on ${numCalibrated} prompts with a headroom of ${headroom}, measured on ${numMeasured} other prompts`,
     '',
     textTable([['logits', ''], ...logitRows(report)]),
     textTable([['decisions to think', ''], ...decisionRows(report.decisions)]),
@@ -78,7 +79,7 @@ export function formatInt8KvReport(report: Int8KvReport): string {
       ['int8', formatBytes(report.memory.int8)],
     ]),
     textTable([
-      ['layer', 'keys clipped', 'values clipped', 'largest ÷ fitting'],
+      ['layer', 'keys clipped', 'values clipped', 'largest ÷ limit'],
       ...report.layers.map(layerRow),
     ]),
     ...flippedLines(report.decisions),
@@ -92,12 +93,12 @@ function logitRows({ logits }: Int8KvReport): string[][] {
     ['relative error', share(logits.relative)],
     ['largest difference', logits.largest.toPrecision(3)],
     ['KL divergence', `${logits.klDivergence.toExponential(2)} nats`],
-    ['same first choice', share(logits.top1Agreement)],
+    ['top-1 agreement', share(logits.top1Agreement)],
   ];
 }
 
 function decisionRows(decisions: DecisionShifts | null): string[][] {
-  if (decisions === null) return [['not measured', 'the model has no choice that shows']];
+  if (decisions === null) return [['not measured', 'the thinking protocol has no decision point']];
   const { pairs, flipped, shift, smallestMargin } = decisions;
   return [
     ['measured', String(pairs.length)],
@@ -121,7 +122,7 @@ function flippedLines(decisions: DecisionShifts | null): string[] {
   );
 }
 
-/** More than this says that the prompts which measured are not like those that calibrated. */
+/** Above this share, the calibration prompts do not represent the measured ones. */
 const MUCH_CLIPPING = 1e-3;
 
 function warning(layers: readonly LayerClipping[]): string[] {

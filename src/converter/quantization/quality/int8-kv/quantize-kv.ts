@@ -1,9 +1,9 @@
 /**
- * Adds to a package a decoder that keeps its keys and values in 8 bits, and measures what that costs.
+ * Adds graphs with an int8 KV cache to a package and measures their error.
  *
- * Half of the prompts are played through the package as it is, to see how large keys and values get; the scales follow
- * from that. The other half is played twice: as it is, which also shows what the scales would clip, and with the new
- * decoder over the same text. The package gets the very graph that was measured.
+ * The scales are calibrated on half of the prompts, which run with the fp32 KV cache. The other half runs twice: with the
+ * fp32 KV cache, which also shows how much the scales clip, and with the new graphs over the same text. The package gets
+ * the graphs that were measured.
  */
 import { randomUUID } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
@@ -46,25 +46,25 @@ export interface QuantizeKvOptions {
   readonly packageDir: string;
   readonly backend: Backend;
   readonly numThreads: number;
-  /** At least two; those at even places are calibrated on, the others measure. */
+  /** At least two. Those with an even index calibrate, the others measure. */
   readonly prompts: readonly CalibrationPrompt[];
-  /** Times the largest magnitude seen that still fits in 8 bits. */
+  /** Largest magnitude that is not clipped, relative to the largest observed one. */
   readonly headroom: number;
-  /** Most tokens the model writes after each prompt. */
+  /** Maximum number of tokens generated after each prompt. */
   readonly maxTokens: number;
-  /** Prompts played so far; each of those that measure is played twice. */
+  /** Receives the number of finished runs; a measuring prompt runs twice. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   readonly signal: AbortSignal;
 }
 
-/** Longer prompts are refused: the cache of this one sequence is float32. */
+/** Longest sequence; it bounds the fp32 KV cache. */
 const MAX_POSITIONS = 16_384;
-/** Memory for the logits that the second variant is compared with. */
+/** Memory for the kept logits. */
 const KEPT_LOGIT_BYTES = 256 * 2 ** 20;
 
 /**
- * @throws PackageError, RuntimeError when the package cannot be run, Error when a prompt cannot be used; then the package
- *   is as it was
+ * @throws PackageError; RuntimeError when the package cannot run; Error when a prompt cannot be rendered. The package is
+ *   unchanged then.
  */
 export async function quantizeKv(options: QuantizeKvOptions): Promise<Int8KvReport> {
   const { packageDir, prompts, signal } = options;
@@ -127,7 +127,7 @@ class Quantization {
     };
   }
 
-  /** @returns scales that fit what the prompts, and what the model writes after them, leave in the cache */
+  /** @returns scales for the keys and values of the prompts and of the text generated after them */
   async #calibrate(
     runner: PackageRunner,
     prompts: readonly WrittenPrompt[],
@@ -177,7 +177,7 @@ class Quantization {
     };
   }
 
-  /** Follows the recordings with the new graphs, which lie beside their weights for the while. */
+  /** Replays the recordings with the new graphs, which are temporarily next to their weights. */
   async #measure(
     { decoder, prefill }: Int8KvGraphs,
     {
