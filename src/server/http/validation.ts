@@ -36,13 +36,6 @@ function validate<T extends z.ZodType>(
   return { error: describeIssue(issue, data, []) };
 }
 
-/** @throws ApiError that describes the first problem of `data` */
-export function assertValid<T extends z.ZodType>(schema: T, data: unknown): z.output<T> {
-  const checked = validate(schema, data);
-  if ('error' in checked) throw checked.error;
-  return checked.value;
-}
-
 function describeIssue(issue: Issue, data: unknown, prefix: Path): ApiError {
   const path = [...prefix, ...issue.path];
   const field = fieldName(path);

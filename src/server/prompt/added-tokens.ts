@@ -1,5 +1,3 @@
-import { ChatInputError } from './chat-input-error.ts';
-
 /** A token that is recognised in the text before the byte-pair merges run, as tokenizer.json describes it. */
 export interface AddedToken {
   readonly id: number;
@@ -52,65 +50,4 @@ function patternOf(tokens: readonly AddedToken[]): RegExp {
       return `${lstrip ? '\\s*' : ''}${escaped}${rstrip ? '\\s*' : ''}`;
     });
   return new RegExp(alternatives.join('|'), 'g');
-}
-
-/**
- * Hides text that somebody typed from everything that looks for added tokens: each character that could begin one
- * is replaced by a stand-in that occurs nowhere in the conversation. A token spelled out in a message, or put together
- * from the end of one part and the start of the next, therefore stays text.
- *
- * Added tokens that are nothing but white space control nothing and are left alone.
- */
-export class LookAlikeMask {
-  readonly #standIn: ReadonlyMap<string, string>;
-  readonly #original: ReadonlyMap<string, string>;
-
-  /**
-   * @param markers texts whose first characters are hidden: added tokens and the protocol's tags
-   * @param texts everything the stand-ins must not occur in
-   * @throws ChatInputError when the conversation uses every private-use character there is
-   */
-  constructor(markers: readonly string[], texts: readonly string[]) {
-    const first = new Set(markers.filter((text) => text.trim() !== '').map(firstCharacter));
-    const used = new Set<string>();
-    for (const text of texts) for (const character of text) used.add(character);
-    const standIn = new Map<string, string>();
-    let codePoint = FIRST_STAND_IN;
-    for (const character of first) {
-      while (used.has(String.fromCodePoint(codePoint))) codePoint += 1;
-      if (codePoint > LAST_STAND_IN) {
-        throw new ChatInputError(
-          'unsupported_text',
-          'messages',
-          'The messages use every private-use character there is; none is left to mark text with.',
-        );
-      }
-      standIn.set(character, String.fromCodePoint(codePoint));
-      codePoint += 1;
-    }
-    this.#standIn = standIn;
-    this.#original = new Map([...standIn].map(([character, replaced]) => [replaced, character]));
-  }
-
-  hide(text: string): string {
-    return replaceCharacters(text, this.#standIn);
-  }
-
-  restore(text: string): string {
-    return replaceCharacters(text, this.#original);
-  }
-}
-
-/** Supplementary private use area A, whose characters have no meaning and no normal form but themselves. */
-const FIRST_STAND_IN = 0xf0000;
-const LAST_STAND_IN = 0xffffd;
-
-function firstCharacter(text: string): string {
-  return String.fromCodePoint(text.codePointAt(0) ?? 0);
-}
-
-function replaceCharacters(text: string, replacements: ReadonlyMap<string, string>): string {
-  let replaced = text;
-  for (const [from, to] of replacements) replaced = replaced.replaceAll(from, to);
-  return replaced;
 }

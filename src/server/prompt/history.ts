@@ -1,12 +1,11 @@
 import type { Protocol } from '../../package/protocol.ts';
-import { ChatInputError } from './chat-input-error.ts';
-import type { ChatMessage } from './messages.ts';
+import { assistantText, type ChatMessage } from './messages.ts';
 
 /**
- * Decides what of earlier turns' thinking goes back into the prompt, by the protocol's rule.
- * `drop`: none. `after-last-user`: that of assistant turns after the last user message, as `reasoning`.
- * Assistant messages come out with their content as one string and free of thinking.
- * @throws ChatInputError when an assistant message has an image
+ * Keeps the thinking of earlier turns in the prompt or drops it, by the protocol's rule. `drop` keeps none;
+ * `after-last-user` keeps that of assistant turns after the last user message, as `reasoning`. The content of assistant
+ * messages becomes one string without thinking.
+ * @throws ChatInputError where an assistant message has an image
  */
 export function applyHistoryRule(
   messages: readonly ChatMessage[],
@@ -32,7 +31,7 @@ export interface SplitTurn {
   readonly isOpen: boolean;
 }
 
-/** Splits raw output of an assistant turn. A block that was never closed is all thinking. */
+/** Splits the raw text of an assistant turn. A block that is never closed is thinking to its end. */
 export function splitThinking(text: string, tags: Protocol['tags']): SplitTurn {
   const close = text.lastIndexOf(tags.close);
   if (close >= 0) {
@@ -56,17 +55,30 @@ function afterOpenTag(text: string, open: string): string {
   return (start < 0 ? text : text.slice(start + open.length)).trim();
 }
 
-/** @throws ChatInputError when the message has an image */
-export function assistantText({ content }: ChatMessage, message: number): string {
-  if (typeof content === 'string') return content;
-  return content
-    .map((part, index) => {
-      if (part.type === 'text') return part.text;
-      throw new ChatInputError(
-        'unsupported_content',
-        `messages[${message}].content[${index}]`,
-        'An assistant message cannot hold an image.',
-      );
-    })
-    .join('');
+/**
+ * Puts the results of several calls into the order of the calls. Most templates write no ids, so the model can match a
+ * result to its call only by the order.
+ */
+export function inOrderOfCalls(messages: readonly ChatMessage[]): ChatMessage[] {
+  const ordered: ChatMessage[] = [];
+  let placeOf = new Map<string | undefined, number>();
+  let results: ChatMessage[] = [];
+  const flush = (): void => {
+    ordered.push(...results.sort((a, b) => place(a) - place(b)));
+    results = [];
+  };
+  const place = ({ toolCallId }: ChatMessage): number => placeOf.get(toolCallId) ?? placeOf.size;
+  for (const message of messages) {
+    if (message.role === 'tool') {
+      results.push(message);
+      continue;
+    }
+    flush();
+    if (message.toolCalls !== undefined) {
+      placeOf = new Map(message.toolCalls.map(({ id }, index) => [id, index]));
+    }
+    ordered.push(message);
+  }
+  flush();
+  return ordered;
 }

@@ -4,18 +4,26 @@ import { replaySuffix } from '../../engine/thinking/replay-suffix.ts';
 import type { Manifest } from '../../package/manifest.ts';
 import type { ModeRow, Protocol, ThinkingMode } from '../../package/protocol.ts';
 import type { Tool } from '../reply/tool-calls/tool.ts';
-import { LookAlikeMask } from './added-tokens.ts';
 import { ChatInputError } from './chat-input-error.ts';
-import { type ContentShape, contentShapeFor } from './content-shape.ts';
-import { continuationOf } from './continuation.ts';
-import { hideMessage, hideTool, textsOf } from './hidden-texts.ts';
-import { applyHistoryRule } from './history.ts';
-import type { ChatMessage, ChatToolCall, ContentPart } from './messages.ts';
-import { type EffortRow, modeRowOf } from './mode-row.ts';
-import { applyModeTexts } from './mode-texts.ts';
-import { appendMissing, budgetVariable, continuationHead } from './prompt-suffix.ts';
-import { inOrderOfCalls } from './result-order.ts';
-import type { ChatTemplate, RenderInput, TemplateMessage, TemplateToolCall } from './template.ts';
+import { appendMissing, continuationHead, continuationOf } from './continuation.ts';
+import { applyHistoryRule, inOrderOfCalls } from './history.ts';
+import { hideMessage, hideTool, LookAlikeMask, textsOf } from './look-alike-mask.ts';
+import {
+  CHAT_CONVERSATION_FIELDS,
+  type ChatMessage,
+  type ChatToolCall,
+  type ContentPart,
+  type ConversationFields,
+} from './messages.ts';
+import { applyModeTexts, budgetVariable, type EffortRow, modeRowOf } from './modes.ts';
+import {
+  type ChatTemplate,
+  type ContentShape,
+  contentShapeFor,
+  type RenderInput,
+  type TemplateMessage,
+  type TemplateToolCall,
+} from './template.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import { toTemplateTool, writeToolTexts } from './tool-texts.ts';
 
@@ -43,9 +51,10 @@ export interface WriteOptions {
   readonly continueFinal?: boolean;
   /** What the model may call. */
   readonly tools?: readonly Tool[];
+  readonly fields?: ConversationFields;
 }
 
-/** Turns a conversation into token ids in which nothing a user typed can pass for a control token. */
+/** Turns a conversation into token ids. Nothing that a user typed can become a control token. */
 export class PromptWriter {
   readonly #tokenizer: Tokenizer;
   readonly #template: ChatTemplate;
@@ -74,35 +83,38 @@ export class PromptWriter {
   }
 
   /**
-   * Renders the chat template, appends what the mode's prefill still lacks and encodes the result.
-   * @throws ChatInputError when the template refuses the messages, the family lacks the mode, or there is no message
-   * to go on with
+   * Renders the chat template, appends the part of the mode's prefill that is missing, and encodes the result.
+   * @throws ChatInputError where the template rejects the messages, the family lacks the mode, or there is no message
+   *   to continue
    */
   write(
     messages: readonly ChatMessage[],
     mode: ThinkingMode,
-    { effort = null, budget = null, continueFinal = false, tools = [] }: WriteOptions = {},
+    options: WriteOptions = {},
   ): WrittenPrompt {
+    const { effort = null, budget = null, continueFinal = false, tools = [] } = options;
+    const { fields = CHAT_CONVERSATION_FIELDS } = options;
     const row = modeRowOf(this.#protocol, mode, effort);
-    if (row === undefined) throw unsupportedMode(mode, this.#protocol);
-    const continuation = continueFinal ? continuationOf(messages, this.#protocol) : null;
+    if (row === undefined) throw unsupportedMode(mode, this.#protocol, fields);
+    const continuation = continueFinal ? continuationOf(messages, this.#protocol, fields) : null;
     const past = continuation === null ? messages : messages.slice(0, -1);
     const mask = new LookAlikeMask(this.#markers, [
       this.#template.source,
       JSON.stringify(this.#protocol),
       ...textsOf(messages, tools),
     ]);
-    const { conversation, generationPrompt } = this.#template.render({
-      ...this.#conversation({ messages: past, tools }, row, mask),
-      variables: { ...row.templateVariables, ...budgetVariable(this.#protocol, budget) },
-    });
+    const variables = { ...row.templateVariables, ...budgetVariable(this.#protocol, budget) };
+    const { conversation, generationPrompt } = this.#template.render(
+      { ...this.#conversation({ messages: past, tools }, row, mask), variables },
+      fields.messages,
+    );
     if (continuation !== null) {
       const head = continuationHead(generationPrompt, continuation, this.#protocol);
       const text =
         mask.hide(continuation.reasoning) + head.between + mask.hide(continuation.content);
       return {
         tokenIds: this.#encode(conversation + head.before + text, mask),
-        start: continuation.section === 'block' ? 'block-start' : 'answer',
+        start: continuation.section === 'reasoning' ? 'block-start' : 'answer',
       };
     }
     const suffix = appendMissing(generationPrompt, row.prefill ?? '');
@@ -112,7 +124,7 @@ export class PromptWriter {
     };
   }
 
-  /** What callers wrote is hidden first; the protocol's own texts may then be control tokens. */
+  /** Hides what callers wrote, then adds the protocol's own texts, which may be control tokens. */
   #conversation(
     { messages, tools }: { messages: readonly ChatMessage[]; tools: readonly Tool[] },
     row: ModeRow,
@@ -167,18 +179,20 @@ export class PromptWriter {
 /**
  * Repeats every image's placeholder by the number of tokens the image takes.
  * @param counts tokens per image, in prompt order
- * @throws ChatInputError when the prompt does not hold exactly one placeholder per image
+ * @param field the field that holds the conversation
+ * @throws ChatInputError where the prompt does not hold exactly one placeholder per image
  */
 export function repeatPlaceholders(
   tokenIds: readonly number[],
   placeholder: number | null,
   counts: readonly number[],
+  field = 'messages',
 ): Int32Array {
   const found = tokenIds.filter((id) => id === placeholder).length;
   if (found !== counts.length) {
     throw new ChatInputError(
       'image_placeholder_mismatch',
-      'messages',
+      field,
       `The prompt has ${found} image placeholders for ${counts.length} images; the chat template may not allow an image in this place.`,
     );
   }
@@ -202,11 +216,15 @@ function toTemplateCall({ id, name, arguments: values }: ChatToolCall): Template
   return { id, type: 'function', function: { name, arguments: values } };
 }
 
-function unsupportedMode(mode: ThinkingMode, { name, modes }: Protocol): ChatInputError {
+function unsupportedMode(
+  mode: ThinkingMode,
+  { name, modes }: Protocol,
+  { thinkingMode }: ConversationFields,
+): ChatInputError {
   const known = Object.keys(modes).join(', ');
   return new ChatInputError(
     'unsupported_value',
-    'thinking_mode',
+    thinkingMode,
     `The thinking mode "${mode}" does not exist for ${name}; it has: ${known}.`,
   );
 }

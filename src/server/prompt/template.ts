@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Template } from '@huggingface/jinja';
 import { ChatInputError } from './chat-input-error.ts';
+import type { ChatMessage } from './messages.ts';
 
 /** A message as chat templates of the Hugging Face kind expect it. */
 export interface TemplateMessage {
@@ -41,7 +42,7 @@ export interface RenderInput {
 export interface RenderedPrompt {
   /** The conversation. */
   readonly conversation: string;
-  /** What the template writes after it to have the assistant speak. */
+  /** What the template writes after it to start the assistant's turn. */
   readonly generationPrompt: string;
 }
 
@@ -51,6 +52,8 @@ export class ChatTemplate {
   readonly source: string;
   readonly #template: Template;
   readonly #globals: Readonly<Record<string, unknown>>;
+  /** Generation prompts that were seen, by mode: a conversation is rendered once instead of twice. */
+  readonly #generationPrompts = new Map<string, string>();
 
   constructor(source: string, globals: Readonly<Record<string, unknown>> = {}) {
     this.source = source;
@@ -59,17 +62,26 @@ export class ChatTemplate {
   }
 
   /**
-   * Renders with and without the generation prompt; what differs is the generation prompt.
-   * @throws ChatInputError with the template's own message when it refuses the conversation
+   * Renders a conversation.
+   * @param field what the caller's API calls the conversation
+   * @throws ChatInputError with the template's own message where it rejects the conversation
    */
-  render(input: RenderInput): RenderedPrompt {
-    const whole = this.#render(input, true);
-    const conversation = this.#render(input, false);
-    const shared = commonPrefixLength(whole, conversation);
-    return { conversation: whole.slice(0, shared), generationPrompt: whole.slice(shared) };
+  render(input: RenderInput, field = 'messages'): RenderedPrompt {
+    const whole = this.#render(input, true, field);
+    const key = modeKey(input.variables);
+    const known = this.#generationPrompts.get(key);
+    const split = (length: number): RenderedPrompt => ({
+      conversation: whole.slice(0, length),
+      generationPrompt: whole.slice(length),
+    });
+    if (known !== undefined && whole.endsWith(known)) return split(whole.length - known.length);
+    // A template does not say what its generation prompt is: it is what the template writes only when asked for one.
+    const prompt = split(commonPrefixLength(whole, this.#render(input, false, field)));
+    if (prompt.generationPrompt !== '') this.#generationPrompts.set(key, prompt.generationPrompt);
+    return prompt;
   }
 
-  /** Whether it has a place for tools: a template without one leaves them out without a word. */
+  /** Whether the template has a place for tools; one without it leaves them out in silence. */
   get takesTools(): boolean {
     const name = 'a_tool_to_be_shown';
     const tools = [
@@ -83,7 +95,11 @@ export class ChatTemplate {
     }
   }
 
-  #render({ messages, tools = [], variables }: RenderInput, addGenerationPrompt: boolean): string {
+  #render(
+    { messages, tools = [], variables }: RenderInput,
+    addGenerationPrompt: boolean,
+    field: string,
+  ): string {
     try {
       return this.#template.render({
         ...this.#globals,
@@ -96,7 +112,7 @@ export class ChatTemplate {
       const reason = error instanceof Error ? error.message : String(error);
       throw new ChatInputError(
         'invalid_messages',
-        'messages',
+        field,
         `The model's chat template refuses these messages: ${reason}`,
       );
     }
@@ -118,9 +134,51 @@ export async function loadChatTemplate(
   }
 }
 
+/** The variables that tell modes apart; numbers are budgets. */
+function modeKey(variables: RenderInput['variables']): string {
+  return JSON.stringify(Object.entries(variables).filter(([, value]) => typeof value !== 'number'));
+}
+
 function commonPrefixLength(a: string, b: string): number {
   if (a.startsWith(b)) return b.length;
   let length = 0;
   while (length < b.length && a[length] === b[length]) length += 1;
   return length;
+}
+
+/** Whether a message's content goes to the template as a list of typed parts or as one string. */
+export type ContentShape = 'parts' | 'string';
+
+const PROBE = 'text that must come through';
+
+/**
+ * Finds the shape that a template takes for one role. Templates made for lists of parts often expect a plain string in
+ * system and assistant messages; given the wrong shape they fail, or leave the text out in silence.
+ * @param preferred the shape that the template takes for user messages
+ */
+export function contentShapeFor(
+  template: ChatTemplate,
+  role: ChatMessage['role'],
+  preferred: ContentShape,
+): ContentShape {
+  const other = preferred === 'parts' ? 'string' : 'parts';
+  return !rendersText(template, role, preferred) && rendersText(template, role, other)
+    ? other
+    : preferred;
+}
+
+function rendersText(
+  template: ChatTemplate,
+  role: ChatMessage['role'],
+  shape: ContentShape,
+): boolean {
+  const content = shape === 'string' ? PROBE : [{ type: 'text', text: PROBE } as const];
+  const messages: TemplateMessage[] = [{ role, content }];
+  try {
+    const { conversation } = template.render({ messages, variables: {} });
+    // A list printed as it stands shows its keys.
+    return conversation.includes(PROBE) && !/["']type["']/.test(conversation);
+  } catch {
+    return false;
+  }
 }

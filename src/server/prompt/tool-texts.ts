@@ -1,11 +1,12 @@
 import type { Tool } from '../reply/tool-calls/tool.ts';
-import type { ChatMessage } from './messages.ts';
-import { surroundSystem } from './mode-texts.ts';
+import { type ChatMessage, textOf } from './messages.ts';
+import { surroundSystem } from './modes.ts';
 import type { TemplateTool } from './template.ts';
 
 /**
- * Writes tools, calls and results into plain messages, for chat templates that know none of them, in the way of the
- * Hermes and Qwen templates: signatures in the system message, calls in the assistant's text, results in a user message.
+ * Writes tools, calls and results into plain messages, for chat templates that have no place for them. The form is that
+ * of the Hermes and Qwen templates: signatures in the system message, calls in the text of the assistant, results in a
+ * user message.
  */
 export function writeToolTexts(
   messages: readonly ChatMessage[],
@@ -53,19 +54,12 @@ function withCalls({ toolCalls, ...message }: ChatMessage): ChatMessage {
     ({ name, arguments: values }) =>
       `<tool_call>\n${JSON.stringify({ name, arguments: values })}\n</tool_call>`,
   );
-  const text = textOf(message.content);
+  const text = textOf(message);
   return { ...message, content: [...(text === '' ? [] : [text]), ...calls].join('\n') };
 }
 
 /** Results that follow each other stand in one message. */
 function writeResults(results: readonly ChatMessage[]): ChatMessage {
-  const texts = results.map(
-    ({ content }) => `<tool_response>\n${textOf(content)}\n</tool_response>`,
-  );
+  const texts = results.map((result) => `<tool_response>\n${textOf(result)}\n</tool_response>`);
   return { role: 'user', content: texts.join('\n') };
-}
-
-function textOf(content: ChatMessage['content']): string {
-  if (typeof content === 'string') return content;
-  return content.map((part) => (part.type === 'text' ? part.text : '')).join('');
 }

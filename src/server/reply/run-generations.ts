@@ -27,7 +27,7 @@ export async function* runGenerations(
 ): AsyncGenerator<ReplyEvent, void, undefined> {
   const { id } = reply.identity;
   const choices = requests.map((_, choice) => ({
-    observer: observation.observeGeneration(),
+    tap: eventTap(observation, quotas),
     reader: new ReplyReader(choice, reply),
   }));
   const stop = new AbortController();
@@ -50,8 +50,7 @@ export async function* runGenerations(
       const event = result.value;
       const choice = choices[index];
       if (choice === undefined) continue;
-      choice.observer.see(event);
-      if (event.type === 'token' && event.section === 'reasoning') quotas?.spendThinking(1);
+      choice.tap(event);
       yield choice.reader.read(event);
     }
   } finally {
@@ -59,6 +58,21 @@ export async function* runGenerations(
     stop.abort();
     await Promise.all(generations.map((generation) => generation.return?.()));
   }
+}
+
+/**
+ * Counts the events of one generation, in the metrics and in the thinking quota of the caller.
+ * @returns a function that takes every event of the generation, in order
+ */
+export function eventTap(
+  observation: GenerationRun['observation'],
+  quotas: GenerationRun['quotas'],
+): (event: GenerationEvent) => void {
+  const observer = observation.observeGeneration();
+  return (event) => {
+    observer.see(event);
+    if (event.type === 'token' && event.section === 'reasoning') quotas?.spendThinking(1);
+  };
 }
 
 type Result = IteratorResult<GenerationEvent>;

@@ -1,7 +1,5 @@
 import type { TextPiece } from '../../engine/thinking/section-parser.ts';
 import type { Protocol } from '../../package/protocol.ts';
-import type { ChatCompletionRequest } from '../api/openai-chat/request-schema.ts';
-import { conflict } from '../http/errors.ts';
 import type { AnswerPart, AnswerReader } from './tool-calls/answer-reader.ts';
 
 /**
@@ -9,21 +7,6 @@ import type { AnswerPart, AnswerReader } from './tool-calls/answer-reader.ts';
  * generated text as content, with every tag, for prompts that have no thinking mode.
  */
 export type ReasoningDisplay = 'separate' | 'inline' | 'hidden' | 'verbatim';
-
-/** @throws ApiError naming two fields that contradict */
-export function resolveDisplay(body: ChatCompletionRequest): ReasoningDisplay {
-  const { include_reasoning: include, reasoning, separate_reasoning: separate } = body;
-  const exclude = reasoning?.exclude;
-  if (typeof include === 'boolean' && include === exclude) {
-    const why = include ? 'one wants the thinking, one does not.' : 'one wants it hidden, one not.';
-    throw conflict('include_reasoning', 'reasoning.exclude', why);
-  }
-  const isHidden = include === false || exclude === true;
-  if (separate !== false) return isHidden ? 'hidden' : 'separate';
-  if (!isHidden) return 'inline';
-  const field = include === false ? 'include_reasoning' : 'reasoning.exclude';
-  throw conflict('separate_reasoning', field, 'what is left out cannot be part of the content.');
-}
 
 /** A piece of what the client is shown, in the order in which it is written. */
 export type ReplyPart = AnswerPart | { readonly type: 'reasoning'; readonly text: string };

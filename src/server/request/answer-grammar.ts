@@ -5,52 +5,48 @@ import {
   writeGrammar,
 } from '../../engine/constrained/grammar-spec.ts';
 import { SchemaError } from '../../engine/constrained/schema-walk.ts';
-import type { ResponseFormat } from '../api/openai-chat/response-format.ts';
-import type { ToolFields } from '../api/openai-chat/tool-fields.ts';
 import { ApiError } from '../http/errors.ts';
 import { fieldName } from '../http/validation.ts';
 import type { OfferedTools } from '../reply/tool-calls/open-answer-reader.ts';
 import type { RequestedTool } from '../reply/tool-calls/tool.ts';
-
-type GrammarFields = ToolFields & {
-  readonly response_format?: ResponseFormat;
-  readonly continue_final_message?: boolean | null | undefined;
-};
+import type { AnswerFormat, ChatRequest } from './chat-request.ts';
 
 const ANY_OBJECT: CheckedSchema = { type: 'object' };
 
+type GrammarFields = Pick<ChatRequest, 'continuesFinal' | 'fields' | 'format' | 'tools'>;
+
 /**
- * What the answer is held to: JSON where that was asked for; where tools are on offer, calls that are well-formed.
+ * The grammar of the answer: JSON where the request asks for it; where it offers tools, well-formed calls.
  * @returns null for free text
  * @throws ApiError naming the place in a schema of what cannot be enforced
  */
-export function resolveGrammar(body: GrammarFields, tools: OfferedTools | null): string | null {
-  const schema = schemaOf(body.response_format);
-  checkBeginning(body, tools, schema);
-  const spec = grammarOf(body, tools, schema);
+export function resolveGrammar(request: GrammarFields, tools: OfferedTools | null): string | null {
+  const schema = schemaOf(request.format);
+  checkBeginning(request, tools, schema);
+  const spec = specOf(tools, schema, request.tools.parallel === false);
   return spec === null ? null : writeGrammar(spec);
 }
 
-/** @throws ApiError where the answer was begun by the caller, and so is not the constraint's from its first letter */
+/** @throws ApiError where the caller began the answer, so that the grammar cannot hold from its first letter */
 function checkBeginning(
-  { continue_final_message: continues }: GrammarFields,
+  { continuesFinal, fields }: GrammarFields,
   tools: OfferedTools | null,
   schema: CheckedSchema | null,
 ): void {
-  if (continues !== true) return;
-  const param = schema !== null ? 'response_format' : tools?.required ? 'tool_choice' : null;
+  if (!continuesFinal) return;
+  const param = schema !== null ? fields.format : tools?.required ? fields.toolChoice : null;
   if (param === null) return;
   throw new ApiError(
     'conflicting_parameters',
-    `\`${param}\` and \`continue_final_message\` contradict: an answer that was begun cannot be held to a form.`,
+    `\`${param}\` and \`${fields.continuesFinal}\` contradict: an answer that was begun cannot be held to a form.`,
     { param },
   );
 }
 
-function grammarOf(
-  body: ToolFields,
+function specOf(
   offered: OfferedTools | null,
   schema: CheckedSchema | null,
+  single: boolean,
 ): GrammarSpec | null {
   if (offered === null) return schema === null ? null : { kind: 'json', schema };
   return {
@@ -58,23 +54,19 @@ function grammarOf(
     format: offered.format,
     tools: offered.callable.map((tool) => ({ name: tool.name, schema: argumentsSchema(tool) })),
     otherwise: offered.required ? 'nothing' : (schema ?? 'text'),
-    single: body.parallel_tool_calls === false,
+    single,
   };
 }
 
-function schemaOf(format: ResponseFormat): CheckedSchema | null {
-  if (format === undefined || format === null || format.type === 'text') return null;
-  if (format.type === 'json_object') return ANY_OBJECT;
-  const { schema } = format.json_schema;
-  const path = ['response_format', 'json_schema', 'schema'];
-  return schema === undefined || schema === null ? ANY_OBJECT : checkedAt(schema, path);
+function schemaOf(format: AnswerFormat | null): CheckedSchema | null {
+  if (format === null) return null;
+  return format.schema === null ? ANY_OBJECT : checkedAt(format.schema, format.field);
 }
 
-/** A tool that is not strict takes any object where its schema has more in it than can be enforced. */
-function argumentsSchema({ parameters, strict, index }: RequestedTool): CheckedSchema {
+/** A tool that is not strict takes any object where its schema asks for more than can be enforced. */
+function argumentsSchema({ parameters, strict, fields }: RequestedTool): CheckedSchema {
   if (parameters === undefined) return ANY_OBJECT;
-  const path = ['tools', index, 'function', 'parameters'];
-  if (strict) return objectOnly(checkedAt(parameters, path), path);
+  if (strict) return objectOnly(checkedAt(parameters, fields.parameters), fields.parameters);
   try {
     const schema = checkSchema(parameters);
     return schema['type'] === 'object' ? schema : ANY_OBJECT;
@@ -83,23 +75,23 @@ function argumentsSchema({ parameters, strict, index }: RequestedTool): CheckedS
   }
 }
 
-/** The arguments of a call are an object, whatever else their schema would let them be. */
-function objectOnly(schema: CheckedSchema, path: readonly (string | number)[]): CheckedSchema {
+/** The arguments of a call are an object, whatever else their schema allows. */
+function objectOnly(schema: CheckedSchema, field: string): CheckedSchema {
   if (Object.keys(schema).length === 0) return ANY_OBJECT;
   if (schema['type'] === 'object') return schema;
-  throw refusal([...path, 'type'], 'must be "object": the arguments of a call are one');
+  throw unsupported([field, 'type'], 'must be "object": the arguments of a call are one');
 }
 
-function checkedAt(schema: unknown, path: readonly (string | number)[]): CheckedSchema {
+function checkedAt(schema: unknown, field: string): CheckedSchema {
   try {
     return checkSchema(schema);
   } catch (error) {
-    if (error instanceof SchemaError) throw refusal([...path, ...error.path], error.message);
+    if (error instanceof SchemaError) throw unsupported([field, ...error.path], error.message);
     throw error;
   }
 }
 
-function refusal(path: readonly (string | number)[], why: string): ApiError {
+function unsupported(path: readonly (string | number)[], why: string): ApiError {
   const param = fieldName(path);
   return new ApiError('unsupported_schema', `\`${param}\` ${why}.`, { param });
 }

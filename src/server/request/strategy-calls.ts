@@ -5,34 +5,33 @@ import type {
   TokenEvent,
 } from '../../engine/generation.ts';
 import type { Decision } from '../../engine/thinking/decision.ts';
-import type { Protocol } from '../../package/protocol.ts';
+import type { DecidedMode, Protocol } from '../../package/protocol.ts';
 import { bytesOfToken } from '../../package/token-table.ts';
-import type { ChatCompletionRequest } from '../api/openai-chat/request-schema.ts';
+import type { ChatMessage } from '../prompt/messages.ts';
 import { endedWithoutResult, finishReasonOf } from '../reply/reply-events.ts';
+import { eventTap } from '../reply/run-generations.ts';
 import type { Answer, Variant } from '../reply/strategies/strategy.ts';
 import type { RequestObservation } from '../telemetry/request-observation.ts';
+import type { ChatRequest } from './chat-request.ts';
 import {
   type GenerationContext,
   type PreparedGeneration,
   prepareGeneration,
 } from './generation-request.ts';
-import { chargeThinking } from './thinking-quota.ts';
-import type { ControlSource } from './thinking-wishes.ts';
-
-type Body = ChatCompletionRequest;
+import type { ThinkingControl, ThinkingFields } from './thinking-controls.ts';
 
 export interface StrategyCallContext {
   /** The request without its strategy. */
-  readonly source: ControlSource;
-  /** The same, prepared: its images and seed are every call's. */
+  readonly chat: ChatRequest;
+  /** The same, prepared: every call takes its images and its seed. */
   readonly base: PreparedGeneration;
   readonly generation: GenerationContext;
-  readonly observation: Pick<RequestObservation, 'watch'>;
+  readonly observation: Pick<RequestObservation, 'observeGeneration'>;
   /** Called with the engine's id of every call. */
   readonly onCall: (id: string) => void;
 }
 
-/** A call's answer with everything it came of. */
+/** The answer of a call with everything that led to it. */
 export interface CallAnswer extends Answer {
   readonly prepared: PreparedGeneration;
   readonly events: readonly GenerationEvent[];
@@ -51,11 +50,18 @@ export class StrategyCalls {
 
   /** @throws ApiError for a call that cannot be prepared, fails or is stopped */
   async call(variant: Variant): Promise<CallAnswer> {
-    const { base, generation, observation, onCall } = this.#context;
-    const { model, signal, quotas = null } = generation;
+    const { chat, base, generation, observation, onCall } = this.#context;
+    const { model, signal, quotas } = generation;
     const id = `${generation.id}-${this.#numCalls}`;
     this.#numCalls += 1;
-    const prepared = await this.#prepare(variant, { ...generation, id });
+    const protocol = model.manifest.thinking;
+    const varied = variantOf(chat, { variant, protocol, budget: base.asked.budget });
+    const prepared = await prepareGeneration(varied, {
+      ...generation,
+      id,
+      images: base.request.images,
+      fitsMaxTokens: true,
+    });
     const request: GenerationRequest = {
       ...prepared.request,
       group: generation.id,
@@ -68,20 +74,12 @@ export class StrategyCalls {
     };
     onCall(id);
     const events: GenerationEvent[] = [];
-    const made = chargeThinking(model.engine.generate(request, signal), quotas);
-    for await (const event of observation.watch(made)) events.push(event);
+    const tap = eventTap(observation, quotas);
+    for await (const event of model.engine.generate(request, signal)) {
+      tap(event);
+      events.push(event);
+    }
     return this.#toAnswer({ ...prepared, request }, events);
-  }
-
-  #prepare(variant: Variant, context: GenerationContext): Promise<PreparedGeneration> {
-    const { source, base } = this.#context;
-    const protocol = context.model.manifest.thinking;
-    const body = variantBody(source.body, { variant, protocol, budget: base.asked.budget });
-    // A mode of the strategy's stands alone: there is no other field, name or header that asks for one.
-    return prepareGeneration(
-      { ...source, body },
-      { ...context, images: base.request.images, fitsMaxTokens: true },
-    );
   }
 
   #exit({ exitWords }: Variant): { readonly exit?: readonly number[] } {
@@ -113,8 +111,8 @@ export class StrategyCalls {
   }
 
   /**
-   * Thinking as the model wrote it, to the last space: what is shown is without the white space before the tag that
-   * ended it, but the thought goes on from there.
+   * Thinking as the model wrote it, to the last space. The text that clients see lacks the white space before the tag
+   * that ended it, but the thought continues from there.
    */
   #written(events: readonly GenerationEvent[]): string {
     const { tokenTable, specialIds } = this.#context.generation.model;
@@ -146,61 +144,67 @@ function textOf(events: readonly GenerationEvent[], wanted: 'answer' | 'reasonin
 interface VariantInput {
   readonly variant: Variant;
   readonly protocol: Pick<Protocol, 'tags'>;
-  /** What the request asks for. */
+  /** Thinking budget of the request. */
   readonly budget: number | null;
 }
 
-/** The request as one call of a strategy puts it. */
-export function variantBody(body: Body, { variant, protocol, budget }: VariantInput): Body {
+/** The request as one call of a strategy makes it. */
+export function variantOf(
+  chat: ChatRequest,
+  { variant, protocol, budget }: VariantInput,
+): ChatRequest {
   const { turns = [], maxTokens, stopThinkingAt = [], thought, isTrial } = variant;
-  const limit = body.max_completion_tokens ?? body.max_tokens ?? Number.POSITIVE_INFINITY;
+  const { limits, sampling } = chat;
+  const stops = stopThinkingAt.length > 0;
   return {
-    ...body,
-    ...(variant.mode !== undefined && onlyMode(body, variant.mode, variant.budget ?? budget)),
-    ...(thought?.isClosed === true && NO_CONTROLS),
+    ...chat,
     messages: [
-      ...body.messages,
-      ...turns.map(({ role, text }) => ({ role, content: text })),
+      ...chat.messages,
+      ...turns.map(({ role, text }): ChatMessage => ({ role, content: text })),
       ...(thought === undefined ? [] : [begunReply(thought, protocol)]),
     ],
-    ...(thought !== undefined && { continue_final_message: true }),
-    ...(stopThinkingAt.length > 0 && { stop: [...stopThinkingAt], stop_in_thinking: true }),
-    ...(maxTokens !== undefined && {
-      max_completion_tokens: Math.min(maxTokens, limit),
-      max_tokens: undefined,
-      min_tokens: undefined,
-    }),
-    ...(isTrial === true && { temperature: 0 }),
+    continuesFinal: thought !== undefined,
+    thinking: {
+      ...thinkingOf(chat.thinking, variant, variant.budget ?? budget),
+      ...(stops && { stopInThinking: true }),
+    },
+    limits: {
+      ...limits,
+      ...(stops && { stop: stopThinkingAt }),
+      ...(maxTokens !== undefined && {
+        maxTokens: Math.min(maxTokens, limits.maxTokens ?? Number.POSITIVE_INFINITY),
+        minTokens: 0,
+      }),
+    },
+    ...(isTrial === true && { sampling: { ...sampling, temperature: 0 } }),
   };
 }
 
-/** No field says anything of mode or budget. */
-const NO_CONTROLS = {
-  thinking_mode: undefined,
-  chat_template_kwargs: undefined,
-  enable_thinking: undefined,
-  reasoning_effort: undefined,
-  thinking: undefined,
-  thinking_budget: undefined,
-  thinking_token_budget: undefined,
-  reasoning_budget_tokens: undefined,
-} as const;
-
-function onlyMode(body: Body, mode: 'think' | 'fast', budget: number | null): Partial<Body> {
+/** A mode that the strategy sets replaces all controls: the request has none that contradicts it. */
+function thinkingOf(
+  thinking: ThinkingFields,
+  { mode, thought }: Variant,
+  budget: number | null,
+): ThinkingFields {
+  if (thought?.isClosed === true) return { ...thinking, controls: [] };
+  if (mode === undefined) return thinking;
   return {
-    ...NO_CONTROLS,
-    ...(body.reasoning && { reasoning: { exclude: body.reasoning.exclude } }),
-    thinking_mode: mode,
-    ...(mode === 'think' && budget !== null && { thinking_budget: budget }),
-    ...(mode === 'fast' && { thinking_extensions: undefined }),
+    ...thinking,
+    controls: controlsFor(mode, budget),
+    ...(mode === 'fast' && { extensions: 0 }),
   };
+}
+
+function controlsFor(mode: DecidedMode, budget: number | null): ThinkingControl[] {
+  const control: ThinkingControl = { field: 'strategy', mode };
+  return [mode === 'think' && budget !== null ? { ...control, budget } : control];
 }
 
 function begunReply(
   { text, isClosed }: NonNullable<Variant['thought']>,
   { tags }: Pick<Protocol, 'tags'>,
-): Body['messages'][number] {
+): ChatMessage {
   return isClosed
     ? { role: 'assistant', content: `${tags.open}${text}${tags.close}` }
-    : { role: 'assistant', content: '', reasoning_content: text };
+    : { role: 'assistant', content: '', reasoning: text };
 }

@@ -1,25 +1,24 @@
-import type { ChatCompletionRequest } from '../api/openai-chat/request-schema.ts';
+import type { DecidedMode } from '../../package/protocol.ts';
 import { parallelCalls, type WireStrategy } from '../api/openai-chat/strategy-fields.ts';
 import type { Quotas } from '../http/access/quotas.ts';
 import { ApiError } from '../http/errors.ts';
 import type { ServedModel } from '../http/served-model.ts';
 import type { HttpSettings } from '../http/settings.ts';
 import type { Strategy, StrategyType } from '../reply/strategies/run-strategy.ts';
+import type { ChatRequest } from './chat-request.ts';
 import type { PreparedGeneration } from './generation-request.ts';
+import { biasField } from './thinking-options.ts';
 import { availableModes, defaultMode } from './thinking-policy.ts';
 
-type Body = ChatCompletionRequest;
-type Mode = 'think' | 'fast';
-
-/** Modes that a strategy sets by itself; a request that sets one too contradicts it. */
-const SETS: Readonly<Partial<Record<StrategyType, readonly Mode[]>>> = {
+/** Modes that a strategy sets itself; a request that sets a mode as well contradicts it. */
+const SETS: Readonly<Partial<Record<StrategyType, readonly DecidedMode[]>>> = {
   fast_agree_else_think: ['fast', 'think'],
   rethink: ['think'],
   early_exit: ['think'],
   confidence_exit: ['think'],
 };
 
-/** Strategies that compare or merge replies which chance made differ. */
+/** Strategies that compare or merge replies that differ by chance. */
 const SAMPLING: ReadonlySet<StrategyType> = new Set([
   'majority_vote',
   'fast_agree_else_think',
@@ -27,52 +26,59 @@ const SAMPLING: ReadonlySet<StrategyType> = new Set([
   'parallel_distill_refine',
 ]);
 
-const LEANINGS = ['thinking_bias', 'thinking_threshold', 'thinking_profile'] as const;
 const EXITS: ReadonlySet<StrategyType> = new Set(['early_exit', 'confidence_exit']);
 
-type Rule = readonly [field: string, isGiven: (body: Body) => boolean, why: string];
+type Rule = readonly [field: string, isGiven: (chat: ChatRequest) => boolean, why: string];
 
 const VOTES: ReadonlySet<StrategyType> = new Set(['majority_vote', 'fast_agree_else_think']);
 
-/** What does not go with any strategy, and why. */
+/** Fields that do not go with any strategy, and why. */
 const NEVER: readonly Rule[] = [
-  ['stream', ({ stream }) => stream === true, 'the answer is known only when all calls are done.'],
-  ['n', ({ n }) => (n ?? 1) > 1, 'a strategy comes to one answer.'],
-  ['logprobs', ({ logprobs }) => logprobs === true, 'the answer is chosen among several calls.'],
+  ['stream', ({ stream }) => stream, 'the answer is known only when all calls are done.'],
+  ['n', ({ numChoices }) => (numChoices ?? 1) > 1, 'a strategy comes to one answer.'],
+  [
+    'logprobs',
+    ({ topLogprobs }) => topLogprobs !== null,
+    'the answer is chosen among several calls.',
+  ],
   [
     'continue_final_message',
-    (body) => body.continue_final_message === true,
+    ({ continuesFinal }) => continuesFinal,
     'a strategy begins its replies itself.',
   ],
-  ['tools', ({ tools }) => (tools ?? []).length > 0, 'answers are compared and merged as text.'],
+  ['tools', ({ tools }) => tools.tools.length > 0, 'answers are compared and merged as text.'],
 ];
 
-/** The same for the strategies that take the thinking apart. */
+/** The same for strategies that interrupt the thinking. */
 const NEVER_AT_EXITS: readonly Rule[] = [
-  ['stop_in_thinking', (body) => body.stop_in_thinking === true, 'the strategy ends the thinking.'],
+  [
+    'stop_in_thinking',
+    ({ thinking }) => thinking.stopInThinking,
+    'the strategy ends the thinking.',
+  ],
   [
     'thinking_extensions',
-    (body) => (body.thinking_extensions ?? 0) > 0,
-    'one ends the thinking early, one prolongs it.',
+    ({ thinking }) => thinking.extensions > 0,
+    'one ends the thinking early, one extends it.',
   ],
 ];
 
-/** The same for those whose calls write other things than the answer. */
+/** The same for strategies whose calls write other things than the answer. */
 const NEVER_IN_STEPS: readonly Rule[] = [
   [
     'response_format',
-    (body) => (body.response_format?.type ?? 'text') !== 'text',
+    ({ format }) => format !== null,
     'its calls write notes, attempts or trials, which have no such form.',
   ],
 ];
 
 /**
- * Refuses what a strategy could only ignore, before anything is prepared.
+ * Rejects fields that a strategy could only ignore, before anything is prepared.
  * @throws ApiError naming the field
  */
 export function assertStrategyFields(
   strategy: WireStrategy,
-  body: Body,
+  chat: ChatRequest,
   { maxChoices }: Pick<HttpSettings, 'maxChoices'>,
 ): void {
   const rules = [
@@ -80,14 +86,12 @@ export function assertStrategyFields(
     ...(VOTES.has(strategy.type) ? [] : NEVER_IN_STEPS),
     ...(EXITS.has(strategy.type) ? NEVER_AT_EXITS : []),
   ];
-  for (const [field, isGiven, why] of rules) if (isGiven(body)) throw contradiction(field, why);
-  if (strategy.type === 'confidence_exit' && (body.stop ?? []).length > 0) {
+  for (const [field, isGiven, why] of rules) if (isGiven(chat)) throw contradiction(field, why);
+  if (strategy.type === 'confidence_exit' && chat.limits.stop.length > 0) {
     throw contradiction('stop', 'the transitions of the strategy are its stop strings.');
   }
-  if (SETS[strategy.type] !== undefined) {
-    const leaning = LEANINGS.find((field) => (body[field] ?? null) !== null);
-    if (leaning !== undefined) throw contradiction(leaning, setsMode(strategy));
-  }
+  const bias = SETS[strategy.type] === undefined ? null : biasField(chat.thinking);
+  if (bias !== null) throw contradiction(bias, setsMode(strategy));
   const parallel = parallelCalls(strategy);
   if (parallel === null || parallel.count <= maxChoices) return;
   const { field, count } = parallel;
@@ -102,7 +106,7 @@ export interface AbilityContext {
 }
 
 /**
- * Refuses what the request, the model or its operator make impossible.
+ * Rejects a strategy that the request, the model or its operator make impossible.
  * @param prepared the request without its strategy
  * @throws ApiError naming the field
  */

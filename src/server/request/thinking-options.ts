@@ -2,22 +2,21 @@ import type { DecisionBias } from '../../engine/thinking/decision.ts';
 import { hasDecisionPoint } from '../../engine/thinking/protocol-tokens.ts';
 import type { ThinkingProfiles } from '../../package/profile.ts';
 import type { Protocol, ThinkingMode } from '../../package/protocol.ts';
-import type { ChatCompletionRequest } from '../api/openai-chat/request-schema.ts';
 import { ApiError, conflict } from '../http/errors.ts';
-import type { EffortRow } from '../prompt/mode-row.ts';
+import type { EffortRow } from '../prompt/modes.ts';
+import {
+  type ResolvedControls,
+  resolveControls,
+  type ThinkingControl,
+  type ThinkingFields,
+} from './thinking-controls.ts';
 import {
   availableModes,
   defaultMode,
+  profileNames,
   type ThinkingEffort,
   type ThinkingPolicy,
 } from './thinking-policy.ts';
-import { profileThreshold } from './thinking-profile.ts';
-import {
-  type AgreedWishes,
-  agreedWishes,
-  type ControlSource,
-  type Wish,
-} from './thinking-wishes.ts';
 
 export interface ThinkingOptions {
   readonly requested: ThinkingMode;
@@ -62,41 +61,46 @@ const NEAREST_ROW: Readonly<Record<ThinkingEffort, EffortRow>> = {
 interface Choice {
   readonly requested: ThinkingMode;
   /** The field that led there; undefined where it is the default. */
-  readonly by: Wish | undefined;
+  readonly by: ThinkingControl | undefined;
 }
 
 /**
- * One mode, one budget and everything else out of the fields that speak of thinking.
- * @throws ApiError naming both fields of a contradiction, or what the model can do instead.
+ * Resolves everything a request says about thinking to one mode, one budget and one bias.
+ * @param defaultField the field that errors name where the mode is nobody's wish but the server's default
+ * @throws ApiError naming both fields of a contradiction, or what the model can do instead
  */
-export function resolveThinking(source: ControlSource, ability: ThinkingAbility): ThinkingOptions {
+export function resolveThinking(
+  thinking: ThinkingFields,
+  ability: ThinkingAbility,
+  defaultField: string,
+): ThinkingOptions {
   const { protocol, policy } = ability;
-  const wishes = agreedWishes(source);
-  const effort = wishes.effort?.effort;
-  const budget = budgetWish(wishes, ability);
-  const choice = chooseMode(wishes.mode, budget, ability);
+  const controls = resolveControls(thinking.controls);
+  const effort = controls.effort?.effort;
+  const budget = budgetControl(controls, ability);
+  const choice = chooseMode(controls.mode, budget, ability);
   assertUnlocked(choice, ability);
-  assertModeExists(choice, protocol);
+  assertModeExists(choice, protocol, defaultField);
   const asked = budget?.budget ?? (choice.requested === 'fast' ? -1 : (policy.budget ?? -1));
   return {
     requested: choice.requested,
     source: choice.by === undefined || policy.lock ? 'policy' : 'request',
     askedBy: choice.by?.field ?? null,
-    fields: wishes.fields,
+    fields: controls.fields,
     budget: asked < 0 ? null : asked,
     effort: effort === undefined || protocol.efforts === undefined ? null : NEAREST_ROW[effort],
-    decisionBias: resolveDecisionBias(source.body, choice, ability),
-    extensions: resolveExtensions(source.body, choice, protocol),
-    breakLoops: source.body.break_thinking_loops ?? true,
-    stopInThinking: source.body.stop_in_thinking ?? false,
+    decisionBias: resolveDecisionBias(thinking, choice, ability),
+    extensions: resolveExtensions(thinking, choice, protocol),
+    breakLoops: thinking.breakLoops,
+    stopInThinking: thinking.stopInThinking,
   };
 }
 
 /** An effort is a budget, unless the protocol has words for it or the level is without limit. */
-function budgetWish(
-  { budget, effort }: AgreedWishes,
+function budgetControl(
+  { budget, effort }: ResolvedControls,
   { protocol, policy }: ThinkingAbility,
-): Wish | undefined {
+): ThinkingControl | undefined {
   if (effort?.effort === undefined) return budget;
   const isNamed = protocol.efforts !== undefined && NEAREST_ROW[effort.effort] === effort.effort;
   const meant = isNamed ? null : policy.effortBudgets[effort.effort];
@@ -109,8 +113,8 @@ function budgetWish(
 }
 
 function chooseMode(
-  mode: Wish | undefined,
-  budget: Wish | undefined,
+  mode: ThinkingControl | undefined,
+  budget: ThinkingControl | undefined,
   ability: ThinkingAbility,
 ): Choice {
   assertBudgetFits(mode, budget);
@@ -128,7 +132,7 @@ function chooseMode(
 
 /** Leaving the budget to the model, or giving it one, makes sense only where it may think. */
 function modeForBudget(
-  budget: Wish | undefined,
+  budget: ThinkingControl | undefined,
   usual: Choice,
   protocol: Pick<Protocol, 'modes'>,
 ): Choice {
@@ -140,7 +144,10 @@ function modeForBudget(
   return usual.requested === 'fast' ? { requested: hasAuto ? 'auto' : 'think', by: budget } : usual;
 }
 
-function assertBudgetFits(mode: Wish | undefined, budget: Wish | undefined): void {
+function assertBudgetFits(
+  mode: ThinkingControl | undefined,
+  budget: ThinkingControl | undefined,
+): void {
   if (mode === undefined || budget?.budget === undefined) return;
   const tokens = budget.budget;
   if (mode.mode === 'think' && tokens === 0) {
@@ -162,68 +169,97 @@ function assertUnlocked({ requested, by }: Choice, { policy, protocol }: Thinkin
   );
 }
 
-function assertModeExists({ requested, by }: Choice, protocol: Pick<Protocol, 'modes'>): void {
+function assertModeExists(
+  { requested, by }: Choice,
+  protocol: Pick<Protocol, 'modes'>,
+  defaultField: string,
+): void {
   if (protocol.modes[requested] !== undefined) return;
-  const field = by?.field ?? 'thinking_mode';
   const listed = availableModes(protocol).join(', ');
   throw unsupported(
-    field,
+    by?.field ?? defaultField,
     `asks for ${requested}, which this model cannot do; it can do: ${listed}.`,
   );
 }
 
-/** Fields that lean on the choice of the model; a threshold that no other field set is a profile's. */
-const LEANING_FIELDS = ['thinking_bias', 'thinking_threshold', 'thinking_profile'] as const;
-
 function resolveDecisionBias(
-  body: ChatCompletionRequest,
+  thinking: ThinkingFields,
   choice: Choice,
   { protocol, policy, profiles, loadBias }: ThinkingAbility,
 ): DecisionBias | null {
-  const canSteer = hasDecisionPoint(protocol);
-  const bias = body.thinking_bias ?? null;
-  const ofProfile = profileThreshold(body, profiles);
-  const threshold = body.thinking_threshold ?? ofProfile;
-  if (bias !== null || threshold !== null) {
-    const field = LEANING_FIELDS.find((name) => (body[name] ?? null) !== null) ?? 'thinking_bias';
-    if (!canSteer) {
+  const isMeasured = hasDecisionPoint(protocol);
+  const ofProfile = profileThreshold(thinking, profiles);
+  const threshold = thinking.threshold ?? ofProfile;
+  const field = biasField(thinking);
+  if (field !== null) {
+    if (!isMeasured) {
       const listed = availableModes(protocol).join(', ');
       throw unsupported(
         field,
-        `leans on a choice that cannot be measured with the protocol ${protocol.name}; this model can do: ${listed}.`,
+        `biases a choice that cannot be measured with the protocol ${protocol.name}; this model can do: ${listed}.`,
       );
     }
-    assertChoiceOpen(field, 'leans on the choice of the model', { choice, wanted: ['auto'] });
+    assertChoiceOpen(field, 'biases the choice of the model', { choice, wanted: ['auto'] });
   }
-  if (choice.requested !== 'auto' || !canSteer) return null;
-  const decisionBias: DecisionBias = {
-    requestBias: bias ?? 0,
+  if (choice.requested !== 'auto' || !isMeasured) return null;
+  const bias: DecisionBias = {
+    requestBias: thinking.bias ?? 0,
     serverBias: policy.bias,
     loadBias,
     threshold: threshold ?? policy.threshold,
     thresholdSource: threshold === null ? 'policy' : 'request',
   };
-  const { requestBias, serverBias } = decisionBias;
-  const leans = requestBias !== 0 || serverBias !== 0 || loadBias !== 0;
-  return leans || decisionBias.threshold !== null ? decisionBias : null;
+  const { requestBias, serverBias } = bias;
+  const isBiased = requestBias !== 0 || serverBias !== 0 || loadBias !== 0;
+  return isBiased || bias.threshold !== null ? bias : null;
+}
+
+/** The field that biases the model's choice; null where there is none. */
+export function biasField({ bias, threshold, profile }: ThinkingFields): string | null {
+  if (bias !== null) return 'thinking_bias';
+  if (threshold !== null) return 'thinking_threshold';
+  return profile === null ? null : 'thinking_profile';
+}
+
+/**
+ * The threshold of the profile that a request names.
+ * @returns null where it names none
+ * @throws ApiError listing the profiles of the model, or naming a field that biases the same choice
+ */
+function profileThreshold(
+  { profile: name, bias, threshold }: ThinkingFields,
+  profiles: ThinkingProfiles,
+): number | null {
+  if (name === null) return null;
+  const field = 'thinking_profile';
+  const other = bias !== null ? 'thinking_bias' : threshold !== null ? 'thinking_threshold' : null;
+  if (other !== null) {
+    throw conflict(other, field, 'a profile is a calibrated threshold of its own.');
+  }
+  const profile = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
+  if (profile !== undefined) return profile.threshold;
+  const shown = JSON.stringify(name.slice(0, 100));
+  throw unsupported(
+    field,
+    `${shown} is not a profile of this model; it has: ${profileNames(profiles)}.`,
+  );
 }
 
 function resolveExtensions(
-  body: ChatCompletionRequest,
+  { extensions }: ThinkingFields,
   choice: Choice,
   protocol: Pick<Protocol, 'name' | 'budget' | 'modes'>,
 ): number {
-  const extensions = body.thinking_extensions ?? 0;
   if (extensions === 0) return 0;
   if (protocol.budget.extension === undefined) {
     const listed = availableModes(protocol).join(', ');
     throw unsupported(
       'thinking_extensions',
-      `needs a word to go on thinking, and the protocol ${protocol.name} has none; this model can do: ${listed}.`,
+      `needs an extension text, and the protocol ${protocol.name} has none; this model can do: ${listed}.`,
     );
   }
   const wanted: readonly ThinkingMode[] = ['auto', 'think'];
-  assertChoiceOpen('thinking_extensions', 'prolongs thinking', { choice, wanted });
+  assertChoiceOpen('thinking_extensions', 'extends thinking', { choice, wanted });
   return extensions;
 }
 

@@ -1,9 +1,10 @@
 import { hasDecisionPoint } from '../../engine/thinking/protocol-tokens.ts';
+import type { ThinkingProfiles } from '../../package/profile.ts';
 import type { Protocol, ThinkingMode } from '../../package/protocol.ts';
-import type { EffortLevel } from '../api/openai-chat/thinking-fields.ts';
 
-/** Levels that think; `none` does not. */
-export type ThinkingEffort = Exclude<EffortLevel, 'none'>;
+/** Levels of effort that think; the level `none` does not. */
+export const THINKING_EFFORTS = ['minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as const;
+export type ThinkingEffort = (typeof THINKING_EFFORTS)[number];
 
 /** Most thinking tokens by level; null leaves it to the model. */
 export type EffortBudgets = Readonly<Record<ThinkingEffort, number | null>>;
@@ -23,18 +24,17 @@ export interface ThinkingPolicy {
   readonly effortBudgets: EffortBudgets;
 }
 
-/**
- * Fewer thinking tokens than this are not worth an opened block: where nobody asked to think, the answer comes
- * directly instead.
- */
-export const MIN_THINKING_TOKENS = 8;
-
 /** All modes, in the order they are listed in. */
 export const THINKING_MODES: readonly ThinkingMode[] = ['auto', 'think', 'fast'];
 
 /** Modes the model's protocol has, in a fixed order. */
 export function availableModes(protocol: Pick<Protocol, 'modes'>): ThinkingMode[] {
   return THINKING_MODES.filter((mode) => protocol.modes[mode] !== undefined);
+}
+
+/** Names of calibrated thresholds, for messages; `none` where the package has none. */
+export function profileNames(profiles: ThinkingProfiles): string {
+  return Object.keys(profiles).join(', ') || 'none';
 }
 
 /** The mode of a request that asks for none. */
@@ -46,8 +46,8 @@ export function defaultMode(
 }
 
 /**
- * Whether the operator's wishes fit the model.
- * @returns one sentence naming the flag and what the model can do; null when all is well
+ * Checks an operator's policy against the model.
+ * @returns one sentence that names the flag and what the model can do; null where the policy fits
  */
 export function policyProblem(
   policy: ThinkingPolicy,

@@ -1,7 +1,7 @@
 import { DEFAULTS, type ResolvedConfig } from '../../config/config.ts';
 import { KeyRing } from '../http/access/api-keys.ts';
 import type { HttpSettings } from '../http/settings.ts';
-import type { ImageLimits } from '../prompt/formatter.ts';
+import type { ImageLimits } from '../prompt/images/image-loader.ts';
 import { secureRandom } from '../request/holdout.ts';
 import { accessSettings } from './access-settings.ts';
 import { engineCount } from './engine-settings.ts';

@@ -4,8 +4,7 @@ import { hasDecisionPoint } from '../../engine/thinking/protocol-tokens.ts';
 import type { Manifest } from '../../package/manifest.ts';
 import type { ThinkingProfiles } from '../../package/profile.ts';
 import { holdoutProblem } from '../request/holdout.ts';
-import { policyProblem, type ThinkingPolicy } from '../request/thinking-policy.ts';
-import { profileNames } from '../request/thinking-profile.ts';
+import { policyProblem, profileNames, type ThinkingPolicy } from '../request/thinking-policy.ts';
 
 type ThinkingConfig = ResolvedConfig['thinking'];
 

@@ -7,17 +7,17 @@ import { observationOf, observeRequests } from '../../http/observed-request.ts';
 import type { RouteContext } from '../../http/route-context.ts';
 import { endedWithoutResult } from '../../reply/reply-events.ts';
 import { collectReply } from '../../reply/whole-reply.ts';
-import type { Exchange } from '../../request/start-generation.ts';
-import { countTranslated, startTranslated } from '../../request/translated-request.ts';
-import { type ModeWord, thinkingHeadersSchema } from '../openai-chat/thinking-fields.ts';
+import { type Exchange, promptTokens, startGeneration } from '../../request/start-generation.ts';
+import type { ModeWord } from '../../request/thinking-controls.ts';
+import { thinkingHeadersSchema } from '../openai-chat/thinking-fields.ts';
 import { thinkingHeaders } from '../thinking-report.ts';
-import { asksAboutThinking, toChatRequest } from './chat-request.ts';
 import { MessageStream } from './message-stream.ts';
 import {
   countTokensRequestSchema,
   type MessagesRequest,
   messagesRequestSchema,
 } from './messages-schema.ts';
+import { asksAboutThinking, parseMessages } from './parse-messages.ts';
 import { type ThinkingDisplay, toMessage } from './reply-parts.ts';
 import { type AnthropicReply, anthropicErrorSchema, anthropicReplySchema } from './reply-schema.ts';
 
@@ -78,9 +78,10 @@ export function countTokensRoute(context: RouteContext): FastifyPluginAsyncZod {
       '/v1/messages/count_tokens',
       { schema: countSchema, config },
       async ({ body, headers }, reply) => {
-        const request = toChatRequest(body, context.settings.thinking.effortBudgets);
-        const call = { request, header: headers['x-thinking-mode'] ?? null };
-        return { input_tokens: await countTranslated(call, { reply }, context) };
+        const chat = parseMessages(body, context.settings.thinking.effortBudgets);
+        const call = { chat, header: headers['x-thinking-mode'] ?? null };
+        const { length } = await promptTokens(call, reply, context);
+        return { input_tokens: length };
       },
     );
   };
@@ -103,9 +104,9 @@ async function createMessage(
   exchange: Exchange,
   context: RouteContext,
 ): Promise<AnthropicReply | Readable> {
-  const request = toChatRequest(body, context.settings.thinking.effortBudgets);
-  const call = { request, header, idPrefix: 'msg' };
-  const started = await startTranslated(call, exchange, context);
+  const chat = parseMessages(body, context.settings.thinking.effortBudgets);
+  const call = { chat, header, idPrefix: 'msg' };
+  const started = await startGeneration(call, exchange, context);
   const { completion, events } = started;
   const display = thinkingDisplay({ body, header }, context);
   if (body.stream === true) {

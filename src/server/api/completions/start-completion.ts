@@ -1,4 +1,4 @@
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { GenerationRequest } from '../../../engine/generation.ts';
 import { disconnectSignal } from '../../http/disconnect-signal.ts';
@@ -6,21 +6,26 @@ import { ApiError } from '../../http/errors.ts';
 import type { RouteContext } from '../../http/route-context.ts';
 import type { ReplyContext } from '../../reply/reply-context.ts';
 import { runGenerations } from '../../reply/run-generations.ts';
-import { choiceRequests, resolveChoices } from '../../request/choice-requests.ts';
-import { resolveSampling, resolveStopTokens } from '../../request/sampling-params.ts';
+import type { GenerationFields } from '../../request/chat-request.ts';
+import { choiceRequests } from '../../request/choice-requests.ts';
+import {
+  resolveChoices,
+  resolveMaxTokens,
+  resolveMinTokens,
+  resolveStopTokens,
+} from '../../request/limits.ts';
+import { resolveSampling } from '../../request/sampling.ts';
 import {
   assertReady,
   type Exchange,
   type StartedGeneration,
 } from '../../request/start-generation.ts';
-import { resolveMaxTokens, resolveMinTokens } from '../../request/token-limits.ts';
-import { inCallersNames } from '../../request/translated-error.ts';
+import { generationFields } from '../openai-chat/parse-chat.ts';
 import type { CompletionRequest } from './completions-schema.ts';
 import { type Prompt, readPrompts } from './prompts.ts';
 
 /** OpenAI's default. */
 const DEFAULT_MAX_TOKENS = 16;
-const SEED_LIMIT = 2 ** 32;
 
 export interface StartedCompletion extends StartedGeneration {
   readonly prompts: readonly Prompt[];
@@ -43,13 +48,18 @@ export function startCompletion(
   assertName(body.model, model.id);
   assertNoMode(reply.request.headers);
   assertReady(context);
-  const perPrompt = resolveChoices(body, settings);
+  const perPrompt = resolveChoices(body.n ?? null, settings);
   const startedAt = performance.now();
   const id = `cmpl-${randomUUID().replaceAll('-', '')}`;
+  const fields = generationFields({ ...body, max_tokens: body.max_tokens ?? DEFAULT_MAX_TOKENS });
   const prompts = readPrompts(body.prompt, model);
   const requests = prompts.map((prompt, index) => {
     const own = prompts.length === 1 ? id : `${id}-${index}`;
-    return toRequest(own, { body, prompt }, context);
+    return toRequest(
+      own,
+      { fields: { ...fields, topLogprobs: body.logprobs ?? null }, prompt },
+      context,
+    );
   });
   const [request] = requests;
   if (request === undefined) throw new Error('A request has at least one prompt.');
@@ -80,44 +90,39 @@ export function startCompletion(
   return { events: runGenerations(run, context), completion, signal, prompts, perPrompt };
 }
 
-interface Asked {
-  readonly body: CompletionRequest;
+interface PromptRequest {
+  readonly fields: GenerationFields;
   readonly prompt: Prompt;
 }
 
 function toRequest(
   id: string,
-  { body, prompt }: Asked,
+  { fields, prompt }: PromptRequest,
   { model, settings }: RouteContext,
 ): GenerationRequest {
+  const { limits } = fields;
   const { vocabSize } = model.engine.limits;
-  // The limits and the sampling of a chat, as far as a bare prompt has them.
-  const chat = { ...body, n: 1, messages: [], logprobs: null };
-  const asked = { ...chat, max_tokens: body.max_tokens ?? DEFAULT_MAX_TOKENS };
-  const maxTokens = inCallersNames(
-    (field) => (field === 'messages' ? prompt.field : field),
-    () => resolveMaxTokens(asked, prompt.tokenIds.length, { model, settings }),
-  );
+  const length = { numTokens: prompt.tokenIds.length, field: prompt.field };
+  const maxTokens = resolveMaxTokens(limits, length, { model, settings });
   return {
     id,
     group: id,
-    isStreamed: body.stream === true,
+    isStreamed: fields.stream,
     promptTokenIds: prompt.tokenIds,
     images: [],
-    sampling: resolveSampling(chat, {
+    sampling: resolveSampling(fields.sampling, {
       defaults: model.manifest.sampling,
       ofMode: {},
       vocabSize,
-      freshSeed: () => randomInt(SEED_LIMIT),
     }),
     maxTokens,
-    stop: typeof body.stop === 'string' ? [body.stop] : (body.stop ?? []),
-    stopTokenIds: resolveStopTokens(chat, vocabSize),
-    minTokens: resolveMinTokens(chat, maxTokens),
-    topLogprobs: body.logprobs ?? null,
+    stop: limits.stop,
+    stopTokenIds: resolveStopTokens(limits, vocabSize),
+    minTokens: resolveMinTokens(limits, maxTokens),
+    topLogprobs: fields.topLogprobs,
     grammar: null,
-    priority: body.priority ?? 0,
-    timeoutMs: typeof body.timeout === 'number' ? body.timeout * 1000 : settings.defaultTimeoutMs,
+    priority: limits.priority,
+    timeoutMs: limits.timeoutMs ?? settings.defaultTimeoutMs,
     thinking: {
       requested: 'fast',
       source: 'prompt',

@@ -20,8 +20,7 @@ import { type StrategyReport, toStrategy, type WireStrategy } from './strategy-f
 type Choice = ChatCompletion['choices'][number];
 
 /**
- * Answers by several calls of the model. One that fails fails the request and stops the others, as does a client that
- * goes away.
+ * Answers by several calls of the model. A call that fails, or a client that goes away, stops them all.
  * @throws ApiError
  */
 export async function answerByStrategy(
@@ -30,16 +29,12 @@ export async function answerByStrategy(
   exchange: Exchange,
   context: RouteContext,
 ): Promise<ChatCompletion> {
-  assertStrategyFields(wire, call.body, context.settings);
-  const begun = await beginGeneration(
-    { ...call, body: { ...call.body, strategy: undefined } },
-    exchange,
-    // A strategy is no single decision that could be held against others.
-    { ...context, settings: { ...context.settings, holdout: null } },
-  );
+  assertStrategyFields(wire, call.chat, context.settings);
+  // A strategy makes no single decision that the hold-out could compare.
+  const begun = await beginGeneration(call, exchange, context, { joinsHoldout: false });
   const { prepared, generation } = begun;
   const strategy = toStrategy(wire, prepared.asked.budget);
-  assertStrategyPossible(strategy, prepared, { ...context, quotas: generation.quotas ?? null });
+  assertStrategyPossible(strategy, prepared, { ...context, quotas: generation.quotas });
   const { observation, reply } = exchange;
   const facts = { model: context.model.id, stream: false, numChoices: 1, strategy: strategy.type };
   observation.prepared({ ...prepared, ...facts, prepareMs: begun.prepareMs });
@@ -57,13 +52,13 @@ export async function answerByStrategy(
 
 async function runCalls(
   strategy: Strategy,
-  { source, prepared, generation }: BegunGeneration,
+  { chat, prepared, generation }: BegunGeneration,
   { observation, context }: Pick<Exchange, 'observation'> & { readonly context: RouteContext },
 ): Promise<Outcome<CallAnswer>> {
   const stop = new AbortController();
   const { id, signal } = generation;
   const calls = new StrategyCalls({
-    source,
+    chat,
     base: prepared,
     generation: { ...generation, signal: AbortSignal.any([signal, stop.signal]) },
     observation,
@@ -83,7 +78,7 @@ function contextOf(
   { model }: Pick<RouteContext, 'model'>,
 ): ReplyContext {
   const context = replyContext({ identity, prepared: chosen.prepared, numChoices: 1 }, model);
-  // What a trial measured is not the caller's.
+  // The caller did not ask for the log-probabilities of a trial.
   const request = { ...context.request, topLogprobs: null };
   return { ...context, request, requested: prepared.asked.requested };
 }
@@ -97,7 +92,7 @@ function toHeaders(
   return thinkingHeaders(decision, contextOf(begun, chosen, context));
 }
 
-/** The chosen call's reply. A thought that was made in several calls is shown, and told of, as the one it is. */
+/** The reply of the chosen call. A thought from several calls is shown and reported as one. */
 function toStrategyChoice(
   strategy: Pick<Strategy, 'type'>,
   outcome: Outcome<CallAnswer>,

@@ -4,16 +4,14 @@ import { eventStreamSchema, sendEventStream } from '../../http/event-stream.ts';
 import { observationOf, observeRequests } from '../../http/observed-request.ts';
 import type { RouteContext } from '../../http/route-context.ts';
 import { collectReply } from '../../reply/whole-reply.ts';
-import {
-  type Exchange,
-  type GenerationCall,
-  startGeneration,
-} from '../../request/start-generation.ts';
+import { type Exchange, startGeneration } from '../../request/start-generation.ts';
+import type { ModeWord } from '../../request/thinking-controls.ts';
 import { thinkingHeaders } from '../thinking-report.ts';
 import { answerByStrategy } from './answer-by-strategy.ts';
 import { ChunkStream } from './chunk-stream.ts';
+import { parseChat } from './parse-chat.ts';
 import { toCompletion } from './render-completion.ts';
-import { chatCompletionRequestSchema } from './request-schema.ts';
+import { type ChatCompletionRequest, chatCompletionRequestSchema } from './request-schema.ts';
 import { type ChatCompletion, chatCompletionSchema, errorSchema } from './response-schema.ts';
 import { thinkingHeadersSchema } from './thinking-fields.ts';
 
@@ -48,23 +46,24 @@ export function chatCompletionsRoute(context: RouteContext): FastifyPluginAsyncZ
     observeRequests(app, context);
     app.post('/v1/chat/completions', { schema }, (request, reply) => {
       const { body, headers } = request;
-      const call = { body, header: headers['x-thinking-mode'] ?? null, idPrefix: 'chatcmpl' };
-      return createChatCompletion(call, { reply, observation: observationOf(request) }, context);
+      const asked = { body, header: headers['x-thinking-mode'] ?? null };
+      return createChatCompletion(asked, { reply, observation: observationOf(request) }, context);
     });
   };
 }
 
 async function createChatCompletion(
-  call: GenerationCall,
+  { body, header }: { readonly body: ChatCompletionRequest; readonly header: ModeWord | null },
   exchange: Exchange,
   context: RouteContext,
 ): Promise<ChatCompletion | Readable> {
-  const { strategy } = call.body;
+  const call = { chat: parseChat(body), header, idPrefix: 'chatcmpl' };
+  const { strategy } = body;
   if (strategy) return answerByStrategy(strategy, call, exchange, context);
   const started = await startGeneration(call, exchange, context);
   const { events, completion } = started;
-  if (call.body.stream === true) {
-    const includeUsage = call.body.stream_options?.include_usage === true;
+  if (body.stream === true) {
+    const includeUsage = body.stream_options?.include_usage === true;
     const writer = new ChunkStream(completion, includeUsage);
     return sendEventStream(started, { ...exchange, writer }, context);
   }

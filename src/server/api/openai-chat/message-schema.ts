@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { isDeeperThan, MAX_NESTING } from '../../http/validation.ts';
-import type { ChatMessage, ChatToolCall, ContentPart } from '../../prompt/messages.ts';
 import { objectOf } from '../../reply/tool-calls/whole-call.ts';
 
 const textPart = z
@@ -51,23 +50,23 @@ const userMessage = z
 
 const reasoning = z.string().nullish();
 
+/** Arguments of a call as clients send them back. */
+export const callArguments = z
+  .string()
+  .refine((text) => text.trim() === '' || objectOf(text) !== null, {
+    message: 'the arguments of a call must be the JSON of an object.',
+  })
+  .refine((text) => !isDeeperThan(objectOf(text), MAX_NESTING), {
+    message: `the arguments of a call must not be nested deeper than ${MAX_NESTING} levels.`,
+  })
+  .describe('JSON of an object.');
+
 const toolCall = z
   .strictObject({
     index: z.int().min(0).nullish().describe('Its place in the list, as deltas have it.'),
     id: z.string().min(1),
     type: z.literal('function'),
-    function: z.strictObject({
-      name: z.string().min(1),
-      arguments: z
-        .string()
-        .refine((text) => text.trim() === '' || objectOf(text) !== null, {
-          message: 'the arguments of a call must be the JSON of an object.',
-        })
-        .refine((text) => !isDeeperThan(objectOf(text), MAX_NESTING), {
-          message: `the arguments of a call must not be nested deeper than ${MAX_NESTING} levels.`,
-        })
-        .describe('JSON of an object.'),
-    }),
+    function: z.strictObject({ name: z.string().min(1), arguments: callArguments }),
   })
   .meta({ id: 'MessageToolCall' });
 
@@ -130,39 +129,5 @@ export const messageSchema = z.discriminatedUnion('role', [
 ]);
 
 export type WireMessage = z.output<typeof messageSchema>;
-type WirePart = z.output<typeof textPart> | z.output<typeof imagePart>;
-
-/** Drops the wire's names and doubled fields. `developer` is OpenAI's newer name of `system`. */
-export function toChatMessage(message: WireMessage): ChatMessage {
-  const content = toContent(message.content ?? null);
-  const named = typeof message.name === 'string' ? { name: message.name } : {};
-  switch (message.role) {
-    case 'user':
-    case 'system':
-    case 'developer':
-      return { role: message.role === 'user' ? 'user' : 'system', content, ...named };
-    case 'tool':
-      return { role: 'tool', content, toolCallId: message.tool_call_id, ...named };
-    case 'assistant': {
-      const reasoning = message.reasoning_content ?? message.reasoning ?? undefined;
-      const calls = message.tool_calls ?? [];
-      const toolCalls = calls.length === 0 ? {} : { toolCalls: calls.map(toToolCall) };
-      return { role: 'assistant', content, reasoning, ...toolCalls, ...named };
-    }
-  }
-}
-
-function toToolCall({ id, function: call }: z.output<typeof toolCall>): ChatToolCall {
-  return { id, name: call.name, arguments: objectOf(call.arguments) ?? {} };
-}
-
-function toContent(content: string | readonly WirePart[] | null): ChatMessage['content'] {
-  if (content === null) return '';
-  return typeof content === 'string' ? content : content.map(toPart);
-}
-
-function toPart(part: WirePart): ContentPart {
-  return part.type === 'text'
-    ? { type: 'text', text: part.text }
-    : { type: 'image', source: part.image_url.url, detail: part.image_url.detail ?? 'auto' };
-}
+export type WirePart = z.output<typeof textPart> | z.output<typeof imagePart>;
+export type WireToolCall = z.output<typeof toolCall>;

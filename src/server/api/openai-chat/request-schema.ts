@@ -4,7 +4,6 @@ import { responseFormatField } from './response-format.ts';
 import { strategyField } from './strategy-fields.ts';
 import { thinkingFields } from './thinking-fields.ts';
 import { toolFields } from './tool-fields.ts';
-import { checkToolTurns } from './tool-turns.ts';
 
 export const MAX_STOP_STRINGS = 16;
 const MAX_STOP_TOKENS = 64;
@@ -161,11 +160,6 @@ export const chatCompletionRequestSchema = z
     }
     if (typeof body.stream_options === 'object' && body.stream_options && body.stream !== true) {
       contradict('stream_options', '`stream_options` needs `stream` to be true.');
-    }
-  })
-  .superRefine(({ messages }, context) => {
-    for (const { path, message } of checkToolTurns(messages)) {
-      context.addIssue({ code: 'custom', path: ['messages', ...path], message });
     }
   })
   .meta({ id: 'ChatCompletionRequest' });

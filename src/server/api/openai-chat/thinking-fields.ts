@@ -1,15 +1,27 @@
 import { z } from 'zod';
+import { conflict } from '../../http/errors.ts';
+import type { ReasoningDisplay } from '../../reply/text-display.ts';
+import {
+  budgetControl,
+  type ControlValue,
+  effortControl,
+  modeControl,
+  switchControl,
+  type ThinkingFields,
+  typeControl,
+} from '../../request/thinking-controls.ts';
+import { THINKING_EFFORTS } from '../../request/thinking-policy.ts';
 
 /** Words for the three modes; `long` and `short` are R-4B's own. */
 export const modeWord = z.enum(['auto', 'think', 'fast', 'long', 'short']);
 
-const effort = z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']);
+const effort = z.enum(['none', ...THINKING_EFFORTS]);
 const budget = z.int().min(-1);
 
 const BUDGET = 'Most thinking tokens. 0 answers without thinking; -1 leaves it to the model.';
 const EFFORT = 'none answers without thinking; every other level thinks, within a budget.';
 
-/** Fields of a request that steer its thinking. Several may be given as long as they agree. */
+/** Fields of a request about its thinking. Several may be given as long as they agree. */
 export const thinkingFields = {
   thinking_mode: modeWord
     .nullish()
@@ -91,5 +103,64 @@ export const thinkingHeadersSchema = z.looseObject({
     .describe('The same as thinking_mode, for clients that cannot add a field.'),
 });
 
-export type EffortLevel = z.output<typeof effort>;
-export type ModeWord = z.output<typeof modeWord>;
+type Body = Partial<z.output<z.ZodObject<typeof thinkingFields>>>;
+
+/** Every field that says something about mode, effort or budget, in the order in which errors name them. */
+const CONTROLS: Readonly<Record<string, (body: Body) => ControlValue>> = {
+  thinking_mode: (body) => modeControl(body.thinking_mode),
+  'chat_template_kwargs.thinking_mode': (body) =>
+    modeControl(body.chat_template_kwargs?.thinking_mode),
+  'chat_template_kwargs.enable_thinking': (body) =>
+    switchControl(body.chat_template_kwargs?.enable_thinking),
+  'chat_template_kwargs.thinking': (body) => switchControl(body.chat_template_kwargs?.thinking),
+  enable_thinking: (body) => switchControl(body.enable_thinking),
+  reasoning_effort: (body) => effortControl(body.reasoning_effort),
+  'reasoning.effort': (body) => effortControl(body.reasoning?.effort),
+  'reasoning.enabled': (body) => switchControl(body.reasoning?.enabled),
+  'reasoning.max_tokens': (body) => budgetControl(body.reasoning?.max_tokens),
+  'thinking.type': (body) => typeControl(body.thinking?.type),
+  'thinking.budget_tokens': (body) => budgetControl(body.thinking?.budget_tokens),
+  thinking_budget: (body) => budgetControl(body.thinking_budget),
+  thinking_token_budget: (body) => budgetControl(body.thinking_token_budget),
+  reasoning_budget_tokens: (body) => budgetControl(body.reasoning_budget_tokens),
+};
+
+/** Names of the fields that control the thinking. */
+export const CONTROL_FIELDS: readonly string[] = Object.keys(CONTROLS);
+
+/** What a chat request says about its thinking. */
+export function readThinking(body: Body): ThinkingFields {
+  return {
+    controls: Object.entries(CONTROLS).flatMap(([field, read]) => {
+      const value = read(body);
+      return value === null ? [] : [{ field, ...value }];
+    }),
+    bias: body.thinking_bias ?? null,
+    threshold: body.thinking_threshold ?? null,
+    profile: body.thinking_profile ?? null,
+    extensions: body.thinking_extensions ?? 0,
+    breakLoops: body.break_thinking_loops ?? true,
+    stopInThinking: body.stop_in_thinking ?? false,
+  };
+}
+
+/**
+ * Where the reply shows the thinking.
+ * @throws ApiError naming two fields that contradict
+ */
+export function readDisplay({
+  include_reasoning: include,
+  reasoning,
+  separate_reasoning: separate,
+}: Body): ReasoningDisplay {
+  const exclude = reasoning?.exclude;
+  if (typeof include === 'boolean' && include === exclude) {
+    const why = include ? 'one wants the thinking, one does not.' : 'one wants it hidden, one not.';
+    throw conflict('include_reasoning', 'reasoning.exclude', why);
+  }
+  const isHidden = include === false || exclude === true;
+  if (separate !== false) return isHidden ? 'hidden' : 'separate';
+  if (!isHidden) return 'inline';
+  const field = include === false ? 'include_reasoning' : 'reasoning.exclude';
+  throw conflict('separate_reasoning', field, 'what is left out cannot be part of the content.');
+}

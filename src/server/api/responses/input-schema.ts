@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { callArguments } from '../openai-chat/message-schema.ts';
 
 const status = z.enum(['in_progress', 'completed', 'incomplete']).nullish();
 const id = z.string().nullish().describe('Not looked at: this server keeps nothing.');
@@ -80,7 +81,7 @@ const functionCall = z
     type: z.literal('function_call'),
     call_id: z.string().min(1),
     name: z.string().min(1),
-    arguments: z.string().describe('JSON of an object.'),
+    arguments: callArguments,
     parsed_arguments: z.unknown().optional().describe(ADDED),
     id,
     status,

@@ -7,12 +7,12 @@ import { observationOf, observeRequests } from '../../http/observed-request.ts';
 import type { RouteContext } from '../../http/route-context.ts';
 import { endedWithoutResult } from '../../reply/reply-events.ts';
 import { collectReply } from '../../reply/whole-reply.ts';
-import type { Exchange } from '../../request/start-generation.ts';
-import { countTranslated, startTranslated } from '../../request/translated-request.ts';
+import { type Exchange, promptTokens, startGeneration } from '../../request/start-generation.ts';
+import type { ModeWord } from '../../request/thinking-controls.ts';
 import { errorSchema } from '../openai-chat/response-schema.ts';
-import { type ModeWord, thinkingHeadersSchema } from '../openai-chat/thinking-fields.ts';
+import { thinkingHeadersSchema } from '../openai-chat/thinking-fields.ts';
 import { thinkingHeaders } from '../thinking-report.ts';
-import { toChatRequest } from './chat-request.ts';
+import { parseResponse } from './parse-response.ts';
 import { toResponse } from './reply-parts.ts';
 import { type ResponseObject, responseSchema } from './reply-schema.ts';
 import { ResponseStream } from './response-stream.ts';
@@ -77,9 +77,9 @@ export function inputTokensRoute(context: RouteContext): FastifyPluginAsyncZod {
       '/v1/responses/input_tokens',
       { schema: countSchema },
       async ({ body, headers }, reply) => {
-        const call = { request: toChatRequest(body), header: headers['x-thinking-mode'] ?? null };
-        const count = await countTranslated(call, { reply }, context);
-        return { object: 'response.input_tokens' as const, input_tokens: count };
+        const call = { chat: parseResponse(body), header: headers['x-thinking-mode'] ?? null };
+        const { length } = await promptTokens(call, reply, context);
+        return { object: 'response.input_tokens' as const, input_tokens: length };
       },
     );
   };
@@ -123,8 +123,8 @@ async function createResponse(
   exchange: Exchange,
   context: RouteContext,
 ): Promise<ResponseObject | Readable> {
-  const call = { request: toChatRequest(body), header, idPrefix: 'resp' };
-  const started = await startTranslated(call, exchange, context);
+  const call = { chat: parseResponse(body), header, idPrefix: 'resp' };
+  const started = await startGeneration(call, exchange, context);
   const { completion, events } = started;
   if (body.stream === true) {
     const writer = new ResponseStream({ asked: body, completion });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { MAX_TOP_LOGPROBS } from '../openai-chat/request-schema.ts';
+import { formatName } from '../openai-chat/response-format.ts';
 import { thinkingFields } from '../openai-chat/thinking-fields.ts';
 import { functionName, MAX_TOOLS } from '../openai-chat/tool-fields.ts';
 import { inputItemSchema } from './input-schema.ts';
@@ -44,7 +45,7 @@ const formatSchema = z
     z.strictObject({ type: z.literal('json_object') }),
     z.strictObject({
       type: z.literal('json_schema'),
-      name: z.string().describe('A label; of no effect on this server.'),
+      name: formatName('text.format.name'),
       description: z.string().nullish().describe('A label; of no effect on this server.'),
       schema: z.record(z.string(), z.unknown()),
       strict: z.boolean().nullish().describe('The schema is always enforced in full.'),
@@ -149,3 +150,4 @@ export const inputTokensRequestSchema = z
   .meta({ id: 'InputTokensRequest' });
 
 export type ResponsesRequest = z.output<typeof responsesRequestSchema>;
+export type InputTokensRequest = z.output<typeof inputTokensRequestSchema>;

@@ -1,9 +1,10 @@
 import type { FastifyReply } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
-import type { ChatCompletionRequest } from '../../api/openai-chat/request-schema.ts';
+import { readChat } from '../../api/openai-chat/parse-chat.ts';
 import { errorSchema } from '../../api/openai-chat/response-schema.ts';
-import { promptTokens } from '../../request/prompt-tokens.ts';
+import type { ChatRequest } from '../../request/chat-request.ts';
+import { promptTokens } from '../../request/start-generation.ts';
 import { ApiError } from '../errors.ts';
 import { modeOfName } from '../model-names.ts';
 import type { RouteContext } from '../route-context.ts';
@@ -58,7 +59,7 @@ async function tokenize(
   modeOfName(name, model);
   const tokens =
     body.prompt === undefined
-      ? [...(await promptTokens({ body: chatOf(body, name), header: null }, reply, context))]
+      ? [...(await promptTokens({ chat: chatOf(body, name), header: null }, reply, context))]
       : tokenizer.encode(body.prompt);
   return {
     count: tokens.length,
@@ -68,17 +69,17 @@ async function tokenize(
   };
 }
 
-/** The chat whose prompt is asked for. */
-function chatOf(body: TokenizeRequest, model: string): ChatCompletionRequest {
-  return {
+/** The chat request whose prompt is wanted. */
+function chatOf({ messages = [], ...body }: TokenizeRequest, model: string): ChatRequest {
+  return readChat({
     model,
-    messages: body.messages ?? [],
+    messages,
     continue_final_message: body.continue_final_message,
     thinking_mode: body.thinking_mode,
     chat_template_kwargs: body.chat_template_kwargs,
     reasoning_effort: body.reasoning_effort,
     tools: body.tools,
-  };
+  });
 }
 
 function assertKnown(tokens: readonly number[], vocabSize: number): void {

@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads';
+import { Piscina } from 'piscina';
 import type { TiledImage } from '../../../engine/model-runner.ts';
 import { ChatInputError } from '../chat-input-error.ts';
 import type { TilingJob, TilingReply, TilingWorkerData } from './tiling-worker.ts';
@@ -8,91 +8,42 @@ const WORKER_FILE = new URL(
   import.meta.url,
 );
 
-interface WaitingJob {
-  readonly job: TilingJob;
-  readonly resolve: (image: TiledImage) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /**
- * Decodes and tiles images on threads of their own, one image per thread at a time, so that a large image does
- * not hold up streams. Threads start with the first images and do not keep the process alive.
+ * Decodes and tiles images on worker threads, one image per thread at a time, so that a large image does not block the
+ * server's event loop. Idle threads do not keep the process alive.
  */
 export class TilingPool {
-  readonly #data: TilingWorkerData;
-  readonly #numThreads: number;
-  readonly #workerFile: URL;
-  readonly #waiting: WaitingJob[] = [];
-  readonly #idle: Worker[] = [];
-  readonly #all = new Set<Worker>();
-  readonly #running = new Map<Worker, WaitingJob>();
-  #closed = false;
+  readonly #threads: Piscina<TilingJob, TilingReply>;
+  #isClosed = false;
 
-  /** @param workerFile the program of a thread; tests put another one here */
+  /** @param workerFile the program of a thread; tests pass another one */
   constructor(data: TilingWorkerData, numThreads: number, workerFile: URL = WORKER_FILE) {
-    this.#data = data;
-    this.#numThreads = numThreads;
-    this.#workerFile = workerFile;
-  }
-
-  /** @throws ChatInputError when the image is refused, Error when a thread dies */
-  tile(job: TilingJob): Promise<TiledImage> {
-    if (this.#closed) return Promise.reject(new Error('The tiling pool is closed.'));
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ job, resolve, reject });
-      this.#dispatch();
+    this.#threads = new Piscina({
+      filename: workerFile.href,
+      name: 'tile',
+      // With no minimum, Piscina starts no thread for the images that wait when a thread dies.
+      minThreads: 1,
+      maxThreads: numThreads,
+      concurrentTasksPerWorker: 1,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      // A thread that waits in Atomics.wait would stop the timers of the decoder.
+      atomics: 'disabled',
+      workerData: data,
     });
   }
 
-  /** Ends the threads; images still waiting are refused. */
+  /** @throws ChatInputError where the image is rejected, Error where the thread dies */
+  async tile(job: TilingJob): Promise<TiledImage> {
+    if (this.#isClosed) throw new Error('The tiling pool is closed.');
+    const reply = await this.#threads.run(job);
+    if (reply.type === 'tiled') return reply.image;
+    if (reply.code === null) throw new Error(reply.message);
+    throw new ChatInputError(reply.code, job.param, reply.message);
+  }
+
+  /** Ends the threads; images that still wait fail. */
   async close(): Promise<void> {
-    this.#closed = true;
-    for (const { reject } of this.#waiting.splice(0)) reject(new Error('The tiling pool closed.'));
-    await Promise.all([...this.#all].map((worker) => worker.terminate()));
+    this.#isClosed = true;
+    await this.#threads.destroy();
   }
-
-  #dispatch(): void {
-    const [next] = this.#waiting;
-    if (next === undefined) return;
-    const worker = this.#idle.pop() ?? this.#start();
-    if (worker === null) return;
-    this.#waiting.shift();
-    this.#running.set(worker, next);
-    worker.ref();
-    worker.postMessage(next.job);
-  }
-
-  #start(): Worker | null {
-    if (this.#all.size >= this.#numThreads) return null;
-    const worker = new Worker(this.#workerFile, { workerData: this.#data });
-    this.#all.add(worker);
-    worker.on('message', (reply: TilingReply) => {
-      const done = this.#release(worker);
-      this.#idle.push(worker);
-      if (done !== undefined) answer(done, reply);
-      this.#dispatch();
-    });
-    worker.on('error', (error) => this.#release(worker)?.reject(error));
-    worker.on('exit', (code) => {
-      this.#all.delete(worker);
-      this.#release(worker)?.reject(new Error(`The image thread ended with code ${code}.`));
-      const index = this.#idle.indexOf(worker);
-      if (index >= 0) this.#idle.splice(index, 1);
-      if (!this.#closed) this.#dispatch();
-    });
-    return worker;
-  }
-
-  #release(worker: Worker): WaitingJob | undefined {
-    const done = this.#running.get(worker);
-    this.#running.delete(worker);
-    worker.unref();
-    return done;
-  }
-}
-
-function answer({ job, resolve, reject }: WaitingJob, reply: TilingReply): void {
-  if (reply.type === 'tiled') resolve(reply.image);
-  else if (reply.code === null) reject(new Error(reply.message));
-  else reject(new ChatInputError(reply.code, job.param, reply.message));
 }

@@ -1,19 +1,20 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
 import type { TiledImage } from '../../../engine/model-runner.ts';
 import { type ChatErrorCode, ChatInputError } from '../chat-input-error.ts';
 import { decodeImage } from './decode.ts';
 import { type TilingShape, tileImage } from './tile.ts';
 
-/** What a worker is started with. */
+/** What every thread of a pool is started with. */
 export interface TilingWorkerData {
   readonly shape: TilingShape;
   readonly maxPixels: number;
-  /** Most milliseconds the decoder may take for one image. */
+  /** Most milliseconds that the decoder may take for one image. */
   readonly timeoutMs: number;
 }
 
 export interface TilingJob {
   readonly bytes: Uint8Array;
+  /** The field of the request that holds the image. */
   readonly param: string;
   /** Most tiles beside the base tile; null sets no limit. */
   readonly maxTiles: number | null;
@@ -24,29 +25,21 @@ export type TilingReply =
   /** `code` is null for a failure that is not the caller's. */
   | { readonly type: 'failed'; readonly code: ChatErrorCode | null; readonly message: string };
 
-async function tile(
-  { shape, ...limits }: TilingWorkerData,
-  { bytes, param, maxTiles }: TilingJob,
-): Promise<TilingReply> {
+/** The program of a thread: decodes and tiles one image. The tiles are transferred, not copied. */
+export async function tile({ bytes, param, maxTiles }: TilingJob): Promise<object> {
+  const { shape, ...limits }: TilingWorkerData = workerData;
   try {
-    const image = await decodeImage(bytes, limits, param);
-    return { type: 'tiled', image: tileImage(image, shape, maxTiles) };
+    const decoded = await decodeImage(bytes, limits, param);
+    const image = tileImage(decoded, shape, maxTiles);
+    const reply: TilingReply = { type: 'tiled', image };
+    return move({ [transferableSymbol]: [image.tiles.buffer], [valueSymbol]: reply });
   } catch (error) {
-    if (error instanceof ChatInputError) {
-      return { type: 'failed', code: error.code, message: error.message };
-    }
-    return { type: 'failed', code: null, message: String(error) };
+    const isRejected = error instanceof ChatInputError;
+    const reply: TilingReply = {
+      type: 'failed',
+      code: isRejected ? error.code : null,
+      message: isRejected ? error.message : String(error),
+    };
+    return reply;
   }
-}
-
-const port = parentPort;
-if (port !== null) {
-  const data: TilingWorkerData = workerData;
-  port.on('message', async (job: TilingJob) => {
-    const reply = await tile(data, job);
-    port.postMessage(
-      reply,
-      reply.type === 'tiled' ? [reply.image.tiles.buffer as ArrayBuffer] : [],
-    );
-  });
 }

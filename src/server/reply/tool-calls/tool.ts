@@ -6,9 +6,9 @@ export interface Tool {
   readonly parameters?: Readonly<Record<string, unknown>> | undefined;
 }
 
+/** A tool of a request, and the fields that errors about it name. */
 export interface RequestedTool extends Tool {
-  /** The arguments are held to the schema in full. */
+  /** The arguments must follow the schema in full. */
   readonly strict: boolean;
-  /** Its place in the request. */
-  readonly index: number;
+  readonly fields: { readonly name: string; readonly parameters: string };
 }

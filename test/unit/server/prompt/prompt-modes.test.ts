@@ -5,8 +5,11 @@ import type { Protocol, ThinkingMode } from '../../../../src/package/protocol.ts
 import { BUILTIN_PROTOCOLS } from '../../../../src/package/protocols/builtin-protocols.ts';
 import { ChatInputError } from '../../../../src/server/prompt/chat-input-error.ts';
 import { continuationOf } from '../../../../src/server/prompt/continuation.ts';
-import type { ChatMessage } from '../../../../src/server/prompt/messages.ts';
-import { applyModeTexts } from '../../../../src/server/prompt/mode-texts.ts';
+import {
+  CHAT_CONVERSATION_FIELDS,
+  type ChatMessage,
+} from '../../../../src/server/prompt/messages.ts';
+import { applyModeTexts } from '../../../../src/server/prompt/modes.ts';
 import { PromptWriter, type WriteOptions } from '../../../../src/server/prompt/prompt.ts';
 import { ChatTemplate } from '../../../../src/server/prompt/template.ts';
 import { createTokenizer } from '../../../../src/server/prompt/tokenizer.ts';
@@ -246,7 +249,7 @@ describe('a reply that is gone on with', () => {
       const found = written({ messages: [ask, last], mode, continueFinal: true });
       assert.ok(found.text.endsWith(ends), found.text);
       assert.equal(found.start, start);
-      assert.equal(continuationOf([ask, last], R4B).mode, mode);
+      assert.equal(continuationOf([ask, last], R4B, CHAT_CONVERSATION_FIELDS).mode, mode);
     });
   }
 
@@ -274,7 +277,7 @@ describe('a reply that is gone on with', () => {
     const calling: ChatMessage = { ...assistant('I look.'), toolCalls: [call] };
     for (const messages of [[ask], [], [ask, assistant('')], [ask, calling]]) {
       assert.throws(
-        () => continuationOf(messages, R4B),
+        () => continuationOf(messages, R4B, CHAT_CONVERSATION_FIELDS),
         (error: unknown) =>
           error instanceof ChatInputError && error.param === 'continue_final_message',
       );

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { BUILTIN_PROTOCOLS } from '../../../../src/package/protocols/builtin-protocols.ts';
 import { ChatInputError } from '../../../../src/server/prompt/chat-input-error.ts';
+import { appendMissing } from '../../../../src/server/prompt/continuation.ts';
 import type { ChatMessage } from '../../../../src/server/prompt/messages.ts';
 import { PromptWriter, repeatPlaceholders } from '../../../../src/server/prompt/prompt.ts';
-import { appendMissing } from '../../../../src/server/prompt/prompt-suffix.ts';
 import { ChatTemplate } from '../../../../src/server/prompt/template.ts';
 import { createTokenizer } from '../../../../src/server/prompt/tokenizer.ts';
 import { Random } from '../../../helpers/random.ts';
@@ -234,7 +234,7 @@ describe('writing a prompt', () => {
 
   it('refuses a manifest whose placeholder is another token', () => {
     assert.throws(() => makeWriter({ image: 5 }), /"<image>" is token \d+ .* manifest says 5/);
-    assert.throws(() => makeWriter({ imagePlaceholder: '<image>' }), /token none/);
+    assert.throws(() => makeWriter({ imagePlaceholder: '<photo>' }), /token none/);
   });
 });
 

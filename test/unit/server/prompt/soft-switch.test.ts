@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BUILTIN_PROTOCOLS } from '../../../../src/package/protocols/builtin-protocols.ts';
 import type { ChatMessage } from '../../../../src/server/prompt/messages.ts';
-import { softSwitchIn } from '../../../../src/server/prompt/soft-switch.ts';
+import { softSwitchIn } from '../../../../src/server/prompt/modes.ts';
 import { idsOf } from '../../../helpers/byte-tokens.ts';
 import { EngineBench, promptOf, requestOf, writes } from '../../../helpers/engine-bench.ts';
 

@@ -3,8 +3,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { contentShapeFor } from '../../../../src/server/prompt/content-shape.ts';
-import { ChatTemplate, loadChatTemplate } from '../../../../src/server/prompt/template.ts';
+import {
+  ChatTemplate,
+  contentShapeFor,
+  loadChatTemplate,
+} from '../../../../src/server/prompt/template.ts';
 
 const messages = [{ role: 'user', content: 'hi' }];
 

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { bytesOfToken } from '../../../../src/package/token-table.ts';
-import { AddedTokenSplitter, LookAlikeMask } from '../../../../src/server/prompt/added-tokens.ts';
+import { AddedTokenSplitter } from '../../../../src/server/prompt/added-tokens.ts';
 import { ChatInputError } from '../../../../src/server/prompt/chat-input-error.ts';
+import { LookAlikeMask } from '../../../../src/server/prompt/look-alike-mask.ts';
 import { createTokenizer, loadTokenizer } from '../../../../src/server/prompt/tokenizer.ts';
 import { tinyTokenizer } from '../../../helpers/tiny-tokenizer.ts';
 

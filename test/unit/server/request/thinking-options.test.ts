@@ -1,21 +1,22 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { ThinkingMode } from '../../../../src/package/protocol.ts';
+import { parseChat } from '../../../../src/server/api/openai-chat/parse-chat.ts';
 import type { ChatCompletionRequest } from '../../../../src/server/api/openai-chat/request-schema.ts';
+import { CONTROL_FIELDS } from '../../../../src/server/api/openai-chat/thinking-fields.ts';
 import { ApiError } from '../../../../src/server/http/errors.ts';
+import { withControlsBesideBody } from '../../../../src/server/request/start-generation.ts';
+import type { ModeWord } from '../../../../src/server/request/thinking-controls.ts';
 import {
   resolveThinking,
   type ThinkingAbility,
 } from '../../../../src/server/request/thinking-options.ts';
 import { availableModes, policyProblem } from '../../../../src/server/request/thinking-policy.ts';
-import {
-  CONTROL_FIELDS,
-  type ControlSource,
-} from '../../../../src/server/request/thinking-wishes.ts';
 import { DEFAULT_THINKING_POLICY } from '../../../helpers/default-settings.ts';
 import { TEST_PROFILE } from '../../../helpers/test-app.ts';
 
 type Fields = Partial<ChatCompletionRequest>;
-type Said = Fields & Partial<Pick<ControlSource, 'alias' | 'header'>>;
+type Said = Fields & { readonly alias?: ThinkingMode | null; readonly header?: ModeWord | null };
 type AbilityOptions = {
   readonly protocol?: Partial<ThinkingAbility['protocol']>;
   readonly policy?: Partial<ThinkingAbility['policy']>;
@@ -43,15 +44,20 @@ const PROFILES = { economy: TEST_PROFILE, thorough: { ...TEST_PROFILE, threshold
 
 function resolve(said: Said, options: AbilityOptions = {}) {
   const { alias = null, header = null, ...fields } = said;
-  const body = { model: 'm', messages: [{ role: 'user' as const, content: 'x' }], ...fields };
+  const model = alias === null ? 'm' : `m:${alias}`;
+  const messages = [{ role: 'user' as const, content: 'x' }];
+  const chat = withControlsBesideBody(parseChat({ model, messages, ...fields }), header, {
+    id: 'm',
+  });
   return resolveThinking(
-    { body, alias, header },
+    chat.thinking,
     {
       protocol: { ...ALL, ...options.protocol },
       policy: { ...DEFAULT_THINKING_POLICY, ...options.policy },
       profiles: options.profiles ?? {},
       loadBias: options.loadBias ?? 0,
     },
+    'thinking_mode',
   );
 }
 
@@ -189,15 +195,18 @@ function namesControl(named: readonly string[], field: string): boolean {
   );
 }
 
+/** The fields of a body, then what is beside it. */
+const CONTROLS = [...CONTROL_FIELDS, 'model', 'x-thinking-mode'];
+
 describe('contradictions', () => {
   it('the tables have every control', () => {
-    assert.deepEqual(Object.keys(THINKS), CONTROL_FIELDS);
-    assert.deepEqual(Object.keys(ANSWERS), CONTROL_FIELDS);
+    assert.deepEqual(Object.keys(THINKS), CONTROLS);
+    assert.deepEqual(Object.keys(ANSWERS), CONTROLS);
   });
 
-  for (const first of CONTROL_FIELDS) {
+  for (const first of CONTROLS) {
     it(`${first} that thinks contradicts every other control that does not`, () => {
-      for (const second of CONTROL_FIELDS.filter((field) => field !== first)) {
+      for (const second of CONTROLS.filter((field) => field !== first)) {
         const { code, message } = refusal(together(first, second));
         assert.equal(code, 'thinking_conflict', message);
         const named = [...message.matchAll(/`([\w.-]+)`/g)].map(([, field]) => field ?? '');

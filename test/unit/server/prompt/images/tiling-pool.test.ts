@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import sharp from 'sharp';
 import { ChatInputError } from '../../../../../src/server/prompt/chat-input-error.ts';
 import { decodeImage } from '../../../../../src/server/prompt/images/decode.ts';
 import { tileImage } from '../../../../../src/server/prompt/images/tile.ts';
 import { TilingPool } from '../../../../../src/server/prompt/images/tiling-pool.ts';
+import { scratchDir } from '../../../../helpers/scratch-dir.ts';
 
 const SHAPE = {
   tileSize: 8,
@@ -83,22 +87,22 @@ describe('closing the pool', () => {
     await assert.rejects(pool.tile({ bytes, param: 'p', maxTiles: null }), /closed/);
   });
 
-  it('starts a new thread when one dies, and fails only the image it worked on', async () => {
+  it('starts a new thread when one dies, and fails only the image it worked on', async (test) => {
     // Ends at an empty image; answers any other with its bytes as tiles.
     const program = `
-      import { parentPort } from 'node:worker_threads';
-      parentPort.on('message', ({ bytes }) => {
+      export function tile({ bytes }) {
         if (bytes.length === 0) process.exit(3);
-        parentPort.postMessage({ type: 'tiled', image: { tiles: bytes } });
-      });`;
-    const file = new URL(`data:text/javascript,${encodeURIComponent(program)}`);
-    const pool = new TilingPool(DATA, 1, file);
+        return { type: 'tiled', image: { tiles: bytes } };
+      }`;
+    const path = join(scratchDir(test), 'worker.mjs');
+    await writeFile(path, program);
+    const pool = new TilingPool(DATA, 1, pathToFileURL(path));
     const [died, alive] = await Promise.allSettled(
       [[], [7]].map((bytes) =>
         pool.tile({ bytes: Uint8Array.from(bytes), param: 'p', maxTiles: null }),
       ),
     );
-    assert.ok(died?.status === 'rejected' && /ended with code 3/.test(String(died.reason)));
+    assert.ok(died?.status === 'rejected' && /exited with code: 3/.test(String(died.reason)));
     assert.ok(alive?.status === 'fulfilled' && alive.value.tiles[0] === 7);
     await pool.close();
   });
