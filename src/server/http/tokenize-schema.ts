@@ -33,17 +33,17 @@ export const tokenizeRequestSchema = z
     tools: toolFields.tools,
   })
   .superRefine((body, context) => {
-    const refuse = (field: string, message: string): void => {
+    const reject = (field: string, message: string): void => {
       const params = { code: 'conflicting_parameters' };
       context.addIssue({ code: 'custom', path: [field], params, message });
     };
     if (body.prompt !== undefined && body.messages !== undefined) {
-      refuse('prompt', '`prompt` and `messages` contradict: give one of them.');
+      reject('prompt', '`prompt` and `messages` contradict: give one of them.');
     }
     if (body.prompt === undefined) return;
     for (const field of CHAT_FIELDS) {
       if (body[field] === undefined || body[field] === null) continue;
-      refuse(field, `\`${field}\` needs \`messages\`: a \`prompt\` is taken as it is.`);
+      reject(field, `\`${field}\` needs \`messages\`: a \`prompt\` is taken as it is.`);
     }
   })
   .refine(({ prompt, messages }) => prompt !== undefined || messages !== undefined, {

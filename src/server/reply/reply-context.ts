@@ -4,7 +4,7 @@ import type { ServedModel } from '../http/served-model.ts';
 import type { ReasoningDisplay } from './text-display.ts';
 import type { OfferedTools } from './tool-calls/open-answer-reader.ts';
 
-/** What every chunk of a reply, or the one whole reply, says of itself. */
+/** Identity of a reply, repeated in each of its chunks. */
 export interface ReplyIdentity {
   readonly id: string;
   /** Unix time in seconds. */

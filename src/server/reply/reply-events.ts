@@ -45,7 +45,7 @@ export interface ReplyFinish {
   readonly usage: TokenUsage;
 }
 
-/** What a reply consists of, for every API; each renders it as its own events, or as one whole reply. */
+/** The events of a reply. Each API renders them as its own events, or as one whole reply. */
 export type ReplyEvent = ReplyDecision | ReplyDelta | ReplyFinish;
 
 /** Turns the engine's events of one choice into reply events, one for one. */
