@@ -20,7 +20,7 @@ export interface CalibrationOptions {
   readonly settings: RunSettings;
   readonly scores: readonly ModeScores[];
   readonly goals: Readonly<Record<string, ThresholdGoal>>;
-  /** Share of the questions that thresholds are chosen on; the others tell what they reach. */
+  /** Share of the questions on which thresholds are chosen; the results are measured on the others. */
   readonly splitShare: number;
   readonly seed: number;
 }
@@ -28,17 +28,17 @@ export interface CalibrationOptions {
 export interface ChosenProfile {
   readonly name: string;
   readonly profile: ThinkingProfile;
-  /** On the questions it was chosen on. */
+  /** Result on the questions on which the threshold was chosen. */
   readonly chosenOn: OperatingPoint;
 }
 
-/** The two ends, the model's own choice, and what a perfect chooser would reach. */
+/** Reference points: never thinking, always thinking, the model's own choice, and a perfect choice (oracle). */
 export interface References extends Ends {
   readonly own: OperatingPoint;
   readonly oracle: Omit<OperatingPoint, 'threshold'>;
 }
 
-/** Everything a calibration found; calibration.json holds it. */
+/** The result of a calibration, as stored in calibration.json. */
 export interface CalibrationReport {
   readonly dataset: {
     readonly name: string;
@@ -54,22 +54,22 @@ export interface CalibrationReport {
   };
   readonly decisionCost: DecisionCost;
   readonly profiles: readonly ChosenProfile[];
-  /** Of the questions thresholds were chosen on, and of the others. */
+  /** Curves on the questions on which thresholds were chosen, their Pareto front, and on the held-out questions. */
   readonly curves: {
     readonly chosenOn: readonly OperatingPoint[];
     readonly front: readonly OperatingPoint[];
     readonly heldOut: readonly OperatingPoint[];
   };
-  /** Of the held-out questions. */
+  /** On the held-out questions. */
   readonly references: References;
-  /** Of all questions. */
+  /** On all questions. */
   readonly reliability: Reliability;
   readonly pThink: readonly number[];
 }
 
 /**
- * Chooses a threshold for every goal on one part of the questions and measures it on the other.
- * @throws EvaluationError when questions or goals do not allow it
+ * Chooses a threshold for every goal on one part of the questions and measures it on the rest.
+ * @throws EvaluationError when there are too few questions or a goal cannot be reached
  */
 export function calibrate(options: CalibrationOptions): CalibrationReport {
   const { dataset, settings, goals, seed } = options;
@@ -109,7 +109,7 @@ export function calibrate(options: CalibrationOptions): CalibrationReport {
   };
 }
 
-/** At temperature 0 the model thinks where that is the likelier of both. */
+/** At temperature 0 the model thinks when thinking is the more probable choice. */
 const OWN_THRESHOLD = 0.5;
 
 function references(items: readonly CalibrationItem[]): References {
@@ -126,7 +126,7 @@ function references(items: readonly CalibrationItem[]): References {
   };
 }
 
-/** What a threshold reaches, with bootstrap intervals. */
+/** Measures a threshold, with bootstrap intervals. */
 function measure(
   items: readonly CalibrationItem[],
   threshold: number,

@@ -7,7 +7,7 @@ import { settingsList } from '../run/settings.ts';
 import type { CalibrationReport } from './calibrate.ts';
 import type { OperatingPoint } from './operating-points.ts';
 
-/** The chosen thresholds beside the ends and the model's own choice, on held-out questions, for the terminal. */
+/** The calibration as a table for the terminal: the chosen thresholds and the reference points on held-out questions. */
 export function calibrationTable(report: CalibrationReport): string {
   return [textTable(calibrationRows(report)), ...calibrationNotes(report), ''].join('\n');
 }
@@ -35,15 +35,15 @@ export function calibrationRows({ profiles, references }: CalibrationReport): re
   ];
 }
 
-/** How to read the figures, and what p(think) is worth. */
+/** Sentences on how the figures were measured and how well p(think) predicts that thinking pays. */
 export function calibrationNotes({ split, reliability }: CalibrationReport): string[] {
   const { auroc, calibrationError } = reliability;
   const order =
     auroc === null
       ? 'Thinking pays on all questions or on none'
-      : `p(think) puts a question on which thinking pays above another ${percent(auroc)} of the time`;
+      : `p(think) ranks a question on which thinking pays above another ${percent(auroc)} of the time (AUROC)`;
   return [
-    `Thresholds chosen on ${split.numChosenOn} questions, figures from ${split.numHeldOut} others, 95 % intervals by bootstrap.`,
+    `Thresholds chosen on ${split.numChosenOn} questions and measured on ${split.numHeldOut} others; 95 % intervals by bootstrap.`,
     `${order}; calibration error ${calibrationError.toFixed(3)}.`,
   ];
 }
@@ -57,8 +57,7 @@ function referenceRow(
   return [name, '', percent(accuracy), '', meanTokens.toFixed(1), '', '', percent(thinkingRate)];
 }
 
-/** A calibration as one HTML file. */
-
+/** The calibration as one HTML file. */
 export function calibrationPage(report: CalibrationReport): string {
   const { dataset, settings, split } = report;
   return page({
@@ -68,7 +67,7 @@ export function calibrationPage(report: CalibrationReport): string {
     sections: [
       { title: 'On held-out questions', body: htmlTable(calibrationRows(report)) },
       {
-        title: 'How it was measured',
+        title: 'Settings',
         body: htmlList(
           settingsList(dataset, settings, [
             [
@@ -76,10 +75,10 @@ export function calibrationPage(report: CalibrationReport): string {
               `${split.numChosenOn} to choose on, ${split.numHeldOut} held out, seed ${split.seed}`,
             ],
             [
-              'cost of deciding',
+              'decision cost',
               `${report.decisionCost.fast} tokens before a direct answer, ${report.decisionCost.think} before thinking`,
             ],
-            ['left out', `${dataset.numIncomplete} questions without p(think) or an outcome`],
+            ['left out', `${dataset.numIncomplete} questions without p(think) or without a result`],
           ]),
         ),
       },
@@ -111,8 +110,8 @@ function curve({ curves, references, profiles }: CalibrationReport): Section {
     ['other', 'profiles, with 95 % intervals'],
   ]);
   return {
-    title: 'Accuracy against tokens over every threshold',
-    note: 'From never thinking to always. Where the dashed line runs above the other, the choice was lucky.',
+    title: 'Accuracy against tokens by threshold',
+    note: 'From never thinking to always thinking. A dashed line above the solid one shows how much the choice of thresholds overfits.',
     body: names + tradeOffPlot({ title: 'Accuracy against tokens by threshold', points, traces }),
   };
 }
@@ -133,8 +132,8 @@ function reliability({ reliability: found }: CalibrationReport): Section {
     numQuestions,
   }));
   return {
-    title: 'What p(think) is worth',
-    note: 'Thinking pays on a question that only thinking gets right. Rising dots: p(think) tells such questions apart; on the line: it is their probability.',
+    title: 'Reliability of p(think)',
+    note: 'Thinking pays on a question that only thinking answers correctly. When the dots rise, p(think) separates such questions from others; on the dashed line, it equals their share.',
     body: reliabilityPlot(points),
   };
 }
@@ -143,7 +142,7 @@ function histogram({ pThink, profiles }: CalibrationReport): Section {
   const marks = profiles.map(({ name, profile }) => ({ name, value: profile.threshold }));
   return {
     title: 'p(think) and the thresholds',
-    note: 'Questions to the right of a threshold are thought about.',
+    note: 'The model thinks about the questions to the right of a threshold.',
     body: pThinkHistogram(pThink, marks),
   };
 }

@@ -4,12 +4,13 @@ import { quantile, shuffled } from '../../reports/statistics.ts';
 import { EvaluationError } from '../evaluation-error.ts';
 import type { ModeScores, Score } from '../report/scores.ts';
 
+/** The judged reply of one mode. */
 export interface Outcome {
   readonly isRight: boolean;
   readonly tokens: number;
 }
 
-/** One question: how much the model leans to thinking, and what comes of either way. */
+/** One question: its p(think), and the outcomes of a direct answer and of thinking. */
 export interface CalibrationItem {
   readonly id: string;
   readonly category: string | null;
@@ -18,23 +19,23 @@ export interface CalibrationItem {
   readonly think: Outcome;
 }
 
-/** Tokens that a decision of the model itself writes beyond those of the forced mode. */
+/** Tokens that auto mode generates for the decision itself, in addition to those of the forced mode. */
 export interface DecisionCost {
   readonly fast: number;
   readonly think: number;
 }
 
 export interface CalibrationData {
-  /** Tokens as auto mode would spend them: with the cost of the decision. */
+  /** Tokens as auto mode would spend them, decision cost included. */
   readonly items: readonly CalibrationItem[];
   readonly decisionCost: DecisionCost;
-  /** Questions that lack one of the modes, or p(think). */
+  /** Number of questions without p(think) or without a result in a mode. */
   readonly numIncomplete: number;
 }
 
 /**
- * Joins the replies of the three modes by question.
- * @throws EvaluationError when too few questions have everything
+ * Joins the results of the three modes by question.
+ * @throws EvaluationError when too few questions are complete
  */
 export function calibrationData(modes: readonly ModeScores[]): CalibrationData {
   const [fast, auto, think] = ['fast', 'auto', 'think'].map((name) => scoresById(modes, name));
@@ -87,7 +88,7 @@ interface Comparison {
   readonly forced: Score;
 }
 
-/** The median over questions whose reply is the same both ways; 0 where the model never chose so. */
+/** Median of the extra tokens over questions with equal answers in both modes; 0 without such questions. */
 function extraTokens(comparisons: readonly Comparison[], hasThought: boolean): number {
   const extras = comparisons
     .filter(

@@ -3,7 +3,7 @@ import { mean } from '../../reports/statistics.ts';
 import { EvaluationError } from '../evaluation-error.ts';
 import type { CalibrationItem, Outcome } from './items.ts';
 
-/** What a threshold comes to. */
+/** The result of one threshold: shares of questions, and mean generated tokens. */
 export interface OperatingPoint {
   readonly threshold: number;
   readonly accuracy: number;
@@ -11,7 +11,7 @@ export interface OperatingPoint {
   readonly thinkingRate: number;
 }
 
-/** The reply a threshold leads to. */
+/** The outcome of a question under a threshold. */
 export function outcomeAt(item: CalibrationItem, threshold: number): Outcome {
   return item.pThink >= threshold ? item.think : item.fast;
 }
@@ -30,8 +30,8 @@ export function operatingPoint(
 }
 
 /**
- * Every decision a threshold can make on these questions, from always thinking to never. A threshold lies midway (in
- * log odds) between the two probabilities it parts, so that it does not hang on either to the last bit.
+ * The operating point of every distinct threshold on these questions, from always thinking to never. A threshold lies
+ * midway in log odds between two neighbouring probabilities, so that it does not depend on the last bit of either.
  */
 export function operatingPoints(items: readonly CalibrationItem[]): OperatingPoint[] {
   const values = [...new Set(items.map(({ pThink }) => pThink))].sort((a, b) => a - b);
@@ -41,7 +41,7 @@ export function operatingPoints(items: readonly CalibrationItem[]): OperatingPoi
   return [0, ...between, ...never].map((threshold) => operatingPoint(items, threshold));
 }
 
-/** Points that no other beats in accuracy at no more tokens; fewest tokens first. */
+/** The Pareto front: points that no other beats in accuracy with as few tokens; fewest tokens first. */
 export function paretoFront(points: readonly OperatingPoint[]): OperatingPoint[] {
   const ordered = [...points].sort(
     (a, b) => a.meanTokens - b.meanTokens || b.accuracy - a.accuracy,
@@ -54,12 +54,12 @@ export function paretoFront(points: readonly OperatingPoint[]): OperatingPoint[]
   });
 }
 
-/** Far enough from 0 and 1 for a logit. */
+/** Distance from 0 and 1 that keeps a logit finite. */
 const EDGE = 1e-12;
 
 function midway(low: number, high: number): number {
   const middle = 1 / (1 + Math.exp(-(logit(low) + logit(high)) / 2));
-  // Between two neighbours of machine precision there may be nothing: the higher one parts them as well.
+  // Neighbouring floating-point numbers have no number between them; the higher one separates them as well.
   return middle > low && middle <= high ? middle : high;
 }
 
@@ -68,26 +68,26 @@ function logit(p: number): number {
   return Math.log(clamped) - Math.log(1 - clamped);
 }
 
-/** What the named profiles aim at unless a goal is given. */
+/** Goals of the named profiles, unless the user gives others. */
 export const DEFAULT_GOALS: Readonly<Record<string, ThresholdGoal>> = {
   economy: { kind: 'min-gain', value: 0.5 },
   balanced: { kind: 'min-gain', value: 0.9 },
   thorough: { kind: 'min-gain', value: 1 },
 };
 
-/** The two ends that goals are measured against. */
+/** The two extremes that goals refer to. */
 export interface Ends {
   readonly never: OperatingPoint;
   readonly always: OperatingPoint;
 }
 
-/** Rounding must not put a point beside the goal it meets. */
+/** Tolerance, so that rounding does not exclude a point that meets its goal exactly. */
 const SLACK = 1e-9;
 
 /**
- * The point that meets a goal best: the most accurate of those that are cheap enough, or the cheapest of those that are
- * accurate enough.
- * @throws EvaluationError saying what can be reached
+ * The best point for a goal: the most accurate point within a token limit, or the cheapest point of sufficient
+ * accuracy.
+ * @throws EvaluationError that says what can be reached
  */
 export function choosePoint(
   points: readonly OperatingPoint[],
@@ -99,20 +99,20 @@ export function choosePoint(
   switch (goal.kind) {
     case 'max-mean-tokens':
       return (
-        mostAccurate(points, goal.value) ?? refuse(goal, `the fewest are ${cheapest.toFixed(1)}`)
+        mostAccurate(points, goal.value) ?? reject(goal, `the fewest are ${cheapest.toFixed(1)}`)
       );
     case 'max-tokens-share': {
       const share = (cheapest / ends.always.meanTokens).toFixed(3);
       return (
         mostAccurate(points, goal.value * ends.always.meanTokens) ??
-        refuse(goal, `the smallest share is ${share}`)
+        reject(goal, `the smallest share is ${share}`)
       );
     }
     case 'min-accuracy':
-      return cheapestOf(points, goal.value) ?? refuse(goal, `the highest is ${best.toFixed(4)}`);
+      return cheapestOf(points, goal.value) ?? reject(goal, `the highest is ${best.toFixed(4)}`);
     case 'min-gain': {
       const wanted = ends.never.accuracy + goal.value * (best - ends.never.accuracy);
-      return cheapestOf(points, wanted) ?? refuse(goal, 'no threshold gains that much');
+      return cheapestOf(points, wanted) ?? reject(goal, 'no threshold gains that much');
     }
   }
 }
@@ -135,7 +135,7 @@ function cheapestOf(
     .sort((a, b) => a.meanTokens - b.meanTokens || b.accuracy - a.accuracy)[0];
 }
 
-function refuse({ kind, value }: ThresholdGoal, reachable: string): never {
+function reject({ kind, value }: ThresholdGoal, reachable: string): never {
   throw new EvaluationError(
     `No threshold reaches --${kind} ${value} on these questions: ${reachable}.`,
   );

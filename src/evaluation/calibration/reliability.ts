@@ -1,13 +1,13 @@
 import { mean } from '../../reports/statistics.ts';
 import type { CalibrationItem } from './items.ts';
 
-/** Questions of like p(think), and how often thinking paid on them. */
+/** The questions of one bin of p(think), and how often thinking pays on them. */
 export interface ReliabilityBin {
   readonly low: number;
   readonly high: number;
   readonly numQuestions: number;
   readonly meanP: number;
-  /** Share that only thinking gets right. */
+  /** Share of questions that only thinking answers correctly. */
   readonly thinkingPays: number;
   readonly fastAccuracy: number;
   readonly thinkAccuracy: number;
@@ -17,16 +17,16 @@ export interface Reliability {
   readonly bins: readonly ReliabilityBin[];
   /**
    * Probability that a question on which thinking pays has a higher p(think) than one on which it does not (area under
-   * the ROC curve; ties count half); null where all are alike.
+   * the ROC curve; ties count half). null when thinking pays on all questions or on none.
    */
   readonly auroc: number | null;
-  /** Mean distance between p(think) and the share on which thinking pays, over the bins by their size. */
+  /** Expected calibration error: mean distance between p(think) and the share on which thinking pays, weighted by bin. */
   readonly calibrationError: number;
 }
 
 const NUM_BINS = 10;
 
-/** Holds p(think) against what thinking was worth. */
+/** Compares p(think) with how often thinking pays. */
 export function reliability(items: readonly CalibrationItem[]): Reliability {
   const bins = Array.from({ length: NUM_BINS }, (_, index) => binOf(items, index)).filter(
     ({ numQuestions }) => numQuestions > 0,
@@ -61,7 +61,7 @@ function binOf(items: readonly CalibrationItem[], index: number): ReliabilityBin
   };
 }
 
-/** By ranks (Mann and Whitney): equal values share their mean rank. */
+/** Area under the ROC curve by the rank-sum statistic of Mann and Whitney; equal values share their mean rank. */
 function auroc(items: readonly CalibrationItem[]): number | null {
   const ordered = [...items].sort((a, b) => a.pThink - b.pThink);
   const numPaying = ordered.filter(pays).length;

@@ -6,7 +6,7 @@ import type { Fidelity, FidelityReport } from './fidelity.ts';
 
 type Rows = readonly (readonly string[])[];
 
-/** Answers, log-probabilities and decisions of every candidate against the reference, for the terminal. */
+/** Tables for the terminal: answers, log-probabilities and decisions of every candidate against the reference. */
 export function fidelityTable(report: FidelityReport): string {
   return [answerRows(report), logprobRows(report), decisionRows(report), flippedRows(report)]
     .filter((rows) => rows.length > 1)
@@ -17,7 +17,7 @@ export function fidelityTable(report: FidelityReport): string {
 export function answerRows({ reference, references, comparisons }: FidelityReport): Rows {
   const header = [
     ...['package', 'mode', 'right', '95 %', 'change, points', '95 %', 'tokens'],
-    ...['same reply', 'other answer', 'right before', 'right now'],
+    ...['same reply', 'other answer', 'lost', 'gained'],
   ];
   return [
     header,
@@ -48,7 +48,7 @@ export function logprobRows({ comparisons }: FidelityReport): Rows {
     'mean |Δ log p|',
     'largest',
     'KL, nats',
-    'same first choice',
+    'same top token',
   ];
   const rows = comparisons.flatMap(({ name, mode, logprobs }) =>
     logprobs === null
@@ -88,7 +88,7 @@ export function decisionRows({ comparisons }: FidelityReport): Rows {
   return [header, ...rows];
 }
 
-/** Every decision that differs, by both probabilities. */
+/** Every decision that differs, with both probabilities. */
 export function flippedRows({ comparisons, reference }: FidelityReport): Rows {
   const header = [
     'flipped question',
@@ -108,34 +108,37 @@ function short(value: number): string {
   return value.toFixed(3);
 }
 
-/** A fidelity report as one HTML file. */
-
+/** The fidelity report as one HTML file. */
 export function fidelityPage(report: FidelityReport): string {
   const { dataset, reference, candidates } = report;
   const others = candidates.map(({ name }) => name).join(', ');
   return page({
     title: `${others} against ${reference.name} on ${dataset.name}`,
-    summary: `${dataset.numQuestions} questions, the same for all. Intervals are 95 %.`,
+    summary: `${dataset.numQuestions} questions, the same for all packages. Intervals are 95 %.`,
     plots: decisionPlots(report),
     sections: [
       {
         title: 'Answers',
-        note: 'Right before: the reference had it right and this package has not. Right now: the other way round.',
+        note: 'Lost: the reference is right and this package is not. Gained: the reverse.',
         body: htmlTable(answerRows(report)),
       },
       ...table(
         'Log-probabilities',
-        'Of the twenty likeliest tokens at every position where the text so far is the same. KL takes all others as one token and is a lower bound.',
+        'Of the twenty most probable tokens at every position with equal preceding text. KL treats all other tokens as one and is a lower bound.',
         logprobRows(report),
       ),
       ...table(
         'Decisions',
-        'Margin: distance of the reference from a tie, in log odds. Questions within the largest shift could flip.',
+        'Margin: distance of the reference from a tie, in log odds. A question whose margin is below the largest shift could flip.',
         decisionRows(report),
       ),
-      ...table('Flipped decisions', 'Every one, by its probabilities.', flippedRows(report)),
+      ...table(
+        'Flipped decisions',
+        'Every decision that differs, with both probabilities.',
+        flippedRows(report),
+      ),
       {
-        title: 'How it was asked',
+        title: 'Settings',
         body: htmlList(
           settingsList(
             dataset,
@@ -162,7 +165,7 @@ function decisionPlots({ reference, comparisons }: FidelityReport): Section[] {
     return [
       {
         title: `p(think): ${name} against ${reference.name}`,
-        note: `${decisions.flipped.length} of ${decisions.numMeasured} decisions differ in mode ${mode}; those stand out.`,
+        note: `${decisions.flipped.length} of ${decisions.numMeasured} decisions differ in mode ${mode}; they are highlighted.`,
         body: probabilityPlot(pairs, [reference.name, name]),
       },
     ];

@@ -6,45 +6,45 @@ import type { ModeScores, Score } from '../report/scores.ts';
 import type { RunSettings } from '../run/settings.ts';
 import { type LogprobDistance, logprobDistance } from './logprob-distance.ts';
 
-/** One package or server, asked all questions. */
+/** The scores of one package or server. */
 export interface Candidate {
   readonly name: string;
   readonly settings: RunSettings;
   readonly scores: readonly ModeScores[];
 }
 
-/** A question on which two packages took different ways. */
+/** p(think) of one question by two packages. */
 export interface FlippedDecision {
   readonly id: string;
   readonly reference: number;
   readonly other: number;
 }
 
-/** One candidate against the first, in one mode. */
+/** One candidate compared with the reference, in one mode. */
 export interface Fidelity {
   readonly name: string;
   readonly mode: string;
   readonly numQuestions: number;
   readonly accuracy: Estimate;
-  /** Less the reference's, on the same questions. */
+  /** Minus the reference's, on the same questions. */
   readonly accuracyChange: Estimate;
   readonly meanTokens: number;
   readonly answers: {
     readonly changed: number;
-    /** The changed ones that the reference had right, and those that this one has. */
+    /** Changed answers that only the reference has right, and those that only the candidate has right. */
     readonly lost: number;
     readonly gained: number;
-    /** Replies that are the same token by token. */
+    /** Replies that are equal token by token. */
     readonly identical: number;
   };
   readonly logprobs: {
     readonly numPositions: number;
-    /** Mean |Δ log p| of tokens both list. */
+    /** Mean |Δ log p| over tokens that both list. */
     readonly meanAbsolute: number;
     readonly largest: number;
     /** Mean over positions, in nats; a lower bound. */
     readonly divergence: number;
-    /** Share of positions with the same likeliest token. */
+    /** Share of positions with the same most probable token. */
     readonly sameFirst: number;
   } | null;
   readonly decisions: DecisionFidelity | null;
@@ -57,7 +57,7 @@ export interface DecisionFidelity {
   readonly shift: { readonly mean: number; readonly p90: number; readonly largest: number };
   /** Distance of the reference's log odds from a tie. */
   readonly margin: { readonly smallest: number; readonly p10: number; readonly median: number };
-  /** Questions closer to a tie than the largest shift: those that another question set might flip. */
+  /** Questions closer to a tie than the largest shift. */
   readonly numAtRisk: number;
   readonly pairs: readonly FlippedDecision[];
 }
@@ -80,7 +80,7 @@ export interface FidelityReport {
 
 const BOOTSTRAP_SEED = 1;
 
-/** Holds every candidate against the first. */
+/** Compares every candidate with the first, the reference. */
 export function fidelityReport(dataset: Dataset, candidates: readonly Candidate[]): FidelityReport {
   const [reference, ...others] = candidates;
   if (reference === undefined) throw new Error('There is nothing to compare.');
@@ -198,7 +198,7 @@ function ascending(values: readonly number[]): number[] {
   return [...values].sort((a, b) => a - b);
 }
 
-/** Far enough from 0 and 1 for a logit. */
+/** Distance from 0 and 1 that keeps a logit finite. */
 const EDGE = 1e-12;
 
 function logit(p: number): number {

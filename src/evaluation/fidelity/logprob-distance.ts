@@ -2,25 +2,25 @@ import type { Result } from '../run/result-store.ts';
 
 type Position = NonNullable<Result['logprobs']>[number];
 
-/** Two models' likeliest tokens after the same text. */
+/** Distance between two models' most probable tokens after the same text. */
 export interface LogprobDistance {
-  /** Positions compared: up to and with the first where the replies part. */
+  /** Positions compared: up to and including the first at which the replies differ. */
   readonly numPositions: number;
-  /** Σ |Δ log p| over tokens that both list, and how many those were. */
+  /** Σ |Δ log p| over tokens that both list, and their number. */
   readonly sumAbsolute: number;
   readonly numTokens: number;
   readonly largest: number;
-  /** Σ KL(reference ‖ other) in nats, all unlisted tokens taken as one: a lower bound. */
+  /** Σ KL(reference ‖ other) in nats, with all unlisted tokens as one: a lower bound. */
   readonly sumDivergence: number;
-  /** Positions at which both prefer the same token. */
+  /** Positions with the same most probable token. */
   readonly sameFirst: number;
-  /** Whether the replies are the same, token by token. */
+  /** Whether the replies are equal, token by token. */
   readonly isIdentical: boolean;
 }
 
 /**
- * Compares position by position while the context is the same. Tokens that a server wrote itself have no probability
- * and are passed over.
+ * Compares two replies position by position while their preceding text is equal. Forced tokens have no probability and
+ * are skipped.
  */
 export function logprobDistance(reference: Result, other: Result): LogprobDistance {
   const [ours, theirs] = [reference.logprobs ?? [], other.logprobs ?? []];
@@ -44,7 +44,7 @@ export function logprobDistance(reference: Result, other: Result): LogprobDistan
   };
 }
 
-/** Below this a token is noise of the last bits, and its log-probability says nothing. */
+/** Below this, rounding noise dominates a token's log-probability. */
 const LEAST_LOGPROB = Math.log(1e-6);
 
 function comparePosition(

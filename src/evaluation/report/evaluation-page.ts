@@ -1,4 +1,3 @@
-/** An evaluation as one HTML file: plots that can be read at a glance, and the tables of the terminal. */
 import type { Estimate } from '../../package/profile.ts';
 import { type CategoryRow, categoryPlot } from '../../reports/category-plot.ts';
 import { htmlList, htmlTable, legend, modeStyle, page, type Section } from '../../reports/page.ts';
@@ -14,32 +13,33 @@ import {
   modeRows,
 } from './evaluation-table.ts';
 
+/** The evaluation as one HTML file: plots, and the tables of the terminal. */
 export function evaluationPage(report: EvaluationReport): string {
   const { dataset, settings, matcher, failures } = report;
   const failed = failures.length === 0 ? '' : `, ${failures.length} requests failed`;
   return page({
     title: `${settings.model} on ${dataset.name}`,
-    summary: `${dataset.numQuestions} questions, asked in ${report.modes.length} modes${failed}. Bars and ranges are 95 % intervals.`,
+    summary: `${dataset.numQuestions} questions in ${report.modes.length} modes${failed}. Bars and ranges are 95 % intervals.`,
     plots: [...tradeOff(report), ...histogram(report), ...byCategory(report)],
     sections: [
-      { title: 'Modes side by side', body: htmlTable(modeRows(report)) },
+      { title: 'Modes', body: htmlTable(modeRows(report)) },
       ...(report.differences.length === 0
         ? []
         : [
             {
-              title: 'Differences on the same questions',
-              note: 'The second mode less the first; intervals by paired bootstrap.',
+              title: 'Paired differences',
+              note: 'The second mode minus the first, on the same questions; intervals by paired bootstrap.',
               body: htmlTable(differenceRows(report)),
             },
           ]),
       ...categoryTable(report),
       { title: 'Tokens and latency', body: htmlTable(distributionRows(report)) },
       {
-        title: 'How it was asked',
+        title: 'Settings',
         body: htmlList(
           settingsList(dataset, settings, [
             ['matcher', matcher],
-            ['requests at once', String(report.concurrency)],
+            ['concurrent requests', String(report.concurrency)],
           ]),
         ),
       },
@@ -56,7 +56,7 @@ function tradeOff({ modes }: Summary): Section[] {
   return [
     {
       title: 'Accuracy against tokens',
-      note: 'Up is better, left is cheaper. A mode above the dashed line does better than mixing fast and think at random.',
+      note: 'Up is better, left is cheaper. A mode above the dashed line beats a random mix of fast and think.',
       body: tradeOffPlot({
         title: 'Accuracy against mean tokens by mode',
         traces: line,
@@ -79,8 +79,8 @@ function histogram({ pThink }: Summary): Section[] {
   if (pThink.length === 0) return [];
   return [
     {
-      title: 'How sure the model is of its choice',
-      note: 'p(think) where the model decides, before anyone leans on it. At temperature 0 it thinks from 50 % on.',
+      title: 'Distribution of p(think)',
+      note: 'Probability of thinking at the decision point, before any bias. At temperature 0 the model thinks from 50 % on.',
       body: pThinkHistogram(pThink),
     },
   ];
@@ -108,7 +108,7 @@ function byCategory({ modes }: Summary): Section[] {
       : [
           {
             title: 'Thinking rate by category',
-            note: 'Where the choice is the model’s: how often it thinks.',
+            note: 'Share of questions that the model chooses to think about.',
             body: names(choosing) + categoryPlot('Thinking rate by category', rates),
           },
         ]),
@@ -119,7 +119,7 @@ function byCategory({ modes }: Summary): Section[] {
   ];
 }
 
-/** Most thinking first, so that the parting line is seen at once. */
+/** Orders categories by thinking rate, highest first. */
 function byThinkingRate(categories: readonly string[], mode: ModeSummary | undefined): string[] {
   const rate = (name: string): number => mode?.categories[name]?.thinkingRate?.value ?? 0;
   return [...categories].sort((a, b) => rate(b) - rate(a));

@@ -5,7 +5,7 @@ import type { Failure } from '../run/runner.ts';
 import type { RunSettings } from '../run/settings.ts';
 import type { ModeScores, Score } from './scores.ts';
 
-/** Everything an evaluation found; report.json holds it. */
+/** The result of an evaluation, as stored in report.json. */
 export interface EvaluationReport extends Summary {
   readonly dataset: {
     readonly name: string;
@@ -14,12 +14,12 @@ export interface EvaluationReport extends Summary {
   };
   readonly settings: RunSettings;
   readonly matcher: string;
-  /** Requests under way at once; latencies depend on it. */
+  /** Number of concurrent requests; latencies depend on it. */
   readonly concurrency: number;
   readonly failures: readonly Failure[];
 }
 
-/** The intervals are drawn with one seed, so that a report can be made again to the letter. */
+/** One seed for all bootstrap intervals, so that a report is reproducible. */
 const BOOTSTRAP_SEED = 1;
 
 export function evaluationReport(
@@ -51,30 +51,30 @@ export interface Distribution {
 
 export interface GroupSummary {
   readonly numQuestions: number;
-  /** 95 % interval by Wilson. */
+  /** With Wilson's 95 % interval. */
   readonly accuracy: Estimate;
   readonly meanTokens: number;
-  /** Share of the questions that were thought about; null where the server does not tell. */
+  /** Share of the questions that the model thought about; null when the server does not report it. */
   readonly thinkingRate: Estimate | null;
 }
 
 export interface ModeSummary extends GroupSummary {
   readonly mode: string;
-  /** Generated tokens: all, of the thinking, of the answer. 95 % interval of the mean by bootstrap. */
+  /** Generated tokens: all, thinking and answer. The mean of all has a 95 % bootstrap interval. */
   readonly tokens: {
     readonly all: Distribution & { readonly interval: Estimate };
     readonly thinking: Distribution;
     readonly answer: Distribution;
   };
-  /** Milliseconds, until the first text and until the end. */
+  /** Milliseconds from the request to the first text and to the end. */
   readonly latency: { readonly first: Distribution | null; readonly total: Distribution };
-  /** Why the thinking ended, and how often. */
+  /** Number of questions by what ended the thinking. */
   readonly endedBy: Readonly<Record<string, number>>;
   readonly finishReasons: Readonly<Record<string, number>>;
   readonly categories: Readonly<Record<string, GroupSummary>>;
 }
 
-/** Two modes on the questions that both answered: the second less the first. */
+/** The second mode minus the first, on the questions that both answered. */
 export interface Difference {
   readonly from: string;
   readonly to: string;
@@ -82,7 +82,7 @@ export interface Difference {
   /** 95 % intervals by paired bootstrap. */
   readonly accuracy: Estimate;
   readonly tokens: Estimate;
-  /** Questions that only one of them got right. */
+  /** Questions that only the first, and only the second, answered correctly. */
   readonly onlyFrom: number;
   readonly onlyTo: number;
 }
@@ -90,7 +90,7 @@ export interface Difference {
 export interface Summary {
   readonly modes: readonly ModeSummary[];
   readonly differences: readonly Difference[];
-  /** p(think) of every question that it was measured for, in the first mode that measures it. */
+  /** p(think) of the questions, from the first mode that measures it. */
   readonly pThink: readonly number[];
 }
 

@@ -3,7 +3,7 @@ import type { Difference, Distribution, ModeSummary, Summary } from './evaluatio
 
 export type Rows = readonly (readonly string[])[];
 
-/** The modes side by side, their differences, and accuracy by category, for the terminal. */
+/** The evaluation as tables for the terminal: modes, their differences, and accuracy by category. */
 export function evaluationTable(summary: Summary): string {
   const tables = [modeRows(summary), differenceRows(summary), categoryRows(summary)];
   return tables
@@ -73,7 +73,7 @@ function differenceRow(difference: Difference): string[] {
   ];
 }
 
-/** Means and percentiles of tokens and milliseconds. */
+/** Means and percentiles of tokens and latencies. */
 export function distributionRows({ modes }: Summary): Rows {
   const header = ['mode', '', 'mean', 'p50', 'p90', 'p99'];
   const row = (mode: string, what: string, found: Distribution): string[] => [
@@ -82,15 +82,15 @@ export function distributionRows({ modes }: Summary): Rows {
   ];
   const rows = modes.flatMap(({ mode, tokens, latency }) => [
     row(mode, 'tokens', tokens.all),
-    row(mode, 'tokens of the thinking', tokens.thinking),
-    row(mode, 'tokens of the answer', tokens.answer),
+    row(mode, 'thinking tokens', tokens.thinking),
+    row(mode, 'answer tokens', tokens.answer),
     ...(latency.first === null ? [] : [row(mode, 'ms to the first text', latency.first)]),
     row(mode, 'ms to the end', latency.total),
   ]);
   return [header, ...rows];
 }
 
-/** Empty where there is but one category. */
+/** Accuracy, tokens and thinking rate by category; empty for fewer than two categories. */
 export function categoryRows({ modes }: Summary): Rows {
   const categories = categoriesOf(modes);
   if (categories.length < 2) return [];
@@ -112,7 +112,7 @@ export function categoryRows({ modes }: Summary): Rows {
   return [header, ...rows];
 }
 
-/** In the order of the questions. */
+/** Names of the categories, in the order of the questions. */
 export function categoriesOf(modes: readonly ModeSummary[]): string[] {
   return [...new Set(modes.flatMap((mode) => Object.keys(mode.categories)))];
 }

@@ -3,15 +3,15 @@ import { judge } from '../matching/judge.ts';
 import type { Result, ResultStore } from '../run/result-store.ts';
 import { type Mode, type RunSettings, runKey } from '../run/settings.ts';
 
-/** A reply held against its label. */
+/** A reply compared with its label. */
 export interface Score {
   readonly question: Question;
   readonly result: Result;
   readonly isRight: boolean;
   readonly extracted: string | null;
-  /** null where the server does not tell. */
+  /** null when the server does not report it. */
   readonly hasThought: boolean | null;
-  /** NaN where the server does not count. */
+  /** NaN when the server does not report the count. */
   readonly tokens: { readonly all: number; readonly thinking: number; readonly answer: number };
 }
 
@@ -28,7 +28,7 @@ export interface ScoreOptions {
   readonly matcher: MatcherName | 'auto';
 }
 
-/** Judges what the store has; labels and matchers may have changed since the replies were written. */
+/** Scores the stored replies with the current labels and matchers. */
 export function scoreResults(options: ScoreOptions): ModeScores[] {
   const { dataset, modes, settings, store, matcher } = options;
   return modes.map((mode) => {
@@ -41,6 +41,7 @@ export function scoreResults(options: ScoreOptions): ModeScores[] {
   });
 }
 
+/** Scores one reply. */
 export function scoreOf(question: Question, result: Result, matcher: MatcherName | 'auto'): Score {
   const { completion, reasoning } = result.tokens;
   const all = completion ?? Number.NaN;
@@ -54,6 +55,7 @@ export function scoreOf(question: Question, result: Result, matcher: MatcherName
   };
 }
 
+/** Whether the model thought; servers other than thinkgate show it in the reasoning or the tags. */
 function thought({ thinking, reasoning, tokens, answer }: Result): boolean | null {
   if (thinking?.mode != null) return thinking.mode === 'think';
   if (reasoning !== null || (tokens.reasoning ?? 0) > 0) return true;
