@@ -54,7 +54,7 @@ function attributeOf({ attributes }: SentSpan, name: string): unknown {
 }
 
 describe('OpenTelemetry', () => {
-  test('gets a span of every request, and one of each phase below it, without any text', async (t) => {
+  test('receives one span per request and one per phase below it, without text', async (t) => {
     const collector = await startCollector(t);
     const tracer = tracing(collector.url);
     const { app, log } = await buildTestApp({ tracer });
@@ -92,7 +92,7 @@ describe('OpenTelemetry', () => {
     assert.doesNotMatch(JSON.stringify(collector.spans), /zebra/);
   });
 
-  test("goes on with the caller's trace, sampled or not as the caller has it", async (t) => {
+  test("continues the caller's trace and its sampling decision", async (t) => {
     const collector = await startCollector(t);
     const tracer = tracing(collector.url, 0);
     const { app } = await buildTestApp({ tracer });
@@ -116,7 +116,7 @@ describe('OpenTelemetry', () => {
     );
   });
 
-  test('has the failure of a request that was refused', async (t) => {
+  test('receives the error of a rejected request', async (t) => {
     const collector = await startCollector(t);
     const tracer = tracing(collector.url);
     const { app } = await buildTestApp({ tracer });
@@ -131,7 +131,7 @@ describe('OpenTelemetry', () => {
     assert.equal(span.status.code ?? 0, 0);
   });
 
-  test('does not hold up a request, nor the end of the server for long, when nobody listens', async (t) => {
+  test('delays neither a request nor, for long, the shutdown when the collector is unreachable', async (t) => {
     const heard: string[] = [];
     const tracer = new OpenTelemetry({
       endpoint: await deserted(),
@@ -147,7 +147,7 @@ describe('OpenTelemetry', () => {
     assert.match(heard[0] ?? '', /^traces cannot be sent: /);
   });
 
-  test('leaves no trace where it is off', async (t) => {
+  test('adds no trace id when tracing is off', async (t) => {
     const { app, log } = await buildTestApp();
     t.after(() => app.close());
     const response = await postChat(app);

@@ -18,11 +18,11 @@ function* objectsIn(value: Json, path = ''): Generator<[string, JsonObject]> {
   for (const [key, child] of Object.entries(value)) yield* objectsIn(child, `${path}/${key}`);
 }
 
-test('the committed description is the one of the routes', async () => {
+test('the committed description matches the routes', async () => {
   assert.equal(await readFile('openapi/openapi.json', 'utf8'), text, 'run: npm run openapi');
 });
 
-test('it has what OpenAPI 3.1 requires', () => {
+test('the description has what OpenAPI 3.1 requires', () => {
   assert.match(document.openapi, /^3\.1\.\d+$/);
   assert.equal(typeof document.info.title, 'string');
   assert.equal(typeof document.info.version, 'string');
@@ -52,7 +52,7 @@ test('it has what OpenAPI 3.1 requires', () => {
   assert.ok(ids.every((id) => typeof id === 'string'));
 });
 
-test('every reference leads somewhere and every schema is used', () => {
+test('every reference resolves and every schema is referenced', () => {
   const schemas: JsonObject = document.components.schemas;
   const targets = new Set<string>();
   for (const [path, { $ref }] of objectsIn(document)) {
@@ -65,7 +65,7 @@ test('every reference leads somewhere and every schema is used', () => {
   assert.ok(Object.keys(schemas).every((name) => !name.endsWith('Input')));
 });
 
-test('schemas use JSON Schema 2020-12 and nothing of older dialects', () => {
+test('schemas use JSON Schema 2020-12 and no older dialect', () => {
   const types = new Set(['string', 'number', 'integer', 'boolean', 'object', 'array', 'null']);
   for (const [path, node] of objectsIn(document.components.schemas)) {
     if (/\/properties$/.test(path)) continue;
@@ -76,7 +76,7 @@ test('schemas use JSON Schema 2020-12 and nothing of older dialects', () => {
   }
 });
 
-test('every field of the request is described, and no other is allowed', () => {
+test('the description lists every field of the request and allows no other', () => {
   const schema = document.components.schemas.ChatCompletionRequest;
   assert.deepEqual(
     Object.keys(schema.properties).sort(),
@@ -86,7 +86,7 @@ test('every field of the request is described, and no other is allowed', () => {
   assert.deepEqual(schema.required, ['model', 'messages']);
 });
 
-test('routes need a key where there are keys, but for those that are open to anybody', () => {
+test('all routes but the open ones need a key when the server has keys', () => {
   const schemes = Object.keys(document.components.securitySchemes);
   assert.deepEqual(document.security, [{}, ...schemes.map((name) => ({ [name]: [] }))]);
   const open = Object.entries<JsonObject>(document.paths).filter(([, item]) =>

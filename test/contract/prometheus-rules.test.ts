@@ -14,7 +14,7 @@ function filesIn(folder: string): string[] {
   return readdirSync(path.join(FOLDER, folder)).map((name) => path.join(FOLDER, folder, name));
 }
 
-test('promtool finds the rules and the configuration well formed', { skip }, () => {
+test('promtool accepts the rules and the configuration', { skip }, () => {
   for (const args of [
     ['check', 'rules', ...RULES],
     ['check', 'config', '--syntax-only', path.join(FOLDER, 'prometheus.yml')],
@@ -24,7 +24,7 @@ test('promtool finds the rules and the configuration well formed', { skip }, () 
   }
 });
 
-test('every alert fires where it should and stays silent where it should not', { skip }, () => {
+test('every alert fires when it should and stays silent when it should not', { skip }, () => {
   const { code, output } = runTool('promtool', ['test', 'rules', ...filesIn('tests')]);
   assert.equal(code, 0, output);
 });
@@ -41,7 +41,7 @@ test('every alert and every recorded series has a test', () => {
   }
 });
 
-test('the rules speak of metrics that there are', async () => {
+test('the rules use only metrics that exist', async () => {
   const { metrics } = await buildTestApp();
   const names = new Set(metrics.definitions.map(({ name }) => name));
   for (const [, name = ''] of RULES.map(read)
@@ -51,7 +51,7 @@ test('the rules speak of metrics that there are', async () => {
   }
 });
 
-test("the error rate counts every failure that is the server's, but for those of a restart", () => {
+test('the error rate counts every server error except those during shutdown', () => {
   const [, listed = ''] = /code=~"([^"]+)"/.exec(RULES.map(read).join('\n')) ?? [];
   const ours = Object.entries(CATALOGUE)
     .filter(([code, { status }]) => status >= 500 && code !== 'shutting_down')

@@ -3,14 +3,13 @@ import { imageDataUrl } from '../../client/image.ts';
 import { EvaluationError } from '../evaluation-error.ts';
 import type { QuestionImage } from './question.ts';
 
-/** Longer than any path, shorter than the smallest image worth asking about. */
+/** Longer than any path, shorter than the base64 of any useful image. */
 const SHORTEST_BASE64 = 64;
 
 /**
- * What stands in an image field: a web address, a data URL, base64 of the image, or a path (against the dataset's
- * folder).
- * @param where names the row, for the error
- * @throws EvaluationError for base64 that is no image
+ * Reads an image field: an http or data URL, base64, or a path relative to the dataset's folder.
+ * @param where names the row in the error
+ * @throws EvaluationError for base64 that is not an image
  */
 export function parseImage(text: string, folder: string, where: string): QuestionImage {
   const value = text.trim();
@@ -31,7 +30,7 @@ function decode(base64: string, where: string): Buffer {
   return bytes;
 }
 
-/** One value, or a list written as JSON or as Python prints it: ['a', 'b']. */
+/** Reads one value, or a list in JSON or Python notation: ['a', 'b']. */
 export function parseList(text: string): string[] {
   const value = text.trim();
   if (!value.startsWith('[') || !value.endsWith(']')) return [value];

@@ -1,4 +1,3 @@
-/** Questions as JSON, one object a line. */
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
@@ -14,7 +13,7 @@ const rowSchema = z.looseObject({
   index: scalar.optional(),
   question: z.string().min(1),
   answer: z.union([scalar, z.array(scalar).min(1)]),
-  /** Further answers that count as right. */
+  /** More answers that count as right. */
   accept: z.array(scalar).optional(),
   options: z
     .union([z.array(scalar).max(26), z.record(z.string().regex(/^[A-Z]$/), scalar)])
@@ -28,13 +27,13 @@ const rowSchema = z.looseObject({
 type Row = z.output<typeof rowSchema>;
 
 export interface RowContext {
-  /** Folder that relative paths of images start from. */
+  /** Base folder of relative image paths. */
   readonly folder: string;
   /** Field that holds a question's category. */
   readonly categoryField: string;
 }
 
-/** @throws EvaluationError naming the line and the field */
+/** Reads questions from JSON lines. @throws EvaluationError that names the line and the field */
 export async function readJsonl(stream: Readable, context: RowContext): Promise<Question[]> {
   const questions: Question[] = [];
   let number = 0;

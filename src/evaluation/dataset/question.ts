@@ -1,4 +1,4 @@
-/** A labelled question, whatever file it came from. */
+/** A labelled question. */
 export interface Question {
   /** Unique within the dataset. */
   readonly id: string;
@@ -10,7 +10,7 @@ export interface Question {
   /** Every answer that counts as right; for a choice, the letter. */
   readonly answers: readonly string[];
   readonly category: string | null;
-  /** How the answer is held against the label; null leaves it to the dataset's setting. */
+  /** How the answer is compared with the label; null means the setting of the run. */
   readonly match: MatcherName | null;
 }
 
@@ -19,7 +19,7 @@ export interface Option {
   readonly text: string;
 }
 
-/** Bytes are kept as they came, a file is read when it is asked about. */
+/** Bytes stay in memory; a file is read when its question is asked. */
 export type QuestionImage =
   | { readonly kind: 'bytes'; readonly bytes: Buffer }
   | { readonly kind: 'file'; readonly path: string }
@@ -30,9 +30,9 @@ export const MATCHERS = ['choice', 'exact', 'contains', 'numeric', 'relaxed', 'y
 export type MatcherName = (typeof MATCHERS)[number];
 
 export interface Dataset {
-  /** The file's own name. */
+  /** Name of the file. */
   readonly name: string;
-  /** Of the file. */
+  /** Digest of the file. */
   readonly sha256: string;
   readonly questions: readonly Question[];
 }

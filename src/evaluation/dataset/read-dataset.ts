@@ -10,14 +10,13 @@ import { readTsv } from './tsv.ts';
 export interface DatasetOptions {
   /** Field or column that holds a question's category. */
   readonly categoryField: string;
-  /** First questions only. */
+  /** Number of questions to keep, from the first on; default all. */
   readonly limit?: number | undefined;
 }
 
 /**
- * Reads questions from a .jsonl or .tsv file and checks what can be checked before anything is asked: labels, unique
- * ids, files of images.
- * @throws EvaluationError naming the file and the row
+ * Reads questions from a .jsonl or .tsv file and checks them before the run: labels, unique ids, image files.
+ * @throws EvaluationError that names the file and the row
  */
 export async function readDataset(path: string, options: DatasetOptions): Promise<Dataset> {
   const read = path.endsWith('.tsv') ? readTsv : path.endsWith('.jsonl') ? readJsonl : undefined;
@@ -54,7 +53,7 @@ function checkIds(questions: readonly Question[]): void {
   }
 }
 
-/** The label of a choice is one of its letters, or the text of one option. */
+/** The label of a multiple-choice question must be one of its letters, or the text of one option. */
 function checkLabel({ id, options, answers }: Question): void {
   if (options.length === 0) return;
   const known = options.some(

@@ -11,13 +11,13 @@ import type { RowContext } from './jsonl.ts';
 import { letterAt, type Option, type Question } from './question.ts';
 
 const LETTERS = Array.from({ length: 26 }, (_, index) => letterAt(index));
-/** An image field no longer than this is not base64 but the index of the row that has the image. */
+/** An image field of at most this length is the index of the row that has the image. */
 const LONGEST_REFERENCE = 64;
 const REQUIRED = ['question', 'answer'];
 
 type Row = Readonly<Record<string, string>>;
 
-/** @throws EvaluationError naming the row and the column */
+/** @throws EvaluationError that names the row and the column */
 export async function readTsv(stream: Readable, context: RowContext): Promise<Question[]> {
   const parser = stream.pipe(
     parse({
@@ -45,11 +45,11 @@ export async function readTsv(stream: Readable, context: RowContext): Promise<Qu
 
 interface ParsedRow {
   readonly question: Question;
-  /** Index of the row that has this row's image. */
+  /** Index of the row that has this row's image; null when the row has its own. */
   readonly imageOf: string | null;
 }
 
-/** Rows about one image may hold it once and name that row elsewhere. */
+/** Resolves images that rows share: one row holds the image, the others name that row. */
 function withSharedImages(rows: readonly ParsedRow[]): Question[] {
   const byId = new Map(rows.map(({ question }) => [question.id, question]));
   return rows.map(({ question, imageOf }) => {
@@ -100,7 +100,7 @@ function parseRow(row: Row, number: number, context: RowContext): ParsedRow {
   };
 }
 
-/** From the lettered columns, else from a list in `choices` (whose question usually names them itself). */
+/** Options from the lettered columns, else from a list in `choices`. */
 function optionsOf(row: Row): Option[] {
   const lettered = LETTERS.flatMap((letter): Option[] => {
     const text = present(row[letter]);
@@ -111,7 +111,7 @@ function optionsOf(row: Row): Option[] {
   return parseList(choices).map((text, index) => ({ letter: letterAt(index), text }));
 }
 
-/** pandas writes what is missing as nothing, or as nan. */
+/** pandas writes a missing value as an empty field or as nan. */
 function present(value: string | undefined): string | null {
   if (value === undefined) return null;
   const text = value.trim();

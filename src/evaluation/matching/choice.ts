@@ -1,7 +1,7 @@
 import type { Option } from '../dataset/question.ts';
 import { normalized, statedAnswer } from './final-answer.ts';
 
-/** Letters that are words of their own in running text. */
+/** Letters that are also English words. */
 const WORDS = new Set(['A', 'I']);
 
 /**
@@ -79,7 +79,7 @@ function optionIn(text: string, options: readonly Option[]): string | null {
   return longest.length === 1 ? (longest[0]?.letter ?? null) : null;
 }
 
-/** Whether the words stand in the text with nothing grown onto them. */
+/** Whether the text contains the words, delimited by non-word characters. */
 function hasWords(text: string, words: string): boolean {
   for (let at = text.indexOf(words); at >= 0; at = text.indexOf(words, at + 1)) {
     const before = text[at - 1] ?? ' ';

@@ -1,14 +1,12 @@
-/** Finds what a reply states as its answer, in the forms models are asked for or fall into. */
-
 const THINKING_END = '</think>';
 /** A phrase that announces the answer; the rest of its line is the answer. */
 const CUE =
   /(?:(?:final|correct|right|best)\s+)?(?:answer|option|choice)\s*(?:is|are|would be|should be|:|=)\s*:?\s*/gi;
 
-/** Quotes or brackets around the whole, with none inside: "f(x)" keeps its own. */
+/** Quotes or brackets around the whole text, with none inside: f(x) keeps its brackets. */
 const ENCLOSED = /^["'“‘(]([^"'“”‘’()]*)["'”’)]$/;
 
-/** The reply without thinking that a server left in it. */
+/** The reply without thinking that the server did not separate. */
 export function withoutThinking(reply: string): string {
   const end = reply.lastIndexOf(THINKING_END);
   return (end < 0 ? reply : reply.slice(end + THINKING_END.length)).trim();
@@ -19,7 +17,7 @@ export function statedAnswer(reply: string): string | null {
   return lastBoxed(reply) ?? tagged(reply) ?? afterCue(reply);
 }
 
-/** Trimmed, in lower case, without emphasis, enclosing quotes and the full stop at the end; white space made single. */
+/** Normalises text for comparison: lower case, no emphasis, no enclosing quotes, no final punctuation, single spaces. */
 export function normalized(text: string): string {
   return text
     .normalize('NFKC')

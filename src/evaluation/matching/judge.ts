@@ -3,9 +3,10 @@ import { extractChoice } from './choice.ts';
 import { normalized, statedAnswer, withoutThinking } from './final-answer.ts';
 import { extractQuantity, isRelaxedQuantity, isSameQuantity, quantityOf } from './numeric.ts';
 
+/** Whether a reply is right. */
 export interface Verdict {
   readonly isRight: boolean;
-  /** What was taken for the answer; null where none was found. */
+  /** The answer found in the reply; null without one. */
   readonly extracted: string | null;
 }
 
@@ -21,8 +22,8 @@ const MATCHERS: Readonly<Record<MatcherName, Matcher>> = {
 };
 
 /**
- * Holds a reply against the question's label.
- * @param fallback for questions that name no matcher; `auto` goes by options and label
+ * Compares a reply with the question's label.
+ * @param fallback matcher of questions that name none; `auto` chooses by options and label
  */
 export function judge(reply: string, question: Question, fallback: MatcherName | 'auto'): Verdict {
   const wanted = question.match ?? fallback;
@@ -32,7 +33,7 @@ export function judge(reply: string, question: Question, fallback: MatcherName |
   );
 }
 
-/** Choice where there are options; else by the label: yes-no, numeric or exact. */
+/** Choice for a question with options; else yes-no, numeric or exact, by the label. */
 export function matcherFor({ options, answers }: Question): MatcherName {
   if (options.length > 0) return 'choice';
   if (answers.every((answer) => yesNoOf(answer) !== null)) return 'yes-no';
@@ -47,7 +48,7 @@ function judgeChoice(reply: string, { options, answers }: Question): Verdict {
   return { isRight, extracted };
 }
 
-/** The whole reply, or the answer it states, is one of the labels. */
+/** Right when the whole reply, or the answer that it states, is one of the labels. */
 function judgeExact(reply: string, { answers }: Question): Verdict {
   const labels = new Set(answers.map(normalized));
   const stated = statedAnswer(reply);
@@ -63,7 +64,7 @@ function judgeContains(reply: string, { answers }: Question): Verdict {
 
 function judgeQuantity(reply: string, question: Question, isSame: typeof isSameQuantity): Verdict {
   const labels = question.answers.map(quantityOf);
-  // A label that is no number is held against the words.
+  // A label that is not a number is compared as text.
   if (labels.some((label) => label === null)) return judgeExact(reply, question);
   const said = extractQuantity(reply);
   if (said === null) return { isRight: false, extracted: null };
@@ -85,7 +86,7 @@ function yesNoOf(label: string): 'yes' | 'no' | null {
   return word === 'yes' || word === 'no' ? word : null;
 }
 
-/** The one of both that is said; where both are, the one the text begins with. */
+/** The word that the text contains; if it contains both, the one that it begins with. */
 function yesNoIn(text: string): 'yes' | 'no' | null {
   const words = normalized(text).match(/\b(?:yes|no)\b/g) ?? [];
   const said = new Set(words);

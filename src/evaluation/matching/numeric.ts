@@ -1,12 +1,12 @@
 import { statedAnswer } from './final-answer.ts';
 import { type Quantity, quantitiesIn, soleQuantity } from './quantity.ts';
 
-/** Floating-point noise, relative. */
+/** Relative tolerance for rounding. */
 const NOISE = 1e-6;
-/** ChartQA's allowance, relative to the label. */
+/** ChartQA's tolerance, relative to the label. */
 const RELAXED = 0.05;
 
-/** The number a reply settles on: the first of its stated answer, else the last of all; null without one. */
+/** The number that a reply gives: the first of its stated answer, else the last of the text; null without one. */
 export function extractQuantity(reply: string): Quantity | null {
   const stated = statedAnswer(reply);
   const first = stated === null ? undefined : quantitiesIn(stated)[0];
@@ -14,8 +14,8 @@ export function extractQuantity(reply: string): Quantity | null {
 }
 
 /**
- * Whether two quantities are the same, with units converted where both have one. A label with decimals is met by what
- * rounds to it.
+ * Whether two quantities are equal, after unit conversion when both have a unit. A number that rounds to a label with
+ * decimals is equal to it.
  */
 export function isSameQuantity(said: Quantity, label: Quantity): boolean {
   return readings(said, label).some(([value, wanted]) => {
@@ -27,7 +27,7 @@ export function isSameQuantity(said: Quantity, label: Quantity): boolean {
   });
 }
 
-/** The same within 5 % of the label, as ChartQA's relaxed accuracy has it. A label of 0 must be met. */
+/** Whether a quantity lies within 5 % of the label (ChartQA's relaxed accuracy). A label of 0 must be met exactly. */
 export function isRelaxedQuantity(said: Quantity, label: Quantity): boolean {
   return readings(said, label).some(([value, wanted]) => isClose(value, wanted, RELAXED));
 }
@@ -37,8 +37,8 @@ export function quantityOf(label: string): Quantity | null {
 }
 
 /**
- * The two values to compare. Where only one has a unit the numbers stand for themselves; a percentage may also be
- * meant as the share it is. No reading for units of different things.
+ * The pairs of values to compare. When only one quantity has a unit, the bare numbers are compared; a percentage also
+ * counts as a share. Units of different dimensions give no pair.
  */
 function readings(said: Quantity, label: Quantity): (readonly [value: number, wanted: number])[] {
   const bare = [said.value, label.value] as const;

@@ -75,14 +75,14 @@ export function scaleNamed(word: string): number | null {
   return SCALES.get(word.toLowerCase()) ?? null;
 }
 
-/** A number as it was written, and the unit beside it. */
+/** A number as written, and its unit. */
 export interface Quantity {
   /** In the written unit. */
   readonly value: number;
   readonly unit: Unit | null;
   /** Digits after the point; null for a fraction or a word. */
   readonly decimals: number | null;
-  /** Where it stands in the text, and where it ends. */
+  /** Start and end in the text. */
   readonly start: number;
   readonly end: number;
 }
@@ -99,11 +99,11 @@ const QUANTITY = new RegExp(
   String.raw`(?<![\p{L}\p{N}_])([-−+])?\s?([$€£])?\s?(${NUMBER})(?:\s?/\s?(\d+)(?![\d.])|\s(\d+)/(\d+))?|(?<![\p{L}\p{N}_])(${WORDS.join('|')})(?![\p{L}\p{N}_])`,
   'giu',
 );
-/** What may follow a number: a scale word, a unit. */
+/** A scale word and a unit after a number. */
 const SUFFIX =
   /^[\s-]?(?:(hundred|thousand|million|billion|trillion)\b\s?)?(%|°|¢|[$€£]|\p{L}+(?:\^?[23]|[²³])?)?/iu;
 
-/** Every number of a text, in order. LaTeX fractions and spacing are understood. */
+/** Every number of a text, in order; reads LaTeX fractions and spacing. */
 export function quantitiesIn(text: string): Quantity[] {
   const plain = text
     .replace(/\\d?frac\{([^{}]+)\}\{([^{}]+)\}/g, '$1/$2')

@@ -13,7 +13,7 @@ const decisionShape = {
   ended_by: z.string().nullable(),
 };
 
-/** What a report reads of a record; ledgers of other versions may hold more. */
+/** The fields of a record that a report reads; ledgers of other versions may hold more. */
 const recordSchema = z.object({
   time: z.iso.datetime(),
   key_id: z.string().nullable(),
@@ -21,7 +21,7 @@ const recordSchema = z.object({
   status: z.int(),
   error: z.string().nullable(),
   ...decisionShape,
-  /** Each choice on its own, where there are several. */
+  /** One entry per generation, when there are several. */
   generations: z.array(z.object(decisionShape)),
   holdout_arm: z.enum(['auto', 'think']).nullable(),
   tokens: z.object({
@@ -38,16 +38,16 @@ export type ReportRecord = z.output<typeof recordSchema>;
 
 export interface LedgerReading {
   readonly path: string;
-  /** First and last moment, both included; null is open. */
+  /** Time range, both ends included; null is unbounded. */
   readonly since: Date | null;
   readonly until: Date | null;
-  /** Told of a line that is no record: the end of a file that a crash of the machine cut, or somebody's edit. */
+  /** Called for a line that is not a record, for example one that a crash of the machine has truncated. */
   readonly onBadLine: (file: string, line: number) => void;
 }
 
 /**
- * The records of a ledger's folder, or of one of its files, file by file.
- * @throws Error where the path cannot be read
+ * Reads the records of a ledger folder, or of one of its files, oldest file first.
+ * @throws Error when the path cannot be read
  */
 export async function* readLedger(reading: LedgerReading): AsyncGenerator<ReportRecord, void> {
   const { path, since, until, onBadLine } = reading;

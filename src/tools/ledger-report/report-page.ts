@@ -7,19 +7,19 @@ import { proportion } from '../../reports/statistics.ts';
 import { reportRows } from './report-table.ts';
 import type { GroupSummary, LedgerSummary } from './summarise.ts';
 
-/** A ledger as one HTML file that loads nothing from anywhere. */
+/** The ledger report as one HTML file that loads no other resource. */
 export function reportPage(summary: LedgerSummary, by: string): string {
   const { total, hours } = summary;
   const from = hours[0]?.name ?? '';
   const to = hours.at(-1)?.name ?? '';
   return page({
-    title: 'Thinking, request by request',
+    title: 'Ledger report',
     summary: `${total.numRequests} requests in the hours from ${from} to ${to}.`,
     plots: [...tokensByHour(hours), ...rates(summary, by), ...probabilities(total)],
     sections: [
       {
         title: `By ${by}`,
-        note: 'Tokens saved are per request in auto mode against always thinking, with their 95 % interval; they need a hold-out (--holdout-share).',
+        note: 'Tokens saved: per request in auto mode against always thinking, with the 95 % interval. They need a hold-out (--holdout-share).',
         body: htmlTable(reportRows(summary, by)),
       },
     ],
@@ -46,7 +46,7 @@ function rates({ groups }: LedgerSummary, by: string): Section[] {
   return [
     {
       title: `Thinking rate by ${by}`,
-      note: "Of the model's own decisions, their number in brackets; bars are 95 % intervals.",
+      note: "Share of the model's own decisions, with their number in brackets; bars are 95 % intervals.",
       body: categoryPlot(`Thinking rate by ${by}`, rows),
     },
   ];
@@ -57,7 +57,7 @@ function probabilities({ probabilities: values }: GroupSummary): Section[] {
   return [
     {
       title: 'Probability of thinking',
-      note: 'Raw, at the decision point, where it was measured.',
+      note: 'At the decision point, before any bias, where measured.',
       body: pThinkHistogram(values),
     },
   ];
@@ -71,13 +71,13 @@ interface Layer {
   readonly tokens: (hour: GroupSummary) => number;
 }
 
-/** From the axis upwards. */
+/** Layers of a bar, from the axis upwards. */
 export const TOKEN_LAYERS: readonly Layer[] = [
   { style: 'fast', name: 'answer', tokens: (hour) => hour.answerTokens },
   { style: 'think', name: 'thinking', tokens: (hour) => hour.thinkingTokens },
 ];
 
-/** Generated tokens of every hour, thinking on top of answers; hours without a request are gaps. */
+/** Plots generated tokens by hour, thinking stacked on answers; hours without requests are gaps. */
 export function hourPlot(hours: readonly GroupSummary[]): string {
   const times = hours.map(({ name }) => Date.parse(name));
   const tops = hours.map((hour) => TOKEN_LAYERS.reduce((sum, { tokens }) => sum + tokens(hour), 0));

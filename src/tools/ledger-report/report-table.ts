@@ -7,7 +7,7 @@ type Column = readonly [name: string, cell: (group: GroupSummary) => string];
 const COLUMNS: readonly Column[] = [
   ['requests', ({ numRequests }) => String(numRequests)],
   ['errors', ({ numErrors }) => String(numErrors)],
-  // Of what the model decided itself: forced requests would only show what was asked for.
+  // Only the model's own decisions: forced ones repeat what the request asked for.
   ['model thinks', (g) => share(g.numModelThinks, g.numModelDecisions)],
   ['decided', ({ numModelDecisions }) => String(numModelDecisions)],
   ['all think', (g) => share(g.numThinks, g.numDecisions)],
@@ -21,7 +21,7 @@ const COLUMNS: readonly Column[] = [
   ['tokens saved', ({ savings }) => (savings === null ? '-' : interval(savings.tokens))],
 ];
 
-/** Rows of a table for people, the header first and the total last. */
+/** Rows of the table for the terminal and the page: header first, total last. */
 export function reportRows({ total, groups }: LedgerSummary, by: string): string[][] {
   const row = (group: GroupSummary): string[] => [
     group.name,
@@ -38,14 +38,14 @@ function time(ms: number): string {
   return Number.isNaN(ms) ? '-' : seconds(ms);
 }
 
-/** Of one request: the estimate, and in brackets how far it may be off. */
+/** The estimate, with its interval in brackets. */
 function interval({ estimate, lower, upper }: Interval): string {
   return `${signed(estimate)} [${fixed(lower)}, ${fixed(upper)}]`;
 }
 
 type Value = string | number | null;
 
-/** One line a group, in whole numbers and seconds, for a spreadsheet; lines end as RFC 4180 has it. */
+/** The groups as CSV (RFC 4180): unrounded counts, times in seconds. */
 export function reportCsv({ groups }: Pick<LedgerSummary, 'groups'>, by: string): string {
   const rows = groups.map((group) => fields(group, by));
   const header = Object.keys(rows[0] ?? fieldNames(by));
@@ -69,7 +69,7 @@ function fields(group: GroupSummary, by: string): Record<string, Value> {
   };
 }
 
-/** Without a group there is nothing but the first column. */
+/** Header of an empty table: the first column only. */
 function fieldNames(by: string): Record<string, Value> {
   return { [by]: null };
 }
@@ -78,7 +78,7 @@ function inSeconds(ms: number): number | null {
   return Number.isNaN(ms) ? null : ms / 1000;
 }
 
-/** A name may hold anything, also what a spreadsheet would take for a formula. */
+/** Escapes a cell, and quotes names that a spreadsheet would evaluate as a formula. */
 function toCell(value: Value): string {
   if (value === null) return '';
   if (typeof value === 'number') return String(value);

@@ -2,36 +2,36 @@ import { quantile } from '../../reports/statistics.ts';
 import { type Savings, SavingsEstimator } from '../../server/telemetry/savings.ts';
 import type { ReportRecord } from './read-ledger.ts';
 
-/** What the requests of one group come to. Tokens are sums over its requests. */
+/** Totals of one group of requests. */
 export interface GroupSummary {
   readonly name: string;
   readonly numRequests: number;
-  /** Refused or failed, clients that left not counted. */
+  /** Rejected or failed; disconnected clients do not count. */
   readonly numErrors: number;
-  /** Decisions that the model took itself, and those of them to think. */
+  /** The model's own decisions, and those of them to think. */
   readonly numModelDecisions: number;
   readonly numModelThinks: number;
-  /** Decisions to think, whoever took them. */
+  /** All decisions to think, from any source. */
   readonly numThinks: number;
   readonly numDecisions: number;
-  /** Thinking that a budget ended. */
+  /** Generations whose thinking a budget ended. */
   readonly numBudgetEnds: number;
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly thinkingTokens: number;
   readonly answerTokens: number;
-  /** Milliseconds from arrival to the first answer token; NaN where there was none. */
+  /** Milliseconds from arrival to the first answer token; NaN without one. */
   readonly firstAnswerP50: number;
   readonly firstAnswerP95: number;
-  /** null without a hold-out, or while it is too small to tell. */
+  /** null without a hold-out, or while an arm has too few requests. */
   readonly savings: Savings | null;
-  /** Raw probabilities of thinking, where they were measured. */
+  /** Probabilities of thinking before any bias, where measured. */
   readonly probabilities: readonly number[];
 }
 
 const CLIENT_LEFT = 499;
 
-/** Adds up the records of one group. */
+/** Accumulates the records of one group. */
 export class GroupTally {
   readonly #name: string;
   readonly #holdout = new SavingsEstimator();
@@ -66,7 +66,7 @@ export class GroupTally {
     sums.answerTokens += tokens.answer;
     if (ms.first_answer !== null) this.#firstAnswers.push(ms.first_answer);
     for (const made of generations.length > 0 ? generations : [record]) this.#decide(made);
-    // The same requests as the server's own estimate: its breakdowns aside, everything counts for what it was drawn for.
+    // The same rule as the server's own estimate: every request counts in its arm, unless the server failed.
     if (arm !== null && (status === 200 || status === CLIENT_LEFT)) {
       const spent = tokens.preamble + tokens.reasoning + tokens.answer;
       this.#holdout.add({ arm, tokens: spent, seconds: ms.total / 1000 });
@@ -103,15 +103,15 @@ export const GROUPINGS = ['model', 'key', 'hour', 'day', 'source'] as const;
 export type Grouping = (typeof GROUPINGS)[number];
 
 export interface LedgerSummary {
-  /** Everything read. */
+  /** All records. */
   readonly total: GroupSummary;
-  /** By name; for times that is by age. */
+  /** Sorted by name, which sorts times by age. */
   readonly groups: readonly GroupSummary[];
-  /** By hour, for plots, whatever the grouping. */
+  /** By hour, for plots, with any grouping. */
   readonly hours: readonly GroupSummary[];
 }
 
-/** Adds records up, in total and in the groups asked for. */
+/** Summarises records in total, by group and by hour. */
 export async function summarise(
   records: AsyncIterable<ReportRecord>,
   by: Grouping,

@@ -3,8 +3,8 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 const PREFIX = '#/components/schemas/';
 
 /**
- * Keeps the named schemas that something refers to. Every schema comes twice, as `X` for replies and `XInput` for
- * requests; where only the second is used it takes the plain name.
+ * Removes unreferenced schemas. Every schema comes twice, as `X` for replies and `XInput` for requests; when only the
+ * second is referenced, it takes the plain name.
  * @param document an OpenAPI document
  */
 export function tidyComponents(document: Json): Json {
@@ -23,7 +23,7 @@ export function tidyComponents(document: Json): Json {
   return mapReferences(tidy, renamed);
 }
 
-/** The same document with every object's keys in order. */
+/** The same document with sorted keys. */
 export function sortKeys(value: Json): Json {
   if (Array.isArray(value)) return value.map(sortKeys);
   if (typeof value !== 'object' || value === null) return value;

@@ -11,8 +11,8 @@ import { type Json, sortKeys, tidyComponents } from './openapi-document.ts';
 const FOLDER = 'openapi';
 
 /**
- * The OpenAPI 3.1 description of the real routes, keys sorted, so that equal routes give equal text.
- * Needs no model and no port.
+ * The OpenAPI 3.1 description of the server's routes. Sorted keys make equal routes give equal text. Needs no model and
+ * no port.
  */
 export async function generateOpenApi(): Promise<string> {
   const app = await buildApp({
@@ -53,13 +53,13 @@ export async function generateOpenApi(): Promise<string> {
   return `${JSON.stringify(sortKeys(tidyComponents(document)), null, 2)}\n`;
 }
 
-/** Where the server has keys, one is needed, either way. */
+/** The two ways to send an API key, if the server has keys. */
 const SECURITY_SCHEMES = {
   bearer: { type: 'http', scheme: 'bearer' },
   header: { type: 'apiKey', in: 'header', name: 'x-api-key' },
 } as const;
 
-/** Describing routes asks nothing of the model behind them. */
+/** Fails when the description of the routes calls the model. */
 function unasked(): never {
   throw new Error('The description of the routes asked the model.');
 }

@@ -237,7 +237,7 @@ describe('a calibration', () => {
     assert.equal(report.references.never.meanTokens, 12);
     const table = calibrationTable(report);
     assert.match(table, /^thorough +0\.\d+ +100\.0 %/m);
-    assert.match(table, /chosen on 100 questions, figures from 100 others/);
+    assert.match(table, /chosen on 100 questions and measured on 100 others/);
   });
 
   it('needs all three modes and enough questions that have them', () => {

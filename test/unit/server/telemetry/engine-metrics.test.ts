@@ -11,7 +11,7 @@ async function exposed(engines: () => readonly EngineStatus[]): Promise<string[]
   return (await new Metrics(engines, BUILD).expose()).split('\n');
 }
 
-test("every engine's state is read at the scrape and told apart by its number", async () => {
+test('exposes the current state of every engine with its number as a label', async () => {
   const other = { ...STATUS, numWaiting: 7, kvCacheUsage: 0.75, state: 'restarting' as const };
   const lines = await exposed(() => [STATUS, other]);
   for (const line of [
@@ -40,7 +40,7 @@ test("every engine's state is read at the scrape and told apart by its number", 
   }
 });
 
-test('gateways find one line under the names they know, all engines together', async () => {
+test("exposes one sample for all engines under each of vLLM's names", async () => {
   const other = { ...STATUS, numWaiting: 7, numRunning: 1, kvCacheUsage: 0.75 };
   const lines = await exposed(() => [STATUS, other]);
   assert.deepEqual(
@@ -53,7 +53,7 @@ test('gateways find one line under the names they know, all engines together', a
   );
 });
 
-test('a second scrape reads again and adds nothing up', async () => {
+test('reads the current values at every scrape and does not accumulate them', async () => {
   let numWaiting = 1;
   const metrics = new Metrics(() => [{ ...STATUS, numWaiting }], BUILD);
   await metrics.expose();

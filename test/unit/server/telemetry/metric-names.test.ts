@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { buildTestApp, postChat } from '../../../helpers/test-app.ts';
 
 /** The rules promtool checks: help for all, counters end in _total and nothing else does, base units. */
-test('every metric has a clean name and a help text', async () => {
+test('gives every metric a conventional name and a help text', async () => {
   const { app, metrics } = await buildTestApp();
   await postChat(app);
   const lines = (await metrics.expose()).split('\n');

@@ -14,7 +14,7 @@ function near(actual: number, expected: number, within: number): void {
 }
 
 describe('Moments', () => {
-  it('are those of the numbers, also where the numbers are large and close together', () => {
+  it('are exact for large numbers that lie close together', () => {
     const moments = momentsOf([4, 7, 13, 16].map((value) => 1e9 + value));
     assert.equal(moments.count, 4);
     near(moments.mean, 1e9 + 10, 1e-6);
@@ -22,13 +22,13 @@ describe('Moments', () => {
     near(moments.sum, 4e9 + 40, 1e-4);
   });
 
-  it('of nothing and of one number have no variance', () => {
+  it('have variance 0 for fewer than two numbers', () => {
     assert.deepEqual([momentsOf([]).variance, momentsOf([5]).variance], [0, 0]);
   });
 });
 
 describe('The interval of a difference of means', () => {
-  it("is Welch's", () => {
+  it("is Welch's interval", () => {
     // Worked by hand: means 20.5 and 15.5, variances 3.5 and 3.5, six each, so 10 degrees of freedom: t = 2.2281.
     const first = momentsOf([18, 19, 20, 21, 22, 23]);
     const second = momentsOf([13, 14, 15, 16, 17, 18]);
@@ -39,7 +39,7 @@ describe('The interval of a difference of means', () => {
     near(lower, 5 - reach, 2e-4);
   });
 
-  it("has Student's point for few degrees of freedom and the normal one for many", () => {
+  it("uses Student's distribution for few degrees of freedom and the normal one for many", () => {
     for (const [count, point] of [
       [4, 2.4469],
       [16, 2.0423],
@@ -53,12 +53,12 @@ describe('The interval of a difference of means', () => {
     }
   });
 
-  it('is a point where nothing varies', () => {
+  it('is a point when the samples do not vary', () => {
     const interval = meanDifference(momentsOf([3, 3, 3]), momentsOf([1, 1]));
     assert.deepEqual(interval, { estimate: 2, lower: 2, upper: 2 });
   });
 
-  it('covers the truth in 95 of 100 samples, also of two skewed and unlike distributions', () => {
+  it('covers the true difference in 95 of 100 samples of two skewed, different distributions', () => {
     const random = new SeededRandom(7);
     // Exponential with mean 1, and with mean 3.
     const draw = (mean: number): number => -mean * Math.log(1 - random.next());

@@ -21,7 +21,7 @@ async function samples(metrics: { expose(): Promise<string> }): Promise<Map<stri
   );
 }
 
-test('a thinking request is counted once everywhere', async () => {
+test('counts a thinking request once in every metric', async () => {
   const { app, metrics } = await buildTestApp();
   await postChat(app);
   const seen = await samples(metrics);
@@ -58,7 +58,7 @@ test('a thinking request is counted once everywhere', async () => {
   for (const [name, value] of Object.entries(expected)) assert.equal(seen.get(name), value, name);
 });
 
-test('streaming counts the same as not streaming', async () => {
+test('counts a streamed request like one that is not streamed', async () => {
   const counts = async (stream: boolean): Promise<(readonly [string, number])[]> => {
     const { app, metrics } = await buildTestApp();
     await postChat(app, { stream });
@@ -68,7 +68,7 @@ test('streaming counts the same as not streaming', async () => {
   assert.deepEqual(await counts(true), await counts(false));
 });
 
-test('an answer of nothing but white space counts as empty', async () => {
+test('counts an answer of white space alone as empty', async () => {
   const engine = new FakeEngineClient((request) =>
     scriptedEvents(request, { answer: [' ', '\n'] }),
   );
@@ -79,7 +79,7 @@ test('an answer of nothing but white space counts as empty', async () => {
   assert.equal(seen.get('time_to_first_answer_token_seconds_count{mode="think"}'), undefined);
 });
 
-test('refusals and failures are counted by code and not as success', async () => {
+test('counts rejections and failures by error code and not as success', async () => {
   const engine = new FakeEngineClient(async function* (request) {
     yield finishEvent(request, { reason: 'error', message: 'no' });
   });
@@ -95,7 +95,7 @@ test('refusals and failures are counted by code and not as success', async () =>
   assert.equal(seen.get('request_success_total{finished_reason="stop"}'), 0);
 });
 
-test('what is refused before anybody looks at it is counted too', async () => {
+test('counts requests that the router rejects', async () => {
   const { app, metrics } = await buildTestApp();
   await app.inject({ method: 'GET', url: '/nowhere' });
   await app.inject({ method: 'GET', url: '/v1/chat/completions' });
@@ -105,7 +105,7 @@ test('what is refused before anybody looks at it is counted too', async () => {
   assert.equal(seen.get('request_failure_total{code="engine_error"}'), 0);
 });
 
-test('a request is logged in one entry that explains it, without its text', async () => {
+test('logs a request in one entry that explains it and holds none of its text', async () => {
   const { app, log } = await buildTestApp();
   await postChat(app, {
     stream: true,
@@ -169,7 +169,7 @@ test('a request is logged in one entry that explains it, without its text', asyn
   assert.doesNotMatch(JSON.stringify(entry), /Hello|Forty|see\./);
 });
 
-test('decisions that were changed are counted by who changed them, tokens the server wrote as forced', async () => {
+test('counts overridden decisions by source, and forced tokens', async () => {
   const sources = ['model', 'load', 'request', 'policy', 'load'] as const;
   let index = 0;
   const engine = new FakeEngineClient(async function* (request) {
@@ -195,7 +195,7 @@ test('decisions that were changed are counted by who changed them, tokens the se
   assert.equal(plain.log[0]?.decision, 'fast');
 });
 
-test('the log is one line of JSON per request, errors of the server at level error', () => {
+test('logs one line of JSON per request, and internal errors at level error', () => {
   const lines: string[] = [];
   const log = createRequestLog('info', { write: (line: string) => void lines.push(line) });
   log.failure('id-1', new Error('broken'));
@@ -209,7 +209,7 @@ test('the log is one line of JSON per request, errors of the server at level err
   assert.ok(!Number.isNaN(Date.parse(entry.time)));
 });
 
-test('extensions taken and loops broken are logged and counted', async () => {
+test('logs and counts extensions and loop breaks', async () => {
   const engine = new FakeEngineClient((request) =>
     scriptedEvents(request, {
       finish: { thinkingEnd: 'loop', interventions: { extensions: 2, loopBreaks: 1 } },

@@ -5,7 +5,7 @@ import { SavingsEstimator } from '../../../../src/server/telemetry/savings.ts';
 
 const ANSWER_TOKENS = 50;
 
-/** What a request would cost either way. Hard ones take long thoughts, and the model thinks about most of them. */
+/** The cost of a request in either mode. Hard requests take long thinking, and the model thinks about most of them. */
 interface Subject {
   readonly thinks: boolean;
   readonly thinkTokens: number;
@@ -20,12 +20,12 @@ function subject(random: SeededRandom): Subject {
   };
 }
 
-/** Always thinking costs 50 + 0.3 · 900 + 0.7 · 150; auto is spared the thoughts of those it answers directly. */
+/** Always thinking costs 50 + 0.3 · 900 + 0.7 · 150; auto mode saves the thinking of the requests it answers directly. */
 const TRUTH = 0.3 * 0.1 * 900 + 0.7 * 0.95 * 150;
 
 interface Trial {
   readonly estimator: SavingsEstimator;
-  /** Thinking requests against direct ones, as a dashboard without a hold-out would compare them. */
+  /** Mean of thinking requests minus mean of direct ones: the naive comparison without a hold-out. */
   readonly naive: number;
 }
 
@@ -46,8 +46,8 @@ function trial(random: SeededRandom, count: number, share: number): Trial {
   return { estimator, naive: mean(spent.think) - mean(spent.fast) };
 }
 
-describe('What auto mode saves', () => {
-  it('is found without bias, and the interval covers it as often as it says', () => {
+describe('SavingsEstimator', () => {
+  it('estimates the saving without bias, with an interval that covers it in 95 % of trials', () => {
     const random = new SeededRandom(11);
     const trials = 600;
     let covered = 0;
@@ -64,20 +64,20 @@ describe('What auto mode saves', () => {
     assert.ok(Math.abs(covered / trials - 0.95) < 0.035, `${covered} of ${trials} intervals`);
   });
 
-  it('is not what the requests that thought spent more than the others', () => {
+  it('differs from a naive comparison of thinking and direct requests', () => {
     const { naive, estimator } = trial(new SeededRandom(3), 50_000, 0.1);
     assert.ok(naive > 3 * TRUTH, `${naive}`);
     assert.ok(Math.abs((estimator.savings?.tokens.estimate ?? 0) - TRUTH) < 40);
   });
 
-  it('is told in seconds as in tokens', () => {
+  it('estimates seconds in the same way as tokens', () => {
     const { savings } = trial(new SeededRandom(5), 1_000, 0.2).estimator;
     assert.ok(savings !== null);
     assert.ok(Math.abs(savings.seconds.estimate - savings.tokens.estimate / 100) < 1e-9);
     assert.ok(Math.abs(savings.seconds.upper - savings.tokens.upper / 100) < 1e-9);
   });
 
-  it('is not told before there are thirty requests in either arm', () => {
+  it('gives no estimate before each arm has thirty requests', () => {
     const estimator = new SavingsEstimator();
     for (let index = 0; index < 100; index++) {
       estimator.add({ arm: 'auto', tokens: index, seconds: 1 });

@@ -14,7 +14,7 @@ describe('The dashboards', () => {
     assert.equal(readdirSync('docker/grafana/dashboards').length, DASHBOARDS.length);
   });
 
-  it('have panels with ids of their own, titles, descriptions and queries', () => {
+  it('have panels with unique ids, titles, descriptions and queries', () => {
     for (const { title, panels } of readDashboards()) {
       assert.equal(new Set(panels.map(({ id }) => id)).size, panels.length);
       for (const panel of panels.filter(({ type }) => type !== 'row')) {
@@ -26,7 +26,7 @@ describe('The dashboards', () => {
     }
   });
 
-  it('fill the grid without gaps at the left, overlaps or overhang', () => {
+  it('place panels inside the grid without overlaps', () => {
     for (const { title, panels } of readDashboards()) {
       const taken = new Set<string>();
       for (const { title: name, gridPos } of panels) {
@@ -39,7 +39,7 @@ describe('The dashboards', () => {
     }
   });
 
-  it('ask for metrics that there are, and leave hardly one out', async () => {
+  it('query only metrics that exist, and most of them', async () => {
     const { metrics } = await buildTestApp({
       settings: { holdout: { share: 0.5, random: () => 0 } },
     });

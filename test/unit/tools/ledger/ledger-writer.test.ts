@@ -43,7 +43,7 @@ describe('The ledger', () => {
     });
   }
 
-  test('begins a new file when one is full, keeps the newest, and leaves other files alone', async (t) => {
+  test('begins a new file when one is full, keeps the newest files and ignores other files', async (t) => {
     const folder = scratchDir(t);
     writeFileSync(path.join(folder, 'notes.txt'), 'mine');
     const size = Buffer.byteLength(`${JSON.stringify(ledgerRecord({ time: second(0) }))}\n`);
@@ -59,7 +59,7 @@ describe('The ledger', () => {
     assert.equal(readFileSync(path.join(folder, 'notes.txt'), 'utf8'), 'mine');
   });
 
-  test('never goes on with a file of an earlier run', async (t) => {
+  test('never appends to a file of an earlier run', async (t) => {
     const folder = scratchDir(t);
     for (const index of [0, 1]) {
       const writer = new LedgerWriter({ ...SETTINGS, folder });
@@ -70,7 +70,7 @@ describe('The ledger', () => {
     assert.deepEqual((await timesOf(folder)).times, [second(0), second(1)]);
   });
 
-  test('reads on past a line that is cut or damaged, and tells where it is', async (t) => {
+  test('skips a truncated or damaged line and reports its position', async (t) => {
     const folder = scratchDir(t);
     const writer = new LedgerWriter({ ...SETTINGS, folder });
     writer.append(ledgerRecord({ time: second(0) }));
@@ -86,7 +86,7 @@ describe('The ledger', () => {
     );
   });
 
-  test('says so where its folder cannot be made', (t) => {
+  test('throws when its folder cannot be created', (t) => {
     const file = path.join(scratchDir(t), 'file');
     writeFileSync(file, '');
     assert.throws(() => new LedgerWriter({ ...SETTINGS, folder: path.join(file, 'folder') }), {
@@ -95,7 +95,7 @@ describe('The ledger', () => {
   });
 });
 
-test('A request is logged although the ledger fails; the operator hears of the failure and of its end', () => {
+test('withLedger logs requests while the ledger fails, and announces the failure and its end once', () => {
   const heard: string[] = [];
   const log: RequestLog = {
     write: (entry) => heard.push(`line ${entry.request_id}`),

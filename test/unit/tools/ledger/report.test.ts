@@ -61,7 +61,7 @@ describe('A report of the ledger', () => {
     assert.equal(rows['total']?.['model thinks'], '50.0 %');
   });
 
-  test('adds up tokens, failures and budgets that ended the thinking', async () => {
+  test('sums tokens, failures and thinking that a budget ended', async () => {
     const { total } = await summaryOf(RECORDS, 'model');
     assert.equal(total.numRequests, 4);
     assert.equal(total.numErrors, 1);
@@ -74,7 +74,7 @@ describe('A report of the ledger', () => {
     assert.deepEqual(total.probabilities, [0.25, 0.75]);
   });
 
-  test('decides once for every choice of a request', async () => {
+  test('counts one decision per choice of a request', async () => {
     const choice = (decision: string) => ({
       decision,
       source: 'model',
@@ -90,7 +90,7 @@ describe('A report of the ledger', () => {
     assert.equal(total.numModelThinks, 2);
   });
 
-  test('groups by model, hour, day and source, in order', async () => {
+  test('groups by model, hour, day and source in sorted order', async () => {
     const names = async (by: Grouping): Promise<string[]> =>
       (await summaryOf(RECORDS, by)).groups.map(({ name }) => name);
     assert.deepEqual(await names('model'), ['nano']);
@@ -99,7 +99,7 @@ describe('A report of the ledger', () => {
     assert.deepEqual(await names('source'), ['(undecided)', 'model', 'request']);
   });
 
-  test('claims savings from a hold-out alone, with its interval', async () => {
+  test('estimates savings only from a hold-out, with an interval', async () => {
     const arms = Array.from({ length: 80 }, (_, index) => {
       const isThink = index % 2 === 0;
       const reasoning = (isThink ? 100 : 40) + (index % 10);
@@ -113,7 +113,7 @@ describe('A report of the ledger', () => {
     assert.equal((await summaryOf(RECORDS, 'model')).total.savings, null);
   });
 
-  test('writes CSV that a spreadsheet reads as it was meant', async () => {
+  test('writes CSV with quoted names and without formulas', async () => {
     const named = (key_id: string): ReportRecord => ledgerRecord({ key_id });
     const summary = await summaryOf([named('a "b", c'), named('=SUM(A1)')], 'key');
     const [header, first, second, end] = reportCsv(summary, 'key').split('\r\n');
@@ -123,7 +123,7 @@ describe('A report of the ledger', () => {
     assert.equal(end, '');
   });
 
-  test('writes a page that loads nothing and escapes names', async () => {
+  test('writes a page that loads no other resource and escapes names', async () => {
     const html = reportPage(
       await summaryOf([...RECORDS, ledgerRecord({ key_id: '<script>' })], 'key'),
       'key',

@@ -22,7 +22,7 @@ describe("The caller's traceparent", () => {
     }
   });
 
-  test('of a later version may have more behind it', () => {
+  test('may have more fields in a later version', () => {
     assert.ok(trace.getSpanContext(parentOf(`cc-${TRACE}-${SPAN}-01-what-comes`)));
   });
 
@@ -62,7 +62,7 @@ describe('The phases of a request', () => {
     );
   });
 
-  test('have no thinking in a direct answer', () => {
+  test('have no thinking phase in a direct answer', () => {
     const phases = phasesOf({ decision: 'fast', ms: { ...ms, first_answer: 60, total: 90 } });
     assert.deepEqual(
       phases.slice(-2).map(({ name, from, to }) => [name, from, to]),
@@ -73,7 +73,7 @@ describe('The phases of a request', () => {
     );
   });
 
-  test('end with the thinking where no answer came, and with the wait where nothing did', () => {
+  test('end with the thinking when there is no answer, and with the queue when there is no token', () => {
     const cut = phasesOf({ decision: 'think', ms: { ...ms, first_answer: null, total: 90 } });
     assert.deepEqual(cut.at(-1), { name: 'think', from: 58, to: 90 });
     const none = { prepare: 5, queue: 70, image: null, prefill: null, thinking: null };
@@ -85,7 +85,7 @@ describe('The phases of a request', () => {
   });
 });
 
-test('A collector that fails is told of once, and once more when it works again', () => {
+test('AnnouncingExporter announces a failing collector once, and its recovery once', () => {
   const heard: string[] = [];
   const codes = [1, 1, 0, 0];
   const exporter = new AnnouncingExporter(
