@@ -1,6 +1,6 @@
 /**
- * What holding answers to a grammar costs on a large vocabulary: compiling, and a mask per token, through the thread
- * that serves the engine. `node dist/test/bench/grammar-cost.js TOKENIZER_JSON [VOCAB_SIZE]`
+ * Cost of grammars with a large vocabulary: compilation, and a mask per token, through the thread that serves the engine.
+ * `node dist/test/bench/grammar-cost.js TOKENIZER_JSON [VOCAB_SIZE]`
  */
 
 import { checkSchema } from '../../src/engine/constrained/check-schema.ts';

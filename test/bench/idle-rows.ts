@@ -1,10 +1,10 @@
 /**
- * What idle slots between two running ones cost a decode step, and what else could be done:
+ * Cost of idle slots between two running ones in a decode step, and of the alternatives:
  *
  *   node dist/test/bench/idle-rows.js PACKAGE [--threads 2] [--slots 8] [--held 1000]
  *
- * Two streams, in the first and the last of the slots; the others hold the tokens of finished sequences. Medians of
- * interleaved steps, as ratios to two neighbouring slots.
+ * Two sequences run, in the first and the last slot; the others hold tokens of finished sequences. Reports medians of
+ * interleaved steps, relative to two adjacent slots.
  */
 import { parseArgs } from 'node:util';
 import type { DecodeRow } from '../../src/engine/model-runner.ts';

@@ -65,7 +65,7 @@ const serve = (model: string, flags: Record<string, string | number> = {}): Prom
     'max-num-thinking-seqs': slots - 1,
     ...flags,
   });
-/** Nothing from a cache, and no guessing: the text of a random model repeats itself as no other does. */
+/** No cache and no speculative decoding: the text of a random model repeats itself far more than real text. */
 const PLAIN = { 'no-enable-prefix-caching': '', 'no-speculative-decoding': '' };
 const start = (name: string, file: string, model: string): Promise<Contender> =>
   Contender.start(name, script(file), { model, threads, streams: slots, context });

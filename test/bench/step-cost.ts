@@ -1,8 +1,8 @@
 /**
- * What a decode step costs as the KV cache's capacity grows: `tsc && node dist/test/bench/step-cost.js`.
+ * Cost of a decode step by capacity of the KV cache: `tsc && node dist/test/bench/step-cost.js`.
  *
- * The model is small, so that a copy of the cache shows; its weights are random. Every step decodes one token in each
- * of the slots in use. A backend that writes in place costs the same at every capacity.
+ * The model is small, with random weights, so that a copy of the cache dominates the time. Each step decodes one token in
+ * every slot in use. A backend that writes in place takes the same time at every capacity.
  */
 import type { ModelRunner } from '../../src/engine/model-runner.ts';
 import { openBackend } from '../../src/engine/runtime/backend.ts';

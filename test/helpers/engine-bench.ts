@@ -54,12 +54,12 @@ export class EngineBench {
   readonly protocol: Protocol;
   readonly events = new Map<string, GenerationEvent[]>();
   readonly #waiting = new Map<string, (finish: FinishEvent) => void>();
-  readonly #parks: boolean;
+  readonly #preempts: boolean;
   #time = 0;
 
   constructor(options: BenchOptions = {}) {
     this.protocol = options.protocol ?? PROTOCOL;
-    this.#parks = (options.maxThinkingSeqs ?? Infinity) < (options.numSlots ?? 4);
+    this.#preempts = (options.maxThinkingSeqs ?? Infinity) < (options.numSlots ?? 4);
     const { numSlots = 4, slotCapacity = 256, prefillChunk = 8, tilesPerStep = 2 } = options;
     this.runner = new ScriptedRunner({
       limits: {
@@ -100,8 +100,8 @@ export class EngineBench {
   /** Submits a request. @returns its finish event, once it comes. */
   submit({ request, script }: Job): Promise<FinishEvent> {
     const key = request.promptTokenIds[0] ?? -1;
-    // One that may be parked loses its slot before it ends.
-    const isFinished = (): boolean => this.#parks || this.isFinished(request.id);
+    // A sequence that may be preempted loses its slot before it ends.
+    const isFinished = (): boolean => this.#preempts || this.isFinished(request.id);
     const { length: promptLength } = request.promptTokenIds;
     this.runner.add(key, { script, images: request.images, promptLength, isFinished });
     this.events.set(request.id, []);

@@ -149,7 +149,7 @@ export class ScriptedRunner implements ModelRunner {
       return rows.map(({ slot: number, position, tokenId }) => {
         const slot = this.#slot(number);
         if (slot.promptLength === null) throw new Error(`Slot ${number} is still in its prompt.`);
-        // Guessed tokens that did not come are behind it.
+        // Rejected draft tokens are behind it.
         const isKnown = this.#options.speculates === true && position < slot.cached.length;
         if (isKnown) slot.cached.length = slot.features.length = position;
         if (position !== slot.cached.length || position >= this.limits.slotCapacity) {

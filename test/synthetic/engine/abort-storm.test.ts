@@ -113,7 +113,7 @@ it('10,000 aborts at random moments lose no slot and no request', async () => {
   assert.equal(most, 5);
 });
 
-it('2,000 aborts on the real runtime leave no listener, no memory and no change behind', async () => {
+it('2,000 aborts on the real runtime leave no listener and no memory behind, and change nothing', async () => {
   const random = new Random(78);
   const tiny = await writeTinyPackage(makeTinyModel(), { withVision: false });
   const bench = await RuntimeEngine.open({

@@ -83,7 +83,7 @@ async function alone(request: GenerationRequest): Promise<readonly number[]> {
 
 for (const backend of TEST_BACKENDS) {
   describe(`A reused prefix on the ${backend} backend`, () => {
-    it('serves the second turn on an image: nothing but the new turn is computed', async () => {
+    it('serves the second turn on an image by computing only the new turn', async () => {
       for (const prefillChunk of [3, 7, 64]) {
         const bench = await open({ backend, prefillChunk });
         const cat = image('cat');
@@ -116,7 +116,7 @@ for (const backend of TEST_BACKENDS) {
       }
     });
 
-    it('serves another conversation that begins alike, by a copy or in place, while the first runs or after', async () => {
+    it('serves another conversation with the same prefix, by copy or in place, during or after the first', async () => {
       const system = text(20);
       const turns = [6, 9, 4, 7].map((length, index) =>
         answerRequest([...system, 10 + index, ...text(length - 1)], {
@@ -211,7 +211,7 @@ describe('Image features', () => {
     await bench.runner.dispose();
   });
 
-  it('that are not kept are computed again', async () => {
+  it('that were evicted are computed again', async () => {
     const bench = await open({ reuse: { featureBytes: 0 } });
     const cat = image('cat');
     for (const length of [3, 5]) {

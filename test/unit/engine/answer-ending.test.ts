@@ -46,13 +46,13 @@ describe('stopTokenIds', () => {
     assert.equal(stopped.tokenIds.at(-1), BANG);
   });
 
-  it('stop at the first token of an answer', async () => {
+  it('end the answer at its first token too', async () => {
     const script = writes([BLANK_LINE, CLOSE, BANG, 97]);
     const { finish, answer } = await run(script, { stopTokenIds: [BANG] });
     assert.deepEqual([finish.reason, answer], ['stop', '']);
   });
 
-  it('are ordinary tokens in the thinking, unless stop is looked for there', async () => {
+  it('are ordinary tokens in the thinking, unless stop strings apply there', async () => {
     const script = writes(idsOf('\nHm! Well.\n</think>\nYes! No.'));
     const { finish, answer, reasoning } = await run(script, { stopTokenIds: [BANG] });
     assert.deepEqual([reasoning, answer], ['Hm! Well.', 'Yes']);
@@ -68,7 +68,7 @@ describe('minTokens', () => {
   /** Wants to end the turn at once, wherever it may; else it writes `a`. */
   const ends: Script = (generated) => (generated.length < 2 ? 97 : EOS);
 
-  it('keep the end of the turn from being drawn before the answer has as many', async () => {
+  it('keep the end of the turn from being sampled before the answer is long enough', async () => {
     const plain = await run(ends, { thinking: ANSWERS });
     assert.equal(plain.finish.usage.completionTokens, 3);
     for (const temperature of [0, 1]) {
@@ -81,7 +81,7 @@ describe('minTokens', () => {
     }
   });
 
-  it('hold back stop tokens and stop strings as well', async () => {
+  it('hold back stop tokens and stop strings too', async () => {
     const script = writes(bytesOf('a! b! c! d! e!'));
     const token = await run(script, { thinking: ANSWERS, minTokens: 4, stopTokenIds: [BANG] });
     assert.ok(!token.tokenIds.slice(0, 4).includes(BANG));
@@ -91,7 +91,7 @@ describe('minTokens', () => {
     assert.deepEqual([text.answer, text.finish.stopString], ['a! b', '!']);
   });
 
-  it('count the answer alone: the thinking ends as it would', async () => {
+  it('count only the answer: the thinking ends as usual', async () => {
     const thinks = idsOf('\nHm.\n</think>\nYes');
     const plain = await run(writes(thinks), {});
     const { finish, tokenIds } = await run(writes(thinks), { minTokens: 20 });
@@ -101,7 +101,7 @@ describe('minTokens', () => {
     assert.equal(finish.thinkingEnd, 'natural');
   });
 
-  it('never outlast the most tokens', async () => {
+  it('never exceed max_tokens', async () => {
     const { finish } = await run(ends, { thinking: ANSWERS, minTokens: 12, maxTokens: 12 });
     assert.deepEqual([finish.reason, finish.usage.completionTokens], ['length', 12]);
   });

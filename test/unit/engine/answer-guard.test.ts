@@ -50,8 +50,8 @@ async function run(
   };
 }
 
-describe('an answer that is held to a constraint', () => {
-  it('is what the constraint allows, whatever the model would say', async () => {
+describe('an answer under a constraint', () => {
+  it('is what the constraint allows, whatever the model prefers', async () => {
     const { answer, finish, constraint } = await run(
       writes(bytesOf('Nonsense and more of it')),
       { thinking: FAST },
@@ -97,10 +97,10 @@ describe('an answer that is held to a constraint', () => {
   });
 });
 
-describe('thinking before an answer that is held to a constraint', () => {
+describe('thinking before an answer under a constraint', () => {
   const script = writes(idsOf('\nHm, {"x"}.\n</think>\nNonsense'));
 
-  it('is the same as without, and so is the choice to think', async () => {
+  it('is the same as without a constraint, and so is the decision', async () => {
     const free = await run(script, {}, null);
     const held = await run(script, {}, ['{"a": 1}']);
     assert.equal(held.reasoning, free.reasoning);
@@ -111,7 +111,7 @@ describe('thinking before an answer that is held to a constraint', () => {
     assert.deepEqual(held.tokenIds.slice(0, numReasoning), free.tokenIds.slice(0, numReasoning));
   });
 
-  it('is left alone where the model answers directly, too', async () => {
+  it('does not happen where the model answers directly', async () => {
     const direct = writes([BLANK_LINE, CLOSE, ...bytesOf('Nonsense')]);
     const free = await run(direct, {}, null);
     const held = await run(direct, {}, ['[]']);
@@ -128,7 +128,7 @@ describe('thinking before an answer that is held to a constraint', () => {
     assert.equal(answer, '{}');
   });
 
-  it('is not ended by a token that begins another answer than the constraint allows', async () => {
+  it('is not ended by a token that begins an answer against the constraint', async () => {
     const straddles: Script = (generated) => {
       const wanted = [NEWLINE, ...bytesOf('Hm</'), CLOSE_TAIL];
       return wanted[generated.length] ?? CLOSE;
@@ -151,7 +151,7 @@ describe('thinking before an answer that is held to a constraint', () => {
     }
   });
 
-  it('is not needed: where the model begins to answer, the answer begins well', async () => {
+  it('is not required: a direct answer begins as the constraint allows', async () => {
     const answers = writes(bytesOf('Nonsense'));
     const { answer, decision } = await run(answers, { thinking: OUTSIDE }, ['{}']);
     assert.equal(answer, '{}');
@@ -159,15 +159,15 @@ describe('thinking before an answer that is held to a constraint', () => {
     assert.deepEqual(decision, free.decision);
   });
 
-  it('does not come of white space without an end', async () => {
+  it('does not start from endless white space', async () => {
     const { answer } = await run(() => NEWLINE, { thinking: OUTSIDE }, ['{}']);
     assert.equal(answer.trim(), '{}');
     assert.ok(answer.length < 10);
   });
 });
 
-describe('a constraint that takes its time', () => {
-  it('keeps its own request waiting and no other', async () => {
+describe('a slow constraint', () => {
+  it('delays only its own request', async () => {
     const constraint = new TextConstraint(['{}'], { isHeld: true });
     const bench = new EngineBench({ openConstraint: () => constraint });
     const slow = requestOf(promptOf(1, 5), { grammar: 'g', thinking: FAST });
@@ -181,7 +181,7 @@ describe('a constraint that takes its time', () => {
     assert.equal(bench.text(slow.id, 'answer'), '{}');
   });
 
-  it('can be given up waiting for', async () => {
+  it('can be aborted while the request waits for it', async () => {
     const constraint = new TextConstraint(['{}'], { isHeld: true });
     const bench = new EngineBench({ openConstraint: () => constraint });
     const request = requestOf(promptOf(1, 5), { grammar: 'g', thinking: FAST });
@@ -202,8 +202,8 @@ describe('a constraint that takes its time', () => {
   });
 });
 
-describe('a tag that was begun', () => {
-  it('is written to its end: where it broke off, the text before it would be the answer', async () => {
+describe('a tag that has begun', () => {
+  it('is completed, because a broken tag would become the answer', async () => {
     const plan = bytesOf('<think>\nHm.\n</think>\n');
     const script: Script = (generated) => {
       const next = plan[generated.length] ?? EOS;

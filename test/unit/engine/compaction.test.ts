@@ -8,7 +8,7 @@ const anywhere = () => new Compaction({ fromFirstSlot: false });
 const at = (slot: number, numTokens = 0) => ({ slot, numTokens });
 
 describe('Compaction', () => {
-  it('has nothing to do for one stream, or neighbours', () => {
+  it('does nothing for one sequence or adjacent slots', () => {
     const compaction = anywhere();
     for (let i = 0; i < 100; i++) {
       assert.equal(compaction.plan([], [at(0), at(1)]), null);
@@ -17,7 +17,7 @@ describe('Compaction', () => {
     }
   });
 
-  it('moves the shorter end into the hole that holds least, once that pays', () => {
+  it('moves the shorter outer sequence into the emptiest free slot once that pays', () => {
     const compaction = anywhere();
     const streams = [at(0, 500), at(7, 400)];
     const free = [at(1, 900), at(2, 0), at(3, 10)];
@@ -33,7 +33,7 @@ describe('Compaction', () => {
     assert.deepEqual(found[5], { from: 7, to: 2 });
   });
 
-  it('counts the rows before the first stream where batches begin at slot 0, and moves the last one down', () => {
+  it('counts the rows before the first sequence where batches begin at slot 0, and moves the last sequence down', () => {
     const compaction = new Compaction({ fromFirstSlot: true });
     const free = [at(0, 300), at(1, 20), at(2, 90)];
     const found = Array.from({ length: 2 }, () => compaction.plan([at(3, 600)], free));
@@ -44,7 +44,7 @@ describe('Compaction', () => {
       assert.equal(compaction.plan([at(0), at(1)], [at(2), at(3)]), null);
   });
 
-  it('leaves a hole alone that somebody else is in, or that lies outside', () => {
+  it('ignores a slot that is in use or outside the batch', () => {
     const compaction = anywhere();
     for (let i = 0; i < 50; i++) {
       assert.equal(compaction.plan([at(1), at(3)], [at(0), at(4)]), null);
@@ -52,8 +52,8 @@ describe('Compaction', () => {
   });
 });
 
-describe('Engine: streams that lie apart', () => {
-  it('are brought together without a change in what they write, and what the slots hold is kept', async () => {
+describe('Engine: sequences in distant slots', () => {
+  it('are compacted without a change in their output, and the slots keep their contents', async () => {
     const bench = new EngineBench({ numSlots: 4, slotCapacity: 512 });
     const job = (key: number, length: number) => ({
       request: requestOf(promptOf(key, 20), {

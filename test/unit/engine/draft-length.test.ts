@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Acceptance, bestDraftLength } from '../../../src/engine/speculative-decoding.ts';
 
-describe('how many tokens are guessed', () => {
-  it('is none where a guess comes more seldom than it costs', () => {
+describe('the draft length', () => {
+  it('is 0 where the acceptance rate is below the cost', () => {
     for (const cost of [0.05, 0.2, 0.5, 1]) {
       assert.equal(bestDraftLength(cost * 0.98, cost), 0);
       assert.ok(bestDraftLength(cost * 1.02, cost) >= (cost < 0.98 ? 1 : 0));
     }
   });
 
-  it('is the number at which tokens come fastest', () => {
+  it('is the length with the most tokens per second', () => {
     assert.equal(bestDraftLength(1, 0.2), 7);
     assert.equal(bestDraftLength(0.5, 0.3), 1);
     // 1.6 / 1.2, 1.96 / 1.4, 2.176 / 1.6, 2.306 / 1.8 tokens per plain step.
@@ -19,8 +19,8 @@ describe('how many tokens are guessed', () => {
   });
 });
 
-describe('the share of guesses that came', () => {
-  it('begins with what was seen elsewhere and follows what is seen here', () => {
+describe('the acceptance rate', () => {
+  it("begins with the rate of all sequences and follows the sequence's own", () => {
     const all = new Acceptance(null, 0.98);
     const own = new Acceptance(all, 0.9);
     assert.equal(own.rate(2), 0.5);
@@ -32,7 +32,7 @@ describe('the share of guesses that came', () => {
     assert.ok(own.rate(2) < 0.25);
   });
 
-  it('is counted by how much had repeated, and only up to the first wrong guess', () => {
+  it('is counted by length of the match, up to the first rejected token', () => {
     const own = new Acceptance(null, 1);
     for (let i = 0; i < 100; i++) own.observe(4, 7, 1);
     assert.ok(Math.abs(own.rate(4) - 0.5) < 0.01);

@@ -47,7 +47,7 @@ describe('Engine: the events of one request', () => {
     assert.equal(finish.message, null);
   });
 
-  it('tell a mode that the prompt fixed before any work is done', async () => {
+  it('report a mode that the prompt fixes before any work is done', async () => {
     const bench = new EngineBench();
     const thinking = {
       ...THINKING,
@@ -71,7 +71,7 @@ describe('Engine: the events of one request', () => {
     assert.equal(finish.thinkingEnd, null);
   });
 
-  it('carry p(think) from the raw logits, whatever the sampling makes of them', async () => {
+  it('carry p(think) from the raw logits, whatever the sampling parameters are', async () => {
     const bench = new EngineBench();
     const script: Script = (generated) =>
       generated.length === 0
@@ -129,7 +129,7 @@ describe('Engine: the events of one request', () => {
     assert.equal(finish.thinkingEnd, 'budget');
   });
 
-  it('close a block the model would end its turn in, and answer', async () => {
+  it('close a block in which the model would end its turn, and answer', async () => {
     const bench = new EngineBench();
     const script: Script = (generated) => {
       const closed = generated.indexOf(CLOSE);
@@ -164,7 +164,7 @@ describe('Engine: how a generation finishes', () => {
     }
   });
 
-  it('is by a stop string, which no piece holds', async () => {
+  it('is by a stop string, which no piece contains', async () => {
     const bench = new EngineBench();
     const request = requestOf(promptOf(1, 5), { stop: ['END', 'STOP'] });
     const script = writes(idsOf('a STOP b</think>One. STOP two'));
@@ -185,7 +185,7 @@ describe('Engine: how a generation finishes', () => {
     assert.equal(bench.text('request 1', 'answer'), '');
   });
 
-  it('is an error, at once, for what cannot be run', async () => {
+  it('is an error at once for a request that cannot be run', async () => {
     const bench = new EngineBench({ slotCapacity: 32 });
     const cases = [
       [requestOf([]), /no tokens/],
@@ -205,8 +205,8 @@ describe('Engine: how a generation finishes', () => {
   });
 });
 
-describe('Engine: what it counts', () => {
-  it('usage equals the ids that came and the positions that were computed', async () => {
+describe('Engine: usage, timing and log-probabilities', () => {
+  it('usage equals the ids sent and the positions computed', async () => {
     const bench = new EngineBench();
     const finish = await bench.submit({
       request: requestOf(promptOf(1, 21)),
@@ -291,7 +291,7 @@ describe('Engine: what it counts', () => {
   });
 });
 
-describe('Engine: the company', () => {
+describe('Engine: other requests', () => {
   const jobs = [
     { request: requestOf(promptOf(1, 30)), script: writes(THINKS) },
     { request: requestOf(promptOf(2, 3), { stop: ['o'] }), script: writes(DIRECT) },
@@ -313,7 +313,7 @@ describe('Engine: the company', () => {
     { request: requestOf(promptOf(6, 12)), script: writes(DIRECT) },
   ];
 
-  it('changes nothing in the events of any request, however they are staggered', async () => {
+  it('change nothing in the events of a request, however they are staggered', async () => {
     const alone = new Map<string, unknown[]>();
     for (const job of jobs) {
       const bench = new EngineBench();

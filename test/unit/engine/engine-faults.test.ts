@@ -63,7 +63,7 @@ describe('Engine: aborts', () => {
     assert.deepEqual(occupancy(bench.engine), IDLE);
   });
 
-  it('reach a prefill that is under way, free the slot, and the others go on', async () => {
+  it('interrupt a prefill and free the slot, and the others continue', async () => {
     const bench = new EngineBench({
       numSlots: 1,
       prefillChunk: 4,
@@ -81,7 +81,7 @@ describe('Engine: aborts', () => {
     assert.deepEqual(occupancy(bench.engine), IDLE);
   });
 
-  it('reach the encoding of an image', async () => {
+  it('interrupt the encoding of an image', async () => {
     const bench = new EngineBench({
       onCall: (call) => (call.kind === 'encode' ? new Promise(() => undefined) : undefined),
     });
@@ -93,7 +93,7 @@ describe('Engine: aborts', () => {
     assert.equal((await bench.submit(jobOf(2, 3))).reason, 'stop');
   });
 
-  it('during a decode step end with that step, without its token, and the others go on', async () => {
+  it('during a decode step end with that step, without its token, and the others continue', async () => {
     const { opened, open } = gate();
     let decodes = 0;
     const bench = new EngineBench({
@@ -115,7 +115,7 @@ describe('Engine: aborts', () => {
     assert.deepEqual(occupancy(bench.engine), IDLE);
   });
 
-  it('that win over a failing step are aborts, not errors', async () => {
+  it('before a failing step are aborts, not errors', async () => {
     const bench = new EngineBench({
       onCall: (call) => {
         if (call.kind !== 'decode') return;
@@ -126,7 +126,7 @@ describe('Engine: aborts', () => {
     assert.equal((await bench.submit(jobOf(1, 3))).reason, 'abort');
   });
 
-  it('of what is unknown or finished do nothing', async () => {
+  it('of unknown or finished requests do nothing', async () => {
     const bench = new EngineBench();
     await bench.submit(jobOf(1, 3));
     bench.engine.abort('request 1');
@@ -135,7 +135,7 @@ describe('Engine: aborts', () => {
     assert.equal(bench.of('request 1').filter(({ type }) => type === 'finish').length, 1);
   });
 
-  it('give out the text that was held back', async () => {
+  it('send the text that was held back', async () => {
     const { opened, open } = gate();
     let decodes = 0;
     const bench = new EngineBench({
@@ -164,7 +164,7 @@ describe('Engine: failures', () => {
     });
   }
 
-  it('of a decode step fail the sequences in it, and the engine serves on', async () => {
+  it('of a decode step fail the sequences in it, and the engine continues', async () => {
     let failed = false;
     const bench = failing((call) => {
       const now = !failed && call.kind === 'decode' && call.keys.length === 2;
@@ -196,7 +196,7 @@ describe('Engine: failures', () => {
     assert.equal(broken.length, 1, 'it decided and wrote nothing');
   });
 
-  it('of one sequence in a decode step are its own', async () => {
+  it('of one sequence in a decode step fail that sequence only', async () => {
     const bench = new EngineBench();
     const script = (generated: readonly number[]) =>
       generated.length < 4
@@ -210,7 +210,7 @@ describe('Engine: failures', () => {
     assert.equal(good.reason, 'stop');
   });
 
-  it('do not touch a neighbour that finished in the same step', async () => {
+  it('do not affect a sequence that finished in the same step', async () => {
     const bench = new EngineBench();
     const [good, bad] = await Promise.all([
       bench.submit(jobOf(1, 3)),
@@ -229,20 +229,20 @@ describe('Engine: failures', () => {
     assert.deepEqual([good.reason, bad.reason], ['stop', 'error']);
   });
 
-  it('of a step that returns too few rows do not wait for ever', async () => {
+  it('of a step that returns too few rows end the sequences without logits', async () => {
     const bench = new EngineBench();
     bench.runner.decode = async () => [];
     const finishes = await Promise.all([1, 2].map((key) => bench.submit(jobOf(key, 3))));
     for (const { detail } of finishes) assert.match(detail ?? '', /no logits/);
   });
 
-  it('of a prompt that ends without logits do not wait for ever', async () => {
+  it('of a prompt that ends without logits end the request', async () => {
     const bench = new EngineBench();
     bench.runner.prefill = async () => undefined;
     assert.match((await bench.submit(jobOf(1, 3))).detail ?? '', /no logits/);
   });
 
-  it('outside of any step end every request instead of leaving them to wait, and the engine serves on', async () => {
+  it('outside a step end every request, and the engine continues', async () => {
     let broken = true;
     const bench = new EngineBench({
       numSlots: 2,

@@ -38,8 +38,8 @@ function ends(bench: EngineBench, jobs: readonly Job[]): Promise<string[]> {
   return Promise.all(all).then(() => order);
 }
 
-describe('Engine: thinkers and direct answers', () => {
-  it('begins an answer that came during another prompt before the tokens of the step', async () => {
+describe('Engine: thinking sequences and direct answers', () => {
+  it('admits an answer that arrives during another prompt before the decode batch of the step', async () => {
     const kinds: string[] = [];
     let late: Promise<unknown> | undefined;
     const bench: EngineBench = new EngineBench({
@@ -57,7 +57,7 @@ describe('Engine: thinkers and direct answers', () => {
     assert.deepEqual(kinds.slice(at, at + 3), ['prefill 2', 'prefill 3', 'decode']);
   });
 
-  it('tells a first token before it begins with the next prompt', async () => {
+  it('sends a first token before it processes the next prompt', async () => {
     const seen: number[] = [];
     const bench: EngineBench = new EngineBench({
       prefillChunk: 32,
@@ -69,7 +69,7 @@ describe('Engine: thinkers and direct answers', () => {
     assert.deepEqual(seen, [0, 1]);
   });
 
-  it('keeps a slot for direct answers while thinkers fill the rest', async () => {
+  it('reserves a slot for direct answers while thinking sequences fill the rest', async () => {
     let most = 0;
     const bench: EngineBench = new EngineBench({
       numSlots: 3,
@@ -90,7 +90,7 @@ describe('Engine: thinkers and direct answers', () => {
     );
   });
 
-  it('parks a thinker for one that may be short, and goes on with it as if nothing had been', async () => {
+  it('preempts a thinking sequence for one that may be short, and continues it without a trace in its output', async () => {
     const preempted = new EngineBench({ numSlots: 2, maxThinkingSeqs: 1 });
     const alone = new EngineBench({ numSlots: 2 });
     const sampling = { ...requestOf([1]).sampling, temperature: 1, seed: 3, frequencyPenalty: 0.2 };
@@ -118,7 +118,7 @@ describe('Engine: thinkers and direct answers', () => {
     });
   });
 
-  it('computes what a preempted sequence had written again, its image not', async () => {
+  it('computes the tokens of a preempted sequence again, but not its image', async () => {
     const bench = new EngineBench({ numSlots: 2, maxThinkingSeqs: 1 });
     const other = bench.submit(thinks(2, 90));
     while (bench.tokens('request 2').length < 30) await Promise.resolve();
@@ -163,7 +163,7 @@ describe('Engine: thinkers and direct answers', () => {
     assert.deepEqual(order, ['request 2', 'request 1']);
   });
 
-  it('shortens the pieces of prompts while streams run, to the time they may be held up', async () => {
+  it('shortens pieces of prompts to the prefill budget while sequences decode', async () => {
     let time = 0;
     const bench = new EngineBench({
       numSlots: 2,
@@ -227,7 +227,7 @@ describe('Engine: deadlines', () => {
     assert.ok(finish.timing.totalMs >= 400, `${finish.timing.totalMs}`);
   });
 
-  it('cut off an answer that takes longer', async () => {
+  it('end an answer that takes longer', async () => {
     const bench = benchOf();
     const request = requestOf(promptOf(1, 5), { thinking: FAST, timeoutMs: 205, maxTokens: 200 });
     const finish = await bench.submit({ request, script: () => 97 });

@@ -119,7 +119,7 @@ describe('Engine: images', () => {
     }
   });
 
-  it('leave the streams of others running between two pieces', async () => {
+  it('let other sequences decode between two pieces', async () => {
     const bench = new EngineBench({ tilesPerStep: 2 });
     const images = [imageOf('a', 5, 6)];
     const image = requestOf([2, ...placeholders(6)], { images });
@@ -139,7 +139,7 @@ describe('Engine: images', () => {
     ]);
   });
 
-  it('that do not match the placeholders are refused before any work', async () => {
+  it('that do not match the placeholders are rejected before any work', async () => {
     const bench = new EngineBench();
     const cases = [
       [[1, ...placeholders(3), 97], [imageOf('a', 1, 4)], /Image 0 takes 4 .* has 3/],
@@ -168,7 +168,7 @@ describe('Engine: images', () => {
 });
 
 describe('Engine: slots', () => {
-  it('are given lowest first, and free ones are reused while others go on', async () => {
+  it('are assigned lowest first, and free ones are reused while others run', async () => {
     const bench = new EngineBench({ numSlots: 3 });
     await Promise.all([
       bench.submit(jobOf(1, 2, 30)),
@@ -186,7 +186,7 @@ describe('Engine: slots', () => {
     assert.deepEqual([...(slotsByKey(bench.runner.calls).get(6) ?? [])], [0]);
   });
 
-  it('are counted, with the share of the cache they hold, and all free in the end', async () => {
+  it('are counted with their share of the cache, and are all free in the end', async () => {
     const seen: { numRunning: number; numWaiting: number; kvCacheUsage: number }[] = [];
     const bench = new EngineBench({
       numSlots: 2,

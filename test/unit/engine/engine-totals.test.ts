@@ -6,7 +6,7 @@ import { EngineBench, imageOf, promptOf, requestOf, writes } from '../../helpers
 
 const DIRECT = [BLANK_LINE, CLOSE, ...bytesOf('No.')];
 
-test('the engine adds up its steps, what they computed and what they were spared', async () => {
+test('the engine counts its steps, computed tokens and reused tokens', async () => {
   const bench = new EngineBench({ prefillChunk: 8, tilesPerStep: 2 });
   const image = imageOf('a', 3, 4);
   const job = (key: number) => ({
@@ -31,7 +31,7 @@ test('the engine adds up its steps, what they computed and what they were spared
   assert.ok(totals.stepMs > 0 && totals.visionMs > 0);
 });
 
-test('a request that is ended from outside is counted as aborted, once', async () => {
+test('an aborted request is counted once', async () => {
   const bench = new EngineBench();
   const finished = bench.submit({ request: requestOf(promptOf(1, 5)), script: () => 97 });
   bench.engine.abort('request 1');
@@ -40,7 +40,7 @@ test('a request that is ended from outside is counted as aborted, once', async (
   assert.equal(bench.engine.counts().totals.aborted, 1);
 });
 
-test('the counts are told while a long prompt is still on its way', async () => {
+test('the counts are sent while a long prompt is processed', async () => {
   const seen: [number, number][] = [];
   const bench: EngineBench = new EngineBench({
     numSlots: 1,

@@ -65,7 +65,7 @@ function casesOf(protocol: Protocol): Case[] {
   );
 }
 
-describe('an answer that is held to a constraint', () => {
+describe('an answer under a constraint', () => {
   for (const protocol of Object.values(BUILTIN_PROTOCOLS)) {
     it(`follows the thinking of ${protocol.name}, and changes nothing of it`, async () => {
       for (const one of casesOf(protocol)) {

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { PrefillBudget } from '../../../src/engine/prefill-budget.ts';
 
-it('gives prompts the whole chunk while nothing is known, or nobody is held up', () => {
+it('gives prompts the whole chunk while the speed is unknown or no sequence decodes', () => {
   const budget = new PrefillBudget({ prefillChunk: 256, stallMs: 500 });
   assert.equal(budget.tokens(true), 256);
   budget.observe(256, 2_560);
   assert.equal(budget.tokens(false), 256);
 });
 
-it('gives prompts what fits the longest stall, in pieces of sixteen and never fewer', () => {
+it('gives prompts as many tokens as fit the time limit, in multiples of 16 and at least 16', () => {
   const budget = new PrefillBudget({ prefillChunk: 256, stallMs: 500 });
   budget.observe(256, 2_560);
   assert.equal(budget.tokens(true), 48);
@@ -21,7 +21,7 @@ it('gives prompts what fits the longest stall, in pieces of sixteen and never fe
   assert.equal(fast.tokens(true), 256);
 });
 
-it('follows the pace, and learns nothing from pieces too small to tell', () => {
+it('follows the measured speed, and ignores pieces too small to measure', () => {
   const budget = new PrefillBudget({ prefillChunk: 1024, stallMs: 1_000 });
   budget.observe(100, 1_000);
   assert.equal(budget.tokens(true), 96);

@@ -5,7 +5,7 @@ import { lookUpDraft } from '../../../src/engine/speculative-decoding.ts';
 const draft = (prompt: readonly number[], generated: readonly number[], count = 3) =>
   lookUpDraft(Int32Array.from(prompt), generated, count)?.tokenIds ?? [];
 
-it('drafts what followed the last tokens where they stood before', () => {
+it('drafts the tokens that followed an earlier occurrence of the last tokens', () => {
   assert.deepEqual(draft([1, 2, 3, 4, 5, 6], [9, 2, 3]), [4, 5, 6]);
   assert.deepEqual(draft([1, 2, 3], [4, 5, 1, 2]), [3, 4, 5]);
   assert.deepEqual(draft([], [7, 8, 9, 7, 8]), [9, 7, 8]);
@@ -16,7 +16,7 @@ it('prefers the longest match, and among equals the latest', () => {
   assert.deepEqual(draft([1, 2, 70, 0, 1, 2, 80, 0], [1, 2], 1), [80]);
 });
 
-it('says how many tokens repeated, up to four', () => {
+it('reports the length of the match, up to four', () => {
   const matched = (generated: readonly number[]) =>
     lookUpDraft(Int32Array.of(1, 2, 3, 4, 5, 6), generated, 1)?.numMatched;
   assert.deepEqual(
@@ -30,7 +30,7 @@ it('says how many tokens repeated, up to four', () => {
   );
 });
 
-it('goes round where the text does', () => {
+it('repeats the draft where the text repeats', () => {
   assert.deepEqual(draft([], [1, 2, 1, 2], 5), [1, 2, 1, 2, 1]);
   assert.deepEqual(draft([1, 2], [3, 1, 2], 7), [3, 1, 2, 3, 1, 2, 3]);
 });

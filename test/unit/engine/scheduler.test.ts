@@ -30,7 +30,7 @@ function seeing(id: string, numTilesLeft: number): RunningView {
 function waiting(id: string, parts: Partial<WaitingView> = {}): WaitingView {
   return { id, decisionState: 'undecided', arrivedMs: id.charCodeAt(0), priority: 0, ...parts };
 }
-function thinker(id: string, parts: Partial<WaitingView> = {}): WaitingView {
+function thinkingOne(id: string, parts: Partial<WaitingView> = {}): WaitingView {
   return waiting(id, { decisionState: 'thinking', ...parts });
 }
 
@@ -66,24 +66,24 @@ const ADMISSIONS: readonly AdmissionCase[] = [
   },
   {
     name: 'keeps the last slot from a request that is known to think',
-    waiting: [thinker('d')],
+    waiting: [thinkingOne('d')],
     running: FOUR_THINKING.slice(0, 3),
     admission: {},
   },
   {
-    name: 'lets one that may be short pass a thinker that has to wait',
-    waiting: [thinker('d'), waiting('e')],
+    name: 'lets one that may be short pass a thinking sequence that has to wait',
+    waiting: [thinkingOne('d'), waiting('e')],
     running: FOUR_THINKING.slice(0, 3),
     admission: { admit: ['e'] },
   },
   {
-    name: 'counts the thinkers it admits',
-    waiting: ['a', 'b', 'c', 'd'].map((id) => thinker(id)),
+    name: 'counts the thinking sequences it admits',
+    waiting: ['a', 'b', 'c', 'd'].map((id) => thinkingOne(id)),
     admission: { admit: ['a', 'b', 'c'] },
   },
   {
     name: 'does not count sequences that are at their answer',
-    waiting: [thinker('d')],
+    waiting: [thinkingOne('d')],
     running: [thinking('a'), thinking('b'), decoding('c')],
     admission: { admit: ['d'] },
   },
@@ -95,7 +95,7 @@ const ADMISSIONS: readonly AdmissionCase[] = [
   },
   {
     name: 'preempts no sequence for a thinking one',
-    waiting: [thinker('e')],
+    waiting: [thinkingOne('e')],
     running: FOUR_THINKING,
     admission: {},
   },
@@ -135,7 +135,7 @@ const ADMISSIONS: readonly AdmissionCase[] = [
   {
     name: 'lets no direct answer pass what came long before it',
     waiting: [
-      thinker('a', { arrivedMs: 0 }),
+      thinkingOne('a', { arrivedMs: 0 }),
       waiting('b', { decisionState: 'direct', arrivedMs: 2_001 }),
     ],
     running: FOUR_DECODING.slice(0, 3),
@@ -151,7 +151,7 @@ describe('planAdmission', () => {
     });
   }
 
-  it('keeps one slot in four from thinkers unless told otherwise', () => {
+  it('reserves one slot in four for direct answers by default', () => {
     assert.deepEqual([1, 2, 3, 4, 7, 8, 16].map(defaultMaxThinkingSeqs), [1, 2, 3, 3, 6, 6, 12]);
   });
 });
@@ -202,7 +202,7 @@ const CASES: readonly Case[] = [
     },
   },
   {
-    name: 'takes the prompts of thinkers last',
+    name: 'takes the prompts of thinking sequences last',
     running: [
       { ...prefilling('a', 20), thinks: true },
       { ...prefilling('b', 10), thinks: true },
@@ -247,7 +247,7 @@ describe('planStep', () => {
 });
 
 describe('planLateAdmission', () => {
-  it('takes whole prompts of those who may answer directly, as many as fit', () => {
+  it('takes whole prompts of sequences that may answer directly, as many as fit', () => {
     const running = [
       decoding('a'),
       prefilling('b', 60),

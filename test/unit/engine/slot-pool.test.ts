@@ -167,7 +167,7 @@ describe('SlotPool', () => {
     });
   }
 
-  it('gives no slot that is taken', () => {
+  it('assigns no claimed slot', () => {
     const pool = newPool(2);
     pool.claim(promptOf('abc'));
     pool.claim(promptOf('abc'));
@@ -176,7 +176,7 @@ describe('SlotPool', () => {
     assert.equal(pool.claim(promptOf('abc')), 1);
   });
 
-  it('finds at the time of asking what was computed since the claim', () => {
+  it('finds prefixes computed since the claim', () => {
     const pool = newPool(2);
     const first = pool.claim(promptOf('abcdef'));
     const second = pool.claim(promptOf('abcxyz'));
@@ -191,7 +191,7 @@ describe('SlotPool', () => {
     assert.deepEqual(pool.findPrefix(second), { fromSlot: second, numTokens: 3 });
   });
 
-  it('trusts nothing of a prompt but the chunks that were reported done', () => {
+  it('reuses only the chunks of a prompt that were reported as done', () => {
     const pool = newPool(1);
     pool.claim(promptOf('abcdef'));
     pool.append(0, [...Buffer.from('ab')]);
@@ -200,7 +200,7 @@ describe('SlotPool', () => {
     assert.deepEqual(pool.findPrefix(0), { fromSlot: 0, numTokens: 2 });
   });
 
-  it('trusts nothing of a sequence that failed', () => {
+  it('reuses nothing of a failed sequence', () => {
     const pool = newPool(1);
     pool.claim(promptOf('abc'));
     fill(pool, 0, promptOf('abc'));
@@ -209,7 +209,7 @@ describe('SlotPool', () => {
     assert.equal(pool.findPrefix(0).numTokens, 0);
   });
 
-  it('knows generated tokens as well as the prompt', () => {
+  it('reuses generated tokens as well as the prompt', () => {
     const pool = newPool(1);
     pool.claim(promptOf('ask'));
     fill(pool, 0, promptOf('ask'));
@@ -219,7 +219,7 @@ describe('SlotPool', () => {
     assert.equal(pool.findPrefix(0).numTokens, 9);
   });
 
-  it('forgets what a new sequence writes over', () => {
+  it('forgets contents that a new sequence overwrites', () => {
     const pool = newPool(1);
     serve(pool, 'abcdef');
     serve(pool, 'abxyz');
@@ -227,7 +227,7 @@ describe('SlotPool', () => {
     assert.equal(pool.findPrefix(0).numTokens, 2);
   });
 
-  it('counts a copy as use of the slot it came from', () => {
+  it('counts a copy as a use of the source slot', () => {
     const pool = newPool(3);
     assert.deepEqual(
       ['aaaaaaaa', 'bb', 'cc'].map((text) => serve(pool, text)),
@@ -244,7 +244,7 @@ describe('SlotPool', () => {
     assert.equal(other.claim(promptOf('zz')), 2, 'slot 1 was used later');
   });
 
-  it('keeps apart prompts that differ in an image alone', () => {
+  it('distinguishes prompts that differ only in an image', () => {
     const pool = newPool(2);
     const withImage = (hash: string): TokenPrefix =>
       promptOf('s...q', [{ hash, start: 1, numTokens: 3 }]);
@@ -257,7 +257,7 @@ describe('SlotPool', () => {
     assert.deepEqual([same, pool.findPrefix(same).numTokens], [0, 4]);
   });
 
-  it('reuses nothing when it is told not to', () => {
+  it('reuses nothing when prefix reuse is off', () => {
     const pool = new SlotPool(2, { reusesPrefixes: false });
     serve(pool, 'abc');
     const slot = pool.claim(promptOf('abcdef'));

@@ -46,14 +46,14 @@ async function run(parts: Partial<GenerationRequest>) {
   return { finish, wrote: wrote.toString() };
 }
 
-describe('An answer that is held to a grammar', () => {
+describe('An answer under a grammar', () => {
   it('ends with a stop token that the grammar knows as text, where that comes first', async () => {
     const { finish, wrote } = await run({ stopTokenIds: [BRACE ?? 0] });
     assert.deepEqual([finish.reason, finish.detail], ['stop', null]);
     assert.equal(wrote, TEXT.slice(0, TEXT.indexOf('}') + 1));
   });
 
-  it('goes to its end where a stop token cannot come', async () => {
+  it('continues to its end where a stop token cannot come', async () => {
     const { finish, wrote } = await run({ stopTokenIds: [BANG ?? 0] });
     assert.deepEqual([finish.reason, finish.detail, wrote], ['stop', null, TEXT]);
   });
@@ -63,12 +63,12 @@ describe('An answer that is held to a grammar', () => {
     assert.deepEqual([finish.reason, finish.detail, wrote], ['stop', null, TEXT]);
   });
 
-  it('ends when it is whole, though it should have been longer', async () => {
+  it('ends when it is complete, though minTokens asks for more', async () => {
     const { finish, wrote } = await run({ minTokens: 40 });
     assert.deepEqual([finish.reason, finish.detail, wrote], ['stop', null, TEXT]);
   });
 
-  it('is not kept from what it must write by a stop token that it is too short for', async () => {
+  it('may contain a stop token that the grammar requires before minTokens', async () => {
     const { finish, wrote } = await run({ minTokens: 40, stopTokenIds: [BRACE ?? 0] });
     assert.deepEqual([finish.reason, finish.detail], ['stop', null]);
     assert.ok(TEXT.startsWith(wrote), wrote);

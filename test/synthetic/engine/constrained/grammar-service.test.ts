@@ -55,7 +55,7 @@ describe('a JSON schema', () => {
     });
   }
 
-  it('takes any object where it says no more, and nothing but an object', async () => {
+  it('of type object alone allows any object and nothing else', async () => {
     const any: GrammarSpec = { kind: 'json', schema: { type: 'object' } };
     assert.ok(await isTaken(any, '{}'));
     assert.ok(await isTaken(any, '{"a": [1, -2.5e3, {"b": null}, "\\u00e4\\n", true]}'));
@@ -135,7 +135,7 @@ const SCHEMAS: readonly object[] = [
   },
 ];
 
-describe('whatever a mask allows', () => {
+describe('tokens that a mask allows', () => {
   for (const schema of SCHEMAS) {
     it(`is valid by ${JSON.stringify(schema).slice(0, 100)}`, async () => {
       const validate = new Ajv2020({
@@ -212,7 +212,7 @@ describe('calls', () => {
 });
 
 describe('a constraint', () => {
-  it('begins anew after a reset', async () => {
+  it('starts over after a reset', async () => {
     const constraint = openSpec(service, json({ type: 'integer' }));
     const first = await maskOf(constraint);
     constraint.accept('-'.charCodeAt(0));
@@ -223,7 +223,7 @@ describe('a constraint', () => {
     constraint.close();
   });
 
-  it('allows tokens without text nowhere, and the end only where the text is complete', async () => {
+  it('never allows tokens without text, and allows the end only where the text is complete', async () => {
     const constraint = openSpec(service, json({ const: 12 }));
     assert.equal(allows(await maskOf(constraint), END), false);
     constraint.accept('1'.charCodeAt(0));
@@ -234,7 +234,7 @@ describe('a constraint', () => {
     constraint.close();
   });
 
-  it('tells whoever reads its mask that a token broke it', async () => {
+  it('throws from its mask after a token that breaks it', async () => {
     const constraint = openSpec(service, json({ const: 12 }));
     await constraint.ready();
     constraint.accept('x'.charCodeAt(0));
@@ -243,7 +243,7 @@ describe('a constraint', () => {
     constraint.close();
   });
 
-  it('fails by itself where its grammar cannot be read', async () => {
+  it('fails alone where its grammar is invalid', async () => {
     const bad = service.open({
       grammar: '{"kind":"json","schema":{"$ref":"nowhere"}}',
       endTokens: [],
@@ -257,7 +257,7 @@ describe('a constraint', () => {
   });
 });
 
-it('a thread that ends takes its constraints with it, and the next request starts another', async () => {
+it('a thread that ends fails its constraints, and the next request starts a new thread', async () => {
   const own = openService();
   const lost = openSpec(own, json({ const: 1 }));
   await lost.ready();

@@ -84,7 +84,7 @@ describe('a schema', () => {
     });
   }
 
-  it('comes out with nothing in it but what is enforced', () => {
+  it('contains only enforced keywords after the check', () => {
     const schema = {
       $schema: 'https://json-schema.org/draft/2020-12/schema',
       title: 'T',
@@ -100,7 +100,7 @@ describe('a schema', () => {
     });
   });
 
-  it('may refer to itself through something that is written', () => {
+  it('may refer to itself through a property or an item', () => {
     const tree = {
       $defs: { t: { properties: { kids: { type: 'array', items: { $ref: '#/$defs/t' } } } } },
       $ref: '#/$defs/t',
@@ -114,7 +114,7 @@ const asPattern = (grammar: string): RegExp =>
   new RegExp(`^${grammar.replaceAll('"', '').replaceAll(' ', '')}$`);
 
 describe('a range of integers', () => {
-  it('holds exactly its integers, for 300 random ranges', () => {
+  it('allows exactly its integers, for 300 random ranges', () => {
     const random = new Random(5);
     for (let round = 0; round < 300; round++) {
       const scale = 10 ** random.below(4);

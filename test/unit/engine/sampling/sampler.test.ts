@@ -149,7 +149,7 @@ describe('Sampler', () => {
     assert.deepEqual(new Set(draws(RANDOM, logits, 2000)), new Set([1, 3]));
   });
 
-  it('refuses logits of which none is a finite number', () => {
+  it('rejects logits without a finite number', () => {
     for (const bad of [Number.NaN, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]) {
       for (const params of [GREEDY, RANDOM, { ...RANDOM, topK: 2 }]) {
         const logits = new Float32Array(8).fill(bad);

@@ -135,7 +135,7 @@ function drive(next: (generated: readonly number[]) => number, run: Run = {}): O
 const THOUGHT = idsOf('\nHm, 2 and 2.\n</think>');
 
 describe('ThinkingController: the decision', () => {
-  it('reads from the text that the model thought', () => {
+  it("is 'think' where the text shows thinking", () => {
     const { controller, text, forced } = drive(model(THOUGHT));
     assert.equal(controller.decision?.mode, 'think');
     assert.equal(controller.decision?.source, 'model');
@@ -150,7 +150,7 @@ describe('ThinkingController: the decision', () => {
     assert.deepEqual(forced, []);
   });
 
-  it('reads from the text that the model answered directly', () => {
+  it("is 'fast' where the text shows a direct answer", () => {
     for (const block of [[BLANK_LINE, CLOSE], [CLOSE], idsOf(' \n\t</think>')]) {
       const { controller, text } = drive(model(block));
       assert.equal(controller.decision?.mode, 'fast');
@@ -230,7 +230,7 @@ describe('ThinkingController: the decision', () => {
     assert.equal(measure(SELF_OPENED, bytesOf('Yes')), null, 'there was no block');
   });
 
-  it('holds a request for a direct answer to it, whatever the model begins', () => {
+  it('enforces a direct answer, whatever the model begins', () => {
     const { controller, text, forced } = drive(model(THOUGHT), {
       request: { ...FAST, start: 'block-start' },
     });
@@ -243,7 +243,7 @@ describe('ThinkingController: the decision', () => {
     assert.deepEqual(forced, EXIT);
   });
 
-  it('says when a request to think got a direct answer from the model', () => {
+  it('reports that a request to think got a direct answer from the model', () => {
     const { controller } = drive(model([OPEN, BLANK_LINE, CLOSE]), {
       request: { ...THINK, start: 'outside' },
     });
@@ -316,7 +316,7 @@ describe('ThinkingController: the budget', () => {
     assert.equal(text.answer, 'Yes.');
   });
 
-  it('keeps the answer floor out of the maximum, whoever writes the open tag', () => {
+  it('reserves the answer floor, whether the prompt or the model writes the open tag', () => {
     for (const request of [AUTO, SELF_OPENED, THINK]) {
       for (const [maxTokens, answerFloor] of [
         [40, 10],
@@ -340,7 +340,7 @@ describe('ThinkingController: the budget', () => {
     }
   });
 
-  it('is the smaller of what was asked and the room there is', () => {
+  it('is the smaller of the requested budget and the room left', () => {
     const effective = (budget: number | null, maxTokens: number, answerFloor: number): number =>
       drive(() => EOS, { request: { ...AUTO, budget, answerFloor }, maxTokens }).controller
         .effectiveBudget;
@@ -378,7 +378,7 @@ describe('ThinkingController: the budget', () => {
 });
 
 describe('ThinkingController: the end of the turn', () => {
-  it('is refused inside the block, which is closed instead, and the answer follows', () => {
+  it('inside the block closes the block instead, and the answer follows', () => {
     const { text, forced, controller, generated } = drive(model(bytesOf('Hm')));
     assert.deepEqual(text, {
       preamble: '',
@@ -411,7 +411,7 @@ describe('ThinkingController: stop strings', () => {
   const stop = ['STOP'];
   const thinking = idsOf('a STOP b</think>');
 
-  it('are not looked for in the thinking, and end the answer, also across tokens', () => {
+  it('are not searched in the thinking, and end the answer, also across tokens', () => {
     const run = drive(model(thinking, 'one STOP two'), { stop });
     assert.equal(run.text.reasoning, 'a STOP b');
     assert.equal(run.text.answer, 'one ');
@@ -432,7 +432,7 @@ describe('ThinkingController: stop strings', () => {
     assert.equal(run.stop, 'es,');
   });
 
-  it('that never became whole are given out at the end', () => {
+  it('that stay incomplete are sent at the end', () => {
     const run = drive(model(THOUGHT, 'one STO'), { stop });
     assert.equal(run.text.answer, 'one STO');
     assert.equal(run.stop, null);
@@ -496,7 +496,7 @@ describe('ThinkingController: the section of each token', () => {
 });
 
 describe('ThinkingController: any text', () => {
-  it('loses and invents nothing, keeps the budget and answers, on 1,500 generated runs', () => {
+  it('neither loses nor adds text, keeps the budget and answers, in 1,500 generated runs', () => {
     const random = new Random(52);
     const parts = ['a', ' ', '\n', '<', '</th', '中', '👩', 'é ', '\n\n', 'so '];
     for (let round = 0; round < 1500; round++) {

@@ -60,7 +60,7 @@ for (const protocol of Object.values(BUILTIN_PROTOCOLS)) {
       }
     });
 
-    it('a call follows thinking that was closed at its budget', async () => {
+    it('a call follows thinking that its budget closed', async () => {
       const wording = { ...calls, reasoning: `γ ${LOOK_ALIKE.repeat(3)} `.repeat(2) };
       const cases = sample.of(pairs(thinking, [...BUDGETS.entries()]));
       for (const [[mode, behaviour], [index, budget]] of cases) {
@@ -79,7 +79,7 @@ for (const protocol of Object.values(BUILTIN_PROTOCOLS)) {
       }
     });
 
-    it('an answer held to JSON is that after any budget, and the budget is as exact', async () => {
+    it('an answer under a JSON grammar is JSON after any budget, and the budget is exact', async () => {
       const wording = { ...calls, reasoning: 'αβ {"γ": 1} '.repeat(40) };
       const cases = sample.of(pairs(thinking, [...BUDGETS.entries()]));
       for (const [[mode, behaviour], [index, budget]] of cases) {

@@ -66,7 +66,7 @@ describe('DecisionBias at temperature 0', () => {
     }
   });
 
-  it('a bias moves p, and whoever tipped the scale is named', async () => {
+  it('a bias moves p, and the source that changed the outcome is named', async () => {
     const odds = Math.log(0.7 / 0.3);
     for (const [decisionBias, mode, source] of [
       [{ requestBias: odds + 0.1 }, 'think', 'request'],
@@ -87,7 +87,7 @@ describe('DecisionBias at temperature 0', () => {
     }
   });
 
-  it('no lean leaves the choice and p as they are', async () => {
+  it('without a bias the choice and p stay the same', async () => {
     for (const decisionBias of [undefined, {}]) {
       const { decision } = await decide({
         pThink: 0.6,
@@ -98,7 +98,7 @@ describe('DecisionBias at temperature 0', () => {
     }
   });
 
-  it('acts at the one position: what follows is what the model writes', async () => {
+  it('acts at one position only: the rest is what the model writes', async () => {
     const { ids } = await decide({ pThink: 0.01, decisionBias: { requestBias: 20 } });
     assert.deepEqual(ids, [NEWLINE, ...bytesOf('Hm'), CLOSE, ...bytesOf('Yes'), EOS]);
   });
@@ -120,19 +120,19 @@ describe('DecisionBias at temperature 1', () => {
     return [numThink / NUM_SEEDS, sources];
   }
 
-  it('draws thinking as often as the steered p says, and leaves the rest its share', async () => {
+  it('draws thinking as often as the biased p says, and leaves other tokens their share', async () => {
     for (const decisionBias of [{}, { requestBias: 1.5 }, { threshold: 0.1 }, { threshold: 0.8 }]) {
       const [share] = await shareOfThinking(decisionBias);
-      const lean = { bias: 0, threshold: null, ...decisionBias };
+      const total = { bias: 0, threshold: null, ...decisionBias };
       const bias = 'requestBias' in decisionBias ? (decisionBias.requestBias ?? 0) : 0;
-      const expected = 0.9 * biasedProbability(0.3, { ...lean, bias }, false);
+      const expected = 0.9 * biasedProbability(0.3, { ...total, bias }, false);
       // Five standard deviations of a share of 300 draws.
       const slack = 5 * Math.sqrt((expected * (1 - expected)) / NUM_SEEDS);
       assert.ok(Math.abs(share - expected) < slack, `${share} for ${expected}`);
     }
   });
 
-  it('names a source only where its lean changed what was drawn', async () => {
+  it('names a source only where its bias changed the draw', async () => {
     const [, none] = await shareOfThinking({});
     assert.deepEqual(none, new Set(['model']));
     const [, some] = await shareOfThinking({ loadBias: -2 });

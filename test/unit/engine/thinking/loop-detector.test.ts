@@ -18,7 +18,7 @@ function repeated(length: number, times: number): number[] {
 }
 
 describe('LoopDetector', () => {
-  it('finds a part as soon as it came four times and 64 tokens together', () => {
+  it('finds a part once it has come four times and has 64 tokens in total', () => {
     assert.equal(foundAfter(repeated(1, 100)), 64);
     assert.equal(foundAfter(repeated(10, 100)), 64);
     assert.equal(foundAfter(repeated(16, 100)), 64);

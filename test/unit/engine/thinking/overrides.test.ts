@@ -43,7 +43,7 @@ async function run(script: Script, of: Run = {}): Promise<[EngineBench, FinishEv
 }
 
 /** Thinks for ever until its block is closed, then answers. */
-function thinker(words: string): Script {
+function thinksForever(words: string): Script {
   const ids = bytesOf(words);
   return (generated) => {
     const closed = generated.indexOf(CLOSE);
@@ -78,7 +78,7 @@ describe('The extension', () => {
     }
   });
 
-  it('answers an end of the turn in the block as well', async () => {
+  it('also replaces an end of the turn in the block', async () => {
     const script: Script = (generated) => {
       const token = closer(generated);
       return token === CLOSE && generated.length === 3 ? EOS : token;
@@ -98,7 +98,7 @@ describe('The extension', () => {
     }
   });
 
-  it('leaves a direct answer alone', async () => {
+  it('does not change a direct answer', async () => {
     const ids = [BLANK_LINE, CLOSE, ...bytesOf('No.')];
     const script: Script = (generated) => ids[generated.length] ?? EOS;
     const [bench] = await run(script, { thinking: { extensions: 2 }, options: { tokens } });
@@ -109,7 +109,9 @@ describe('The extension', () => {
 
 describe('The loop breaker', () => {
   it('closes thinking that repeats itself, and the answer follows', async () => {
-    const [bench, finish] = await run(thinker('So it is. '), { thinking: { breakLoops: true } });
+    const [bench, finish] = await run(thinksForever('So it is. '), {
+      thinking: { breakLoops: true },
+    });
     assert.equal(finish.thinkingEnd, 'loop');
     assert.deepEqual(finish.interventions, { extensions: 0, loopBreaks: 1 });
     assert.equal(finish.reason, 'stop');
@@ -120,10 +122,12 @@ describe('The loop breaker', () => {
     );
   });
 
-  it('does nothing to thinking that does not, and nothing unless asked', async () => {
-    const [, varied] = await run(thinker(VARIED), { thinking: { breakLoops: true, budget: 600 } });
+  it('does nothing to thinking without a loop, and nothing unless requested', async () => {
+    const [, varied] = await run(thinksForever(VARIED), {
+      thinking: { breakLoops: true, budget: 600 },
+    });
     assert.equal(varied.thinkingEnd, 'budget');
-    const [, unasked] = await run(thinker('So it is. '), { thinking: { budget: 600 } });
+    const [, unasked] = await run(thinksForever('So it is. '), { thinking: { budget: 600 } });
     assert.equal(unasked.thinkingEnd, 'budget');
   });
 });
@@ -151,7 +155,7 @@ describe('Answer now', () => {
   }
 
   it('closes the thinking with the next token', async () => {
-    const [bench, finish, told] = await ask(20, thinker(VARIED));
+    const [bench, finish, told] = await ask(20, thinksForever(VARIED));
     assert.equal(told, true);
     assert.equal(finish.thinkingEnd, 'client');
     assert.equal(bench.text(ID, 'answer'), 'Yes.');
@@ -162,20 +166,20 @@ describe('Answer now', () => {
   });
 
   it('before the first token leads to a direct answer, at the request of the client', async () => {
-    const [bench, finish] = await ask(0, thinker(VARIED));
+    const [bench, finish] = await ask(0, thinksForever(VARIED));
     const decision = bench.of(ID).find((event) => event.type === 'decision');
     assert.deepEqual([decision?.mode, decision?.source], ['fast', 'request']);
     assert.equal(finish.thinkingEnd, null);
     assert.equal(bench.text(ID, 'answer'), 'Yes.');
   });
 
-  it('finishes the character at hand', async () => {
-    const [bench, finish] = await ask(3, thinker('中中中中'));
+  it('finishes a character that has begun', async () => {
+    const [bench, finish] = await ask(3, thinksForever('中中中中'));
     assert.equal(bench.text(ID, 'reasoning'), '中');
     assert.equal(finish.thinkingEnd, 'client');
   });
 
-  it('does nothing to an answer, and to what is unknown', async () => {
+  it('does nothing to an answer or to an unknown request', async () => {
     const ids = [...bytesOf('Hm'), CLOSE, ...bytesOf('Yes, and more.')];
     const [bench, finish, told] = await ask(8, (generated) => ids[generated.length] ?? EOS);
     assert.equal(told, false);
@@ -196,7 +200,7 @@ describe('A block that is opened again', () => {
     return since === 0 ? OPEN : 98;
   };
 
-  it('after the budget gets no more of it', async () => {
+  it('after the budget was spent gets no more of it', async () => {
     const [bench, finish] = await run(reopener, { thinking: { budget: 7 } });
     assert.equal(bench.text(ID, 'reasoning'), 'aaaaaaa');
     assert.equal(bench.text(ID, 'answer'), 'Yes.');
@@ -215,8 +219,8 @@ describe('A block that is opened again', () => {
 });
 
 describe('Why the thinking ended', () => {
-  it('stop strings in the thinking end the request where asked to', async () => {
-    const [bench, finish] = await run(thinker('Hm, a STOP b. '), {
+  it('stop strings in the thinking end the request where requested', async () => {
+    const [bench, finish] = await run(thinksForever('Hm, a STOP b. '), {
       stop: ['STOP'],
       thinking: { stopInThinking: true },
     });
@@ -231,12 +235,15 @@ describe('Why the thinking ended', () => {
   });
 
   it('is the maximum, an abort or an error where those end the request', async () => {
-    const [, cut] = await run(thinker(VARIED), { maxTokens: 30, thinking: { answerFloor: 10 } });
+    const [, cut] = await run(thinksForever(VARIED), {
+      maxTokens: 30,
+      thinking: { answerFloor: 10 },
+    });
     assert.equal(cut.thinkingEnd, 'max_tokens');
     const failing = (_: unknown, index: number): void => {
       if (index === 9) throw new Error('The device is gone.');
     };
-    const [, failed] = await run(thinker(VARIED), { options: { onCall: failing } });
+    const [, failed] = await run(thinksForever(VARIED), { options: { onCall: failing } });
     assert.deepEqual([failed.reason, failed.thinkingEnd], ['error', 'error']);
     let bench: EngineBench | undefined;
     const aborting = (_: unknown, index: number): void => {
@@ -245,14 +252,14 @@ describe('Why the thinking ended', () => {
     bench = new EngineBench({ onCall: aborting });
     const aborted = await bench.submit({
       request: requestOf(promptOf(1, 5)),
-      script: thinker(VARIED),
+      script: thinksForever(VARIED),
     });
     assert.deepEqual([aborted.reason, aborted.thinkingEnd], ['abort', 'abort']);
   });
 });
 
 describe('A mode whose thinking is the absence of a close tag', () => {
-  it('bans the tag as long as the block has no word, and no longer', async () => {
+  it('bans the tag while the block is empty, and no longer', async () => {
     const tokens = { ...PROTOCOL_TOKENS, banFirst: { think: [CLOSE] } };
     const script: Script = (generated) => {
       if (generated.includes(CLOSE)) return EOS;

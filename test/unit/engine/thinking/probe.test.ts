@@ -14,7 +14,7 @@ function logits(...probabilities: number[]): Float32Array {
 const SINGLE: ProbeTokens = { think: [[0]], fast: [[1]] };
 
 describe('DecisionProbe', () => {
-  it('gives the share of the thinking tokens in the mass of both, and what is on neither', () => {
+  it('gives the share of thinking in the mass of both modes, and the residual', () => {
     const one = new DecisionProbe(SINGLE);
     assert.equal(new DecisionProbe(SINGLE).measurement, null);
     const branch = one.read(logits(0.5, 0.2, 0.1, 0.2));
@@ -40,7 +40,7 @@ describe('DecisionProbe', () => {
     assert.deepEqual(probe.measurement, { pThink: 0.5, residual: 1 });
   });
 
-  it('stays as it was once the decision is written', () => {
+  it('stays the same once the decision is written', () => {
     const probe = new DecisionProbe(SINGLE);
     probe.read(logits(0.5, 0.5));
     probe.accept(0, false);
@@ -48,7 +48,7 @@ describe('DecisionProbe', () => {
     assertClose(probe.measurement?.pThink, 0.5);
   });
 
-  it('takes everything else for thinking where only the direct answer has tokens', () => {
+  it('counts everything else as thinking where only the direct answer has tokens', () => {
     const probe = new DecisionProbe({ think: null, fast: [[1]] });
     const branch = probe.read(logits(0.5, 0.2, 0.1, 0.2));
     assert.equal(branch?.think, null);
@@ -56,7 +56,7 @@ describe('DecisionProbe', () => {
     assertClose(probe.measurement?.residual, 0);
   });
 
-  it('follows sequences that begin alike to where they part, and joins the probabilities', () => {
+  it('follows sequences with a common beginning until they diverge, and multiplies the probabilities', () => {
     // `<think>` and `<short>` as three tokens: 0 is shared, then 1 or 2.
     const probe = new DecisionProbe({ think: [[0, 1, 3]], fast: [[0, 2, 3]] });
     assert.equal(probe.read(logits(0.9, 0.05, 0.05)), null, 'nothing parts here');
@@ -71,7 +71,7 @@ describe('DecisionProbe', () => {
     assertClose(probe.measurement?.pThink, 0.75);
   });
 
-  it('asks for the second token where one side is the beginning of the other', () => {
+  it("reads a second token where one mode's sequence is the beginning of the other's", () => {
     // A line break thinks, two of them do not, and the tokenizer has no token for two.
     const tokens: ProbeTokens = { think: [[0]], fast: [[0, 0], [1]] };
     const probe = new DecisionProbe(tokens);
@@ -83,7 +83,7 @@ describe('DecisionProbe', () => {
     assertClose(probe.measurement?.residual, 0.1);
   });
 
-  it('joins the tokens of a close tag written in several', () => {
+  it('multiplies the tokens of a close tag that is split', () => {
     const probe = new DecisionProbe({ think: null, fast: [[0, 1]] });
     probe.read(logits(0.5, 0.25, 0.25));
     assertClose(probe.measurement?.pThink, 0.5);
@@ -93,7 +93,7 @@ describe('DecisionProbe', () => {
     assertClose(probe.measurement?.residual, 0);
   });
 
-  it('passes over white space before the decision, and over nothing else', () => {
+  it('skips white space before the decision, and nothing else', () => {
     const probe = new DecisionProbe(SINGLE);
     probe.read(logits(0.1, 0.1, 0.8));
     probe.accept(2, true);

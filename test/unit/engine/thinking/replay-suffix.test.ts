@@ -43,7 +43,7 @@ it('generation begins where the tags of each mode leave the prompt', () => {
   ]);
 });
 
-it('a suffix without tags leaves everything to the model', () => {
+it('a suffix without tags leaves the text outside', () => {
   const { 'KAT-V1': kat, 'gpt-oss': oss } = BUILTIN_PROTOCOLS;
   assert.ok(kat && oss);
   assert.equal(replaySuffix(kat, '<|im_start|>assistant\n'), 'outside');

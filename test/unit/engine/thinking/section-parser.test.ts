@@ -122,7 +122,7 @@ function generate(random: Random): string {
 }
 
 describe('SectionParser', () => {
-  it('cuts worked examples where the protocol says', () => {
+  it('divides worked examples as the protocol says', () => {
     const cases: [StartState, string, Partial<Sections>][] = [
       ['block-start', '\nI think.\n</think>\n\nYes.', { reasoning: 'I think.', answer: 'Yes.' }],
       ['block-start', '\n\n</think>Yes.', { reasoning: '', answer: 'Yes.' }],
@@ -194,7 +194,7 @@ describe('SectionParser', () => {
     }
   });
 
-  it('lets no byte of an answer into the reasoning, nor the other way round', () => {
+  it('never mixes bytes of answer and reasoning', () => {
     const random = new Random(23);
     for (let round = 0; round < 1000; round++) {
       const reasoning = Array.from(
@@ -209,7 +209,7 @@ describe('SectionParser', () => {
     }
   });
 
-  it('gives text out as soon as its section is certain', () => {
+  it('emits text as soon as its section is certain', () => {
     const parser = new SectionParser(PLAIN, 'block-start');
     assert.deepEqual(parser.push('\n'), []);
     assert.deepEqual(parser.push('So'), [
@@ -226,7 +226,7 @@ describe('SectionParser', () => {
     assert.deepEqual(parser.end(), []);
   });
 
-  it('knows the decision point, the mode and the place', () => {
+  it('knows the decision point, the mode and the section', () => {
     const parser = new SectionParser(PLAIN, 'outside');
     const state = (): unknown[] => [
       parser.atBlockStart,

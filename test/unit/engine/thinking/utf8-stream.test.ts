@@ -16,7 +16,7 @@ function cut(bytes: Uint8Array, random: Random): Uint8Array[] {
 }
 
 describe('Utf8Stream', () => {
-  it('puts characters together wherever they are cut', () => {
+  it('joins characters wherever they are split', () => {
     const random = new Random(41);
     const bytes = new TextEncoder().encode(TEXT);
     for (let round = 0; round < 500; round++) {
@@ -38,7 +38,7 @@ describe('Utf8Stream', () => {
     }
   });
 
-  it('replaces bytes that are no character, as a decoder does for the whole, and goes on', () => {
+  it('replaces invalid bytes like a decoder of the whole text, and continues', () => {
     const random = new Random(42);
     for (let round = 0; round < 2000; round++) {
       const bytes = Uint8Array.from({ length: random.below(12) }, () =>
@@ -60,7 +60,7 @@ describe('Utf8Stream', () => {
     }
   });
 
-  it('gives a character that was never finished as U+FFFD at the end', () => {
+  it('emits an unfinished character as U+FFFD at the end', () => {
     const stream = new Utf8Stream();
     assert.equal(stream.push(Uint8Array.of(0x61, 0xe4, 0xb8)), 'a');
     assert.equal(stream.end(), '\ufffd');

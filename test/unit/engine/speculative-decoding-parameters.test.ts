@@ -118,8 +118,8 @@ class LateConstraint extends TextConstraint {
   }
 }
 
-describe('Looking ahead changes nothing of what is written', () => {
-  it('whatever is asked of it: samplers, penalties, bias, ends, budgets, constraints, choices', async () => {
+describe('Speculative decoding does not change the output', () => {
+  it('with any samplers, penalties, bias, ends, budgets, constraints and choices', async () => {
     let numAccepted = 0;
     const cases = fc.record({
       parts,
@@ -138,6 +138,6 @@ describe('Looking ahead changes nothing of what is written', () => {
       }),
       { numRuns: 150, seed: 1 },
     );
-    assert.ok(numAccepted > 150, `${numAccepted} guesses came`);
+    assert.ok(numAccepted > 150, `${numAccepted} draft tokens accepted`);
   });
 });

@@ -1,10 +1,11 @@
 /**
- * What guessing tokens from the text so far costs and gains: `tsc && node dist/test/bench/guessing.js [PACKAGE]`.
+ * Cost and gain of speculative decoding with prompt lookup:
+ * `tsc && node dist/test/bench/speculative-decoding.js [PACKAGE]`.
  *
- * First what a step of several tokens takes on the package's graphs, in steps of one. Then texts of some kinds are
- * written by the real engine on a clock that goes on by these costs: the model is a script, so that nothing hangs on
- * what a package knows, and the machine may be busy with other things. Last, the shipped model's own answers to some
- * held-out questions.
+ * First it measures the time of a step of several tokens on the package's graphs, in plain steps. Then the real engine
+ * writes texts of several kinds on a simulated clock with these costs. The model is a script, so the result depends
+ * neither on the package's knowledge nor on the load of the machine. Last, it measures the shipped model's own answers to
+ * some held-out questions.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -24,7 +25,7 @@ import { median } from './paired.ts';
 
 const CONTEXT = 256;
 const MOST_TOKENS = 8;
-/** Ids below have a meaning of their own. */
+/** Ids below this are special. */
 const FIRST_ID = 512;
 const LETTER = Uint8Array.of(97);
 
@@ -58,15 +59,15 @@ for (const text of await readTexts()) {
   table.push({
     text: text.kind,
     tokens: plain + 1,
-    'guessed per 100': round2((100 * drafted) / plain),
-    'came per 100': round2((100 * accepted) / plain),
+    'drafted per 100': round2((100 * drafted) / plain),
+    'accepted per 100': round2((100 * accepted) / plain),
     'tokens/s, with ÷ without': round2(plain / took),
   });
 }
 console.table(table);
 if (packageDir === SHIPPED_PACKAGE) await measureOwnAnswers();
 
-/** Steps of one and of several tokens in turns. */
+/** Times plain steps and steps of several tokens in turns. */
 async function measureSteps(): Promise<ReadonlyMap<number, number>> {
   const { runner } = await RuntimeEngine.open(shared);
   const tokenIds = Int32Array.from({ length: CONTEXT }, (_, i) => (i * 37) % 251);
@@ -86,26 +87,26 @@ async function measureSteps(): Promise<ReadonlyMap<number, number>> {
   console.table(
     [...costs].map(([count, cost]) => {
       return {
-        guesses: count - 1,
-        'step, in plain ones': round2(cost),
-        'all wrong loses': round2(cost - 1),
-        'all right gains': round2(count - cost),
-        'pays from a share of': round2(breakEven(count, cost)),
+        'draft tokens': count - 1,
+        'time, in plain steps': round2(cost),
+        'all rejected loses': round2(cost - 1),
+        'all accepted gains': round2(count - cost),
+        'pays from a rate of': round2(breakEven(count, cost)),
       };
     }),
   );
   return costs;
 }
 
-/** The share p of guesses that come, each if those before it did, with which 1 + p + … + p^(count-1) is `cost`. */
+/** The acceptance rate p at which 1 + p + … + p^(count-1) tokens equal `cost`. */
 function breakEven(count: number, cost: number): number {
   let [low, high] = [0, 1];
   for (let i = 0; i < 30; i++) {
-    const share = (low + high) / 2;
+    const rate = (low + high) / 2;
     let yielded = 0;
-    for (let power = 0; power < count; power++) yielded += share ** power;
-    if (yielded < cost) low = share;
-    else high = share;
+    for (let power = 0; power < count; power++) yielded += rate ** power;
+    if (yielded < cost) low = rate;
+    else high = rate;
   }
   return low;
 }
@@ -138,7 +139,10 @@ async function readTexts(): Promise<Text[]> {
     {
       kind: 'code, edited',
       prompt: code.slice(0, 1_600),
-      answer: code.slice(0, 1_600).replaceAll('Outlook', 'Prospect').replaceAll('tiles', 'pieces'),
+      answer: code
+        .slice(0, 1_600)
+        .replaceAll('DecisionState', 'Outcome')
+        .replaceAll('tiles', 'pieces'),
     },
     { kind: 'JSON', prompt: people.join(', '), answer: JSON.stringify(records, null, 1) },
     {
@@ -149,7 +153,7 @@ async function readTexts(): Promise<Text[]> {
   ];
 }
 
-/** What one might say of a text: some of its words, in sentences of one's own. */
+/** A summary of a text: some of its words in new sentences. */
 function summaryOf(prose: string): string {
   const sentences = prose.split(/(?<=\.)\s+/);
   return sentences
@@ -163,12 +167,12 @@ function summaryOf(prose: string): string {
 interface Gain {
   readonly drafted: number;
   readonly accepted: number;
-  /** Plain steps that the text took, and would have taken. */
+  /** Time with and without speculative decoding, in plain steps. */
   readonly took: number;
   readonly plain: number;
 }
 
-/** @param costs of a step by its number of tokens */
+/** Writes a text with the engine. @param costs time of a step by its number of tokens */
 async function write({ prompt, answer }: Text, costs: ReadonlyMap<number, number>): Promise<Gain> {
   let time = 0;
   const promptIds = encode(prompt);
@@ -196,7 +200,7 @@ async function write({ prompt, answer }: Text, costs: ReadonlyMap<number, number
   return { drafted, accepted, took: time, plain: usage.completionTokens - 1 };
 }
 
-/** Tokens by order of their first place: what repeats is all that matters. */
+/** Renumbers tokens by first occurrence: only repetition matters. */
 function numbered(ids: readonly number[]): number[] {
   const numbers = new Map<number, number>();
   return ids.map((id) => {
@@ -206,7 +210,7 @@ function numbered(ids: readonly number[]): number[] {
   });
 }
 
-/** Guesses in what the shipped model says itself, over HTTP, one request at a time. */
+/** Draft tokens in answers of the shipped model, over HTTP, one request at a time. */
 async function measureOwnAnswers(): Promise<void> {
   const questions = (await readHeldout()).filter((_, index) => index % 9 === 0);
   const table: Record<string, string | number>[] = [];
@@ -223,8 +227,8 @@ async function measureOwnAnswers(): Promise<void> {
     table.push({
       'own answers': thinking_mode,
       tokens: numTokens,
-      'guessed per 100': round2((100 * count('draft_tokens_total')) / numTokens),
-      'came per 100': round2((100 * count('accepted_tokens_total')) / numTokens),
+      'drafted per 100': round2((100 * count('draft_tokens_total')) / numTokens),
+      'accepted per 100': round2((100 * count('accepted_tokens_total')) / numTokens),
     });
     await server.close();
   }

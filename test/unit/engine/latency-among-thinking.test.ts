@@ -59,7 +59,7 @@ class Clients {
   }
 }
 
-it('direct answers among as many thinkers as there are other slots wait at most twice as long as alone', async () => {
+it('direct answers beside thinking sequences in all other slots wait at most twice as long as alone', async () => {
   const clients = new Clients();
   const random = new Random(8);
   let left = NUM_ANSWERS;

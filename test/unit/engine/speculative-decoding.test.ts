@@ -48,7 +48,7 @@ async function same(script: Script, parts: Partial<GenerationRequest>): Promise<
   return ahead;
 }
 
-describe('Looking ahead writes what plain steps write', () => {
+describe('Speculative decoding writes what plain steps write', () => {
   it('in fewer steps where a text repeats itself', async () => {
     const { steps, bench, events } = await same(writes(bytesOf(REPEATS)), { thinking: ANSWERS });
     assert.ok(steps < REPEATS.length * 0.6, `${steps} steps for ${REPEATS.length} tokens`);
@@ -72,7 +72,7 @@ describe('Looking ahead writes what plain steps write', () => {
     await same(script, { thinking: ANSWERS, sampling, topLogprobs: 3, maxTokens: 80 });
   });
 
-  it('with thinking, its budget, and text forced in the midst of a draft', async () => {
+  it('with thinking, its budget, and text forced inside a draft', async () => {
     const loop: Script = (generated) => {
       const closed = generated.indexOf(CLOSE);
       const answer = bytesOf(REPEATS);
@@ -87,7 +87,7 @@ describe('Looking ahead writes what plain steps write', () => {
     await same(writes([NEWLINE, ...idsOf(`${REPEATS}\n</think>\n${REPEATS}`)]), {});
   });
 
-  it('up to stop strings, stop tokens, the end of the turn and the most tokens', async () => {
+  it('up to stop strings, stop tokens, the end of the turn and max_tokens', async () => {
     const script = writes(bytesOf(REPEATS));
     await same(script, { thinking: ANSWERS, stop: ['three four'] });
     await same(script, { thinking: ANSWERS, stopTokenIds: bytesOf('.') });
@@ -110,7 +110,7 @@ describe('Looking ahead writes what plain steps write', () => {
     }
   });
 
-  it('leaving in the slot what later prompts may use, and nothing that was only guessed', async () => {
+  it('and leaves no rejected draft token in the slot', async () => {
     const bench = new EngineBench({ numSlots: 1, speculates: true });
     const request = requestOf(promptOf(1, 12), { thinking: ANSWERS, maxTokens: 30 });
     await bench.submit({ request, script: writes(bytesOf(REPEATS)) });
@@ -122,8 +122,8 @@ describe('Looking ahead writes what plain steps write', () => {
   });
 });
 
-describe('Looking ahead', () => {
-  it('is not done while two streams run', async () => {
+describe('Speculative decoding', () => {
+  it('is off while two sequences run', async () => {
     const bench = new EngineBench({ speculates: true, prefillChunk: 64 });
     const jobs = [1, 2].map((key) => ({
       request: requestOf(promptOf(key, 12), { thinking: ANSWERS, maxTokens: 40 }),

@@ -60,7 +60,7 @@ async function run(parts: Partial<GenerationRequest>, seed: number, speculates: 
   return { wrote: { reason, detail, tokens }, acceptedTokens };
 }
 
-describe('Looking ahead under a grammar writes what plain steps write', () => {
+describe('Speculative decoding under a grammar writes what plain steps write', () => {
   for (const [what, spec] of SPECS) {
     it(`for ${what}, drawn and greedy, after thinking and without`, async () => {
       let numAccepted = 0;
@@ -80,7 +80,7 @@ describe('Looking ahead under a grammar writes what plain steps write', () => {
         assert.equal(ahead.wrote.detail, null);
         numAccepted += ahead.acceptedTokens;
       }
-      assert.ok(numAccepted > 100, `${numAccepted} guesses came`);
+      assert.ok(numAccepted > 100, `${numAccepted} draft tokens accepted`);
     });
   }
 });
