@@ -76,7 +76,7 @@ describe('a conversion', () => {
     assert.equal(untied.text.tiedEmbeddings, false);
   });
 
-  it('takes another name and protocol when asked', async (test) => {
+  it('takes another name and protocol from the options', async (test) => {
     const manifest = await convertCheckpoint({
       ...setUp(test, {}),
       name: 'other',
@@ -103,7 +103,7 @@ describe('a conversion', () => {
     assert.ok(seen.some(({ tensor }) => tensor === 'model.language_model.embed_tokens.weight'));
   });
 
-  it('measures what every quantised tensor lost when somebody listens', async (test) => {
+  it('reports the error of every quantised tensor to onStorageError', async (test) => {
     const errors: StorageError[] = [];
     await convertCheckpoint({ ...setUp(test), onStorageError: (error) => errors.push(error) });
     const query = errors.find(({ name }) => name.endsWith('layers.0.self_attn.q_proj.weight'));
@@ -126,7 +126,7 @@ describe('a conversion', () => {
 });
 
 describe('a failed conversion', () => {
-  it('refuses to overwrite, unless told to', async (test) => {
+  it('rejects to overwrite, unless told to', async (test) => {
     const options = setUp(test, {});
     mkdirSync(options.outDir);
     writeFileSync(join(options.outDir, 'precious.txt'), 'x');
@@ -162,7 +162,7 @@ describe('a failed conversion', () => {
     assert.deepEqual(readdirSync(options.dir), ['in']);
   });
 
-  it('names the tensor that holds no number, and where', async (test) => {
+  it('names the tensor and element that are not finite', async (test) => {
     for (const precision of ['fp32', 'fp16', 'int4'] as const) {
       const options = setUp(test, {
         edit: ({ tensors }) => {
@@ -196,7 +196,7 @@ describe('a failed conversion', () => {
 });
 
 describe('a package', () => {
-  it('with a changed file is refused by name with both digests', async (test) => {
+  it('with a changed file is rejected by name with both digests', async (test) => {
     const options = setUp(test, {});
     await convertCheckpoint(options);
     const file = join(options.outDir, 'chat_template.jinja');
@@ -210,7 +210,7 @@ describe('a package', () => {
     });
   });
 
-  it('with a file cut short or missing is refused even without verifying', async (test) => {
+  it('with a file cut short or missing is rejected even without verifying', async (test) => {
     const options = setUp(test, {});
     await convertCheckpoint(options);
     appendFileSync(join(options.outDir, 'embed.onnx'), 'x');
@@ -222,7 +222,7 @@ describe('a package', () => {
     await assert.rejects(readPackage(options.outDir), /embed\.onnx is missing from the package/);
   });
 
-  it('whose manifest is absent, broken or reaches outside is refused', async (test) => {
+  it('whose manifest is absent, broken or reaches outside is rejected', async (test) => {
     const options = setUp(test, {});
     const manifest = await convertCheckpoint(options);
     const file = join(options.outDir, 'manifest.json');
@@ -243,7 +243,7 @@ describe('a package', () => {
     await assert.rejects(readPackage(options.outDir), /is not a model package: it has no readable/);
   });
 
-  it('is described in words', async (test) => {
+  it('is described for thinkgate inspect', async (test) => {
     const text = describePackage(await convertCheckpoint(setUp(test)));
     for (const line of [
       /^name +small-model$/m,

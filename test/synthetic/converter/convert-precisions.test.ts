@@ -85,7 +85,7 @@ describe('a decoder in larger blocks', () => {
     }
   }
 
-  it('is refused where weights have no blocks', async (test) => {
+  it('is rejected where weights have no blocks', async (test) => {
     const dir = scratchDir(test);
     const { dir: checkpointDir } = writeRandomCheckpoint(join(dir, 'in'));
     await assert.rejects(

@@ -126,7 +126,7 @@ describe('the graphs for GPUs', () => {
     });
   }
 
-  it('leave the norms of q and k to the attention, which CPUs refuse by name', async (test) => {
+  it('leave the norms of q and k to the attention, which CPUs reject by name', async (test) => {
     const { checkpoint, ...context } = setUp(test);
     const { outDir } = await convert({ checkpoint, ...context }, 'fp16');
     await assert.rejects(

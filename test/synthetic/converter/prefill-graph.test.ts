@@ -62,7 +62,7 @@ describe('a prefill graph', () => {
     assert.ok(Math.min(...errors) > 0);
   });
 
-  it('gives the same bits for a token whatever is computed beside it', async (test) => {
+  it('gives the same bits for a token in any chunk', async (test) => {
     const { checkpoint, outDir } = await setUp(test, {
       edit: ({ tensors }) => {
         // What this token writes into the stream is a thousand times what others do.
@@ -106,7 +106,7 @@ describe('a prefill graph', () => {
     assert.ok(bytes >= numWeights && bytes < 1.3 * numWeights, `${bytes} for ${numWeights}`);
   });
 
-  it('is measured by the quality report as it is in a package', async (test) => {
+  it('has the same error in the quality report as in a package', async (test) => {
     const { dir, checkpoint, outDir } = await setUp(test, { text: { maxPositions: 128 } });
     const tokens = (await sampleTokens(checkpoint.dir)).slice(0, 60);
     const run = (file: string) =>

@@ -21,7 +21,7 @@ describe('The thinking protocol of a checkpoint', () => {
     }
   });
 
-  it("is the architecture's usual one where the template says nothing, and the package notes it", () => {
+  it("is the architecture's default if the template says nothing, with a note in the package", () => {
     for (const [architecture, name] of [
       ['r4b', 'R-4B'],
       ['qwen3', 'Qwen3'],
@@ -35,7 +35,7 @@ describe('The thinking protocol of a checkpoint', () => {
     }
   });
 
-  it('is the one asked for, whatever the files say', () => {
+  it('is the requested one, even if the files say otherwise', () => {
     const config = { architecture: 'qwen3', chatTemplate: 'enable_thinking' } as const;
     const { protocol, notes } = chooseProtocol('TRAAC', config);
     assert.deepEqual([protocol.name, notes], ['TRAAC', []]);

@@ -58,7 +58,7 @@ describe('a data file', () => {
     ['nothing', [100], [], /a produced fewer bytes/],
   ];
   for (const [what, sizes, chunks, message] of faults) {
-    it(`refuses a group that produces ${what}`, async (test) => {
+    it(`rejects a group that produces ${what}`, async (test) => {
       const file = new DataFile('x.data');
       file.add(group('a', sizes, chunks));
       await assert.rejects(file.write(scratchDir(test), {}), message);

@@ -74,7 +74,7 @@ describe("a checkpoint's tensors", () => {
     });
   });
 
-  it('are refused when one appears under both naming schemes', async (test) => {
+  it('are rejected when one appears under both naming schemes', async (test) => {
     const twice = match(test, {
       vision: {},
       edit: ({ tensors }) => {
@@ -109,13 +109,13 @@ describe('a head', () => {
     assert.equal(tensors.get('head.weight').name, 'lm_head.weight');
   });
 
-  it('that repeats a tied embedding is stored once without a word', async (test) => {
+  it('that repeats a tied embedding is stored once without a note', async (test) => {
     const tensors = await match(test, { edit: copyHead(0)! });
     assert.equal(tensors.tied, true);
     assert.deepEqual(tensors.notes, []);
   });
 
-  it('that differs although the config ties it is refused', async (test) => {
+  it('that differs although the config ties it is rejected', async (test) => {
     await assert.rejects(
       match(test, { edit: copyHead(1e-3)! }),
       /tie_word_embeddings is true, but lm_head\.weight differs from model\.embed_tokens\.weight/,

@@ -123,7 +123,7 @@ describe("a checkpoint's config", () => {
     ],
   ];
   for (const [what, fields, message] of textFaults) {
-    it(`with ${what} is refused by field and value`, async (test) => {
+    it(`with ${what} is rejected by field and value`, async (test) => {
       const broken = read(test, (draft) => {
         Object.assign(draft.config['text_config'] as Fields, fields);
       });
@@ -165,7 +165,7 @@ describe("a checkpoint's config", () => {
     ['no pinpoints', { image_grid_pinpoints: [] }, /image_grid_pinpoints/],
   ];
   for (const [what, fields, message] of topFaults) {
-    it(`with ${what} is refused by field and value`, async (test) => {
+    it(`with ${what} is rejected by field and value`, async (test) => {
       const broken = read(test, (draft) => {
         Object.assign(draft.config, fields);
         delete draft.preprocessor!['image_grid_pinpoints'];
@@ -189,7 +189,7 @@ describe("a checkpoint's config", () => {
     ],
   ];
   for (const [what, fields, message] of preprocessorFaults) {
-    it(`with ${what} in the preprocessor is refused`, async (test) => {
+    it(`with ${what} in the preprocessor is rejected`, async (test) => {
       const broken = read(test, (draft) => Object.assign(draft.preprocessor!, fields));
       await assert.rejects(broken, { name: 'ConvertError', message });
     });
@@ -246,7 +246,7 @@ describe("a checkpoint's config", () => {
     });
   }
 
-  it('without an end token anywhere is refused', async (test) => {
+  it('without an end token anywhere is rejected', async (test) => {
     const broken = read(test, (draft) => {
       draft.generation = {};
     });
@@ -262,7 +262,7 @@ describe("a checkpoint's config", () => {
     assert.deepEqual((await readModelConfig(dir)).eosTokenIds, [266]);
   });
 
-  it('without the image token in the tokenizer is refused', async (test) => {
+  it('without the image token in the tokenizer is rejected', async (test) => {
     const broken = read(test, ({ tokenizer }) => {
       const added = tokenizer['added_tokens'] as { content: string }[];
       tokenizer['added_tokens'] = added.filter(({ content }) => content !== '<image>');
@@ -271,7 +271,7 @@ describe("a checkpoint's config", () => {
   });
 
   for (const file of ['config.json', 'tokenizer.json', 'preprocessor_config.json']) {
-    it(`without ${file} is refused by name`, async (test) => {
+    it(`without ${file} is rejected by name`, async (test) => {
       const dir = checkpoint(test);
       rmSync(join(dir, file));
       await assert.rejects(
@@ -281,7 +281,7 @@ describe("a checkpoint's config", () => {
     });
   }
 
-  it('that is no JSON is refused by name', async (test) => {
+  it('that is not JSON is rejected by name', async (test) => {
     const dir = checkpoint(test);
     writeFileSync(join(dir, 'config.json'), '{');
     await assert.rejects(readModelConfig(dir), /config\.json is not valid JSON/);
@@ -302,7 +302,7 @@ describe('the chat template', () => {
     });
   }
 
-  it('that is nowhere is an error that says where it was sought', async (test) => {
+  it('is required: the error lists the files that may have it', async (test) => {
     const dir = checkpoint(test);
     rmSync(join(dir, 'chat_template.jinja'));
     await assert.rejects(readModelConfig(dir), /no chat template: looked in chat_template\.jinja/);
@@ -326,7 +326,7 @@ describe('the chat template', () => {
     });
   }
 
-  it('that cannot be parsed is an error of the checkpoint', () => {
+  it('must parse: a syntax error is an error of the checkpoint', () => {
     assert.throws(() => detectContentFormat('{% if %}', '<image>'), {
       name: 'ConvertError',
       message: /cannot be parsed/,

@@ -78,7 +78,7 @@ describe('a safetensors file', () => {
     ['next to nothing', Uint8Array.of(1, 2), /not a safetensors file/],
   ];
   for (const [what, bytes, message] of faults) {
-    it(`is refused with ${what}, by name`, async (test) => {
+    it(`is rejected with ${what}, by name`, async (test) => {
       await assert.rejects(SafetensorsFile.open(fileWith(test, bytes)), {
         name: 'ConvertError',
         message,
@@ -128,7 +128,7 @@ describe('a checkpoint in shards', () => {
     ],
   ];
   for (const [what, weightMap, message] of faults) {
-    it(`is refused when the index names ${what}`, async (test) => {
+    it(`is rejected when the index names ${what}`, async (test) => {
       await assert.rejects(openCheckpointWeights(writeShards(test, weightMap)), {
         name: 'ConvertError',
         message,
@@ -136,7 +136,7 @@ describe('a checkpoint in shards', () => {
     });
   }
 
-  it('is refused when a shard holds a tensor the index does not know', async (test) => {
+  it('is rejected when a shard holds a tensor the index does not know', async (test) => {
     const dir = writeShards(test, { a: 'one.safetensors', c: 'two.safetensors' });
     await assert.rejects(
       openCheckpointWeights(dir),
@@ -144,7 +144,7 @@ describe('a checkpoint in shards', () => {
     );
   });
 
-  it('is refused when there are no weights at all', async (test) => {
+  it('is rejected when there are no weights at all', async (test) => {
     await assert.rejects(
       openCheckpointWeights(scratchDir(test)),
       /model\.safetensors does not exist/,

@@ -191,7 +191,7 @@ describe('AnyRes geometry', () => {
     assert.equal(countImageTokens(grid), 730);
   });
 
-  test('an empty list of pinpoints is refused by name', () => {
+  test('an empty list of pinpoints is rejected by name', () => {
     assert.throws(() => chooseGrid(10, 10, []), /pinpoints is empty/);
   });
 });

@@ -14,7 +14,7 @@ describe('setting a member of a JSON text', () => {
   const object = fc.dictionary(fc.string(), value);
   const indent = fc.constantFrom(0, 2);
 
-  it('makes it what JSON would, whatever else there is', () => {
+  it('gives the same value as JSON.stringify of the changed object', () => {
     fc.assert(
       fc.property(object, fc.string(), value, indent, (before, name, next, spaces) => {
         const after = setJsonMember(JSON.stringify(before, null, spaces), name, next);
@@ -86,7 +86,7 @@ describe('writing profiles into a package', () => {
     assert.deepEqual(readdirSync(dir).sort(), names);
   });
 
-  it('refuses what no package may hold, and leaves it as it was', async (test) => {
+  it('rejects an invalid profile and leaves the package unchanged', async (test) => {
     const dir = packageCopy(test);
     const before = readFileSync(join(dir, 'manifest.json'), 'utf8');
     await assert.rejects(writeProfiles(dir, { 'Not A Name': TEST_PROFILE }));

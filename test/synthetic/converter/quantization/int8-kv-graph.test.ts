@@ -127,7 +127,7 @@ describe('making a decoder with an int8 KV cache', () => {
   const read = async (): Promise<Uint8Array> =>
     new Uint8Array(await readFile(join(tiny.packageDir, 'decoder.onnx')));
 
-  it('refuses a graph that lacks a layer, or has such a cache already', async () => {
+  it('rejects a graph that lacks a layer, or has such a cache already', async () => {
     const decoder = await read();
     const deeper = { ...TINY_SHAPE, numLayers: 3 };
     const layers = [...tinyScales(8), ...tinyScales(8).slice(0, 1)];
@@ -139,7 +139,7 @@ describe('making a decoder with an int8 KV cache', () => {
     assert.throws(() => int8KvDecoder(once, tinyScales(8), TINY_SHAPE), /has 14 inputs/);
   });
 
-  it('refuses scales that are none', async () => {
+  it('rejects scales that are none', async () => {
     const decoder = await read();
     for (const bad of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
       const layers = tinyScales(8);

@@ -80,14 +80,14 @@ describe('the float16 report', () => {
     assert.match(text, /^Of 20 decisions to think, float16 flips none/m);
   });
 
-  it('tells what the weights cost from what float16 costs', async (test) => {
+  it('separates the error of the weights from the error of float16', async (test) => {
     const { againstReference, againstDequantized } = await measure(test, { precision: 'int4' });
     assert.ok(againstReference && againstDequantized);
     assert.ok(againstReference.relative > 0.05, `${againstReference.relative}`);
     assert.ok(againstDequantized.relative > 1e-4 && againstDequantized.relative < 5e-3);
   });
 
-  it('names the layer and the value that overflow, and what becomes of the decisions', async (test) => {
+  it('names the layer and the value that overflow, and the flipped decisions', async (test) => {
     const report = await measure(test, {
       precision: 'fp16',
       // The product in the MLP grows 10^5-fold and is shrunk again by the next linear: float32 does not mind.
@@ -120,7 +120,7 @@ describe('the float16 report', () => {
     assert.match(text, /float16 flips 2 \(one; two\), the package's weights flip none\./);
   });
 
-  it('measures the residual stream too, and in float16 sees it overflow', async (test) => {
+  it('measures the residual stream, which overflows in float16', async (test) => {
     // What the layers write into the stream cancels out in the norms, and float32 does not mind its size.
     const edit = (draft: CheckpointDraft): void => scale(draft, 'embed_tokens', 2e5);
     const safe = await measure(test, { precision: 'int8', edit });
@@ -136,7 +136,7 @@ describe('the float16 report', () => {
     assert.equal(fast.againstDequantized, null);
   });
 
-  it('finds decisions so close that rounding turns them', async (test) => {
+  it('finds decisions that rounding flips', async (test) => {
     const { prompts } = await measure(test, {
       precision: 'fp16',
       prompts: 'built in',

@@ -91,7 +91,7 @@ async function packageLogits(
 
 describe('the quality report', () => {
   for (const tied of [true, false]) {
-    it(`finds what whole packages find (${tied ? 'tied' : 'untied'})`, async (test) => {
+    it(`has the same error as whole packages (${tied ? 'tied' : 'untied'})`, async (test) => {
       const context = setUp(test, tied);
       const exact = await packageLogits(context, 'fp32');
       for (const precision of ['int4', 'int8', 'fp16'] as const) {
@@ -109,7 +109,7 @@ describe('the quality report', () => {
     });
   }
 
-  it('finds nothing for fp32 and more the fewer bits there are', async (test) => {
+  it('has no error for fp32, and a larger one with fewer bits', async (test) => {
     const { dir, checkpoint } = setUp(test, true);
     const fp32 = await measure(checkpoint, dir, 'fp32');
     assert.ok(fp32.numTokens >= 64);

@@ -57,7 +57,7 @@ function quantize(
 
 describe('quantize-kv', () => {
   for (const precision of ['fp32', 'int4'] as const) {
-    it(`adds the decoder to a package in ${precision} and says what it costs`, async (test) => {
+    it(`adds the graph to a package in ${precision} and reports its error`, async (test) => {
       const packageDir = await convert(test, precision);
       const before = await readPackage(packageDir);
       const played: string[] = [];
@@ -115,7 +115,7 @@ describe('quantize-kv', () => {
     assert.ok(error > 1e-4 && error < 0.05, `relative error ${error}`);
   });
 
-  it('reports what too little headroom clips, by layer, and how much more it costs', async (test) => {
+  it('reports per layer how much too little headroom clips, and a larger error', async (test) => {
     const packageDir = await convert(test);
     const roomy = await quantize(packageDir, { headroom: 2 });
     const tight = await quantize(packageDir, { headroom: 0.3 });
@@ -132,7 +132,7 @@ describe('quantize-kv', () => {
     await readPackage(packageDir, { verify: true });
   });
 
-  it('leaves the package as it was when it is interrupted, or a prompt cannot be used', async (test) => {
+  it('leaves the package unchanged when it is interrupted or a prompt cannot be rendered', async (test) => {
     const packageDir = await convert(test);
     const names = readdirSync(packageDir).sort();
     const manifest = readFileSync(join(packageDir, 'manifest.json'), 'utf8');
@@ -161,7 +161,7 @@ describe('quantize-kv', () => {
     unchanged();
   });
 
-  it('has prompts of its own, with images for a model that sees', async (test) => {
+  it('has built-in prompts, with images for a model with a vision tower', async (test) => {
     const packageDir = await convert(test);
     const { manifest } = await readPackage(packageDir);
     const withImages = builtinPrompts(manifest.vision);

@@ -6,8 +6,8 @@ import {
 } from '../../../../src/converter/quantization/channel-quantizer.ts';
 import { Random } from '../../../helpers/random.ts';
 
-describe('rows of 8 bits under one scale', () => {
-  it('come back within half a step of their own row, whatever the others hold', () => {
+describe('per-channel int8 rows', () => {
+  it('have an error of at most half a step of their own scale', () => {
     const random = new Random(3);
     const columns = 37;
     const sizes = [1, 1000, 1e-6];

@@ -21,7 +21,7 @@ describe('the relative distance', () => {
 });
 
 describe('the comparison of logits', () => {
-  it('gives the same in pieces as the definitions give on whole rows', () => {
+  it('gives the same result in slices of the vocabulary as on whole rows', () => {
     const random = new Random(3);
     const [numRows, vocabSize] = [5, 50];
     // Some rows of large logits, whose maximum moves late, and quantised ones that change the first choice.
@@ -61,7 +61,7 @@ describe('the comparison of logits', () => {
     assert.ok(Math.abs(found.relative - distance) < 1e-12);
   });
 
-  it('finds nothing between equal logits', () => {
+  it('is zero between equal logits', () => {
     const comparison = new LogitComparison(2);
     const logits = Float32Array.of(1, 5, -3, 200, 0, 1);
     comparison.add(logits, logits);

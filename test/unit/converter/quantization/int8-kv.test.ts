@@ -42,7 +42,7 @@ describe('ranges of keys and values', () => {
   ranges.observe(contents(KEYS, VALUES), 2);
   const [scales] = ranges.scales(1.27);
 
-  it('give both channels of a rotating pair the length of the pair, and keys of other positions no say', () => {
+  it('give both channels of a rotary pair the norm of the pair, and ignore other positions', () => {
     const pair = Number(Math.sqrt(5).toPrecision(5));
     assert.deepEqual(rounded(scales!.key.map((scale) => scale * 100)), [
       5,
@@ -56,7 +56,7 @@ describe('ranges of keys and values', () => {
     ]);
   });
 
-  it('give values each channel its own, and one that was never seen a thousandth of the largest', () => {
+  it('are per channel for values, and at least a thousandth of the largest', () => {
     assert.deepEqual(
       rounded(scales!.value.map((scale) => scale * 100)),
       [4, 2, 3, 0.008, 2, 0.008, 0.008, 8],
@@ -68,12 +68,12 @@ describe('ranges of keys and values', () => {
     assert.deepEqual(rounded(wide!.key), rounded(scales!.key.map((scale) => scale * 2)));
   });
 
-  it('are positive where nothing at all was seen', () => {
+  it('are positive without any observation', () => {
     const [none] = new KvRanges(SHAPE).scales(1);
     assert.ok([...none!.key, ...none!.value].every((scale) => scale > 0));
   });
 
-  it('hold a pair at every position: a rotated key never clips', () => {
+  it('hold at every position: a rotated key never clips', () => {
     for (const angle of [0.3, 1.2, 2.9, 4.4]) {
       const rotated = KEYS.map(([a = 0, b = 0, c = 0, d = 0]) => [
         a * Math.cos(angle) - c * Math.sin(angle),
@@ -94,7 +94,7 @@ describe('clipping', () => {
     { key: new Float32Array(width).fill(4 / 128), value: new Float32Array(width).fill(1) },
   ];
 
-  it('counts what 8 bits cannot hold, keys and values apart, and says by how much', () => {
+  it('counts clipped keys and values separately, and reports the overshoot', () => {
     const clipping = new Clipping(SHAPE, scales);
     clipping.observe(contents(KEYS, VALUES), 2);
     // Of 16 keys 4, 6 and -8 are beyond 127.5 steps of 1/32.
@@ -102,7 +102,7 @@ describe('clipping', () => {
     assert.deepEqual(clipping.result(), [{ layer: 0, keys: 3 / 16, values: 0, overshoot }]);
   });
 
-  it('does not count what is rounded to the largest number', () => {
+  it('does not count values that round to the largest int8 value', () => {
     const clipping = new Clipping(SHAPE, scales);
     const within = VALUES.map((row) => row.map(() => 127.4));
     const beyond = VALUES.map((row) => row.map(() => -127.6));
@@ -112,7 +112,7 @@ describe('clipping', () => {
     assert.equal(clipping.result()[0]!.values, 0.5);
   });
 
-  it('is none where nothing was looked at', () => {
+  it('is zero without observations', () => {
     const none = [{ layer: 0, keys: 0, values: 0, overshoot: 0 }];
     assert.deepEqual(new Clipping(SHAPE, scales).result(), none);
   });

@@ -4,7 +4,7 @@ import { LogitDistances } from '../../../../src/converter/quantization/quality/d
 import { decisionShifts } from '../../../../src/converter/quantization/quality/int8-kv/int8-kv-report.ts';
 
 describe('the distance of logits', () => {
-  it('is nothing between equal rows', () => {
+  it('is zero between equal rows', () => {
     const distances = new LogitDistances();
     distances.add(Float32Array.of(1, 2, 3), Float32Array.of(1, 2, 3));
     assert.deepEqual(distances.result(), {
@@ -32,7 +32,7 @@ describe('the distance of logits', () => {
     assert.ok(Math.abs(klDivergence - expected / 2) < 1e-6);
   });
 
-  it('sees no difference in rows that are shifted as a whole but for the numbers themselves', () => {
+  it('has no KL divergence between rows that differ by a constant, only a relative error', () => {
     const distances = new LogitDistances();
     distances.add(Float32Array.of(1, 2, 3), Float32Array.of(6, 7, 8));
     const { klDivergence, largest } = distances.result();
@@ -42,7 +42,7 @@ describe('the distance of logits', () => {
 });
 
 describe('shifts of decisions', () => {
-  it('name the prompts whose likelier side changed', () => {
+  it('list the prompts whose decision flipped', () => {
     const shifts = decisionShifts([
       { prompt: 'a', before: 0.9, after: 0.8 },
       { prompt: 'b', before: 0.52, after: 0.49 },
@@ -57,7 +57,7 @@ describe('shifts of decisions', () => {
     assert.ok(Math.abs(shifts.smallestMargin - 0.02) < 1e-12);
   });
 
-  it('are none where nothing was measured', () => {
+  it('are null without measurements', () => {
     assert.equal(decisionShifts([]), null);
   });
 });
