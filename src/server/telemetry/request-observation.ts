@@ -1,4 +1,3 @@
-import type { GenerationEvent } from '../../engine/generation.ts';
 import { GenerationObservation, type GenerationObserver } from './generation-observation.ts';
 import { type ObservedRequest, type PreparedFacts, promptCounts, toLogEntry } from './log-entry.ts';
 import type { Metrics } from './metrics.ts';
@@ -55,11 +54,6 @@ export class RequestObservation {
     return generation;
   }
 
-  /** The events of the request's next generation, unchanged and observed. */
-  watch(events: AsyncIterable<GenerationEvent>): AsyncGenerator<GenerationEvent, void> {
-    return observed(events, this.observeGeneration());
-  }
-
   /**
    * Writes the metrics, the log line and the span. Only the first call counts: it knows how the request ended.
    * @param status HTTP status code of the reply
@@ -114,15 +108,5 @@ export class RequestObservation {
     requests.requestPromptTokens.observe(counts.prompt);
     requests.paramsMaxTokens.observe(facts.request.maxTokens);
     requests.paramsN.observe(facts.numChoices);
-  }
-}
-
-async function* observed(
-  events: AsyncIterable<GenerationEvent>,
-  observer: GenerationObserver,
-): AsyncGenerator<GenerationEvent, void> {
-  for await (const event of events) {
-    observer.see(event);
-    yield event;
   }
 }

@@ -206,11 +206,9 @@ describe('The metrics of the hold-out', () => {
       isQuotaFallback: false,
       prepareMs: 1,
     });
-    const tokens = async function* () {
-      yield tokenEvent('Hm', 'reasoning', engine.lastRequest);
-      yield tokenEvent('m', 'reasoning', engine.lastRequest);
-    };
-    for await (const _event of observation.watch(tokens()));
+    const observer = observation.observeGeneration();
+    observer.see(tokenEvent('Hm', 'reasoning', engine.lastRequest));
+    observer.see(tokenEvent('m', 'reasoning', engine.lastRequest));
     observation.end(499, 'client_closed_request');
     const text = await metrics.expose();
     assert.match(text, /^thinkgate_holdout_requests_total\{arm="think"\} 2$/m);
