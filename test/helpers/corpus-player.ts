@@ -1,6 +1,6 @@
 import type { FinishEvent } from '../../src/engine/generation.ts';
 import { protocolTokens } from '../../src/engine/thinking/protocol-tokens.ts';
-import type { Protocol, ThinkingMode } from '../../src/package/protocol.ts';
+import type { DecidedMode, Protocol, ThinkingMode } from '../../src/package/protocol.ts';
 import { EOS } from './byte-tokens.ts';
 import { EngineBench, promptOf, requestOf } from './engine-bench.ts';
 import {
@@ -16,7 +16,7 @@ import { TextConstraint } from './text-constraint.ts';
 export interface CorpusCase {
   readonly protocol: Protocol;
   readonly mode: ThinkingMode;
-  readonly behaviour: 'think' | 'fast';
+  readonly behaviour: DecidedMode;
   readonly split: Split;
   readonly wording: Wording;
   readonly budget?: number;
@@ -82,7 +82,7 @@ export async function playReply(of: CorpusCase, random: Random): Promise<Played>
 }
 
 /** Every mode of a protocol with what its model may do in it. */
-export function* behaviours(protocol: Protocol): Generator<[ThinkingMode, 'think' | 'fast']> {
+export function* behaviours(protocol: Protocol): Generator<[ThinkingMode, DecidedMode]> {
   if (protocol.modes.auto !== undefined)
     yield* [['auto', 'think'] as const, ['auto', 'fast'] as const];
   if (protocol.modes.think !== undefined) yield ['think', 'think'];

@@ -1,7 +1,7 @@
 import type { StartState } from '../../src/engine/thinking/protocol-grammar.ts';
 import { protocolStrings } from '../../src/engine/thinking/protocol-grammar.ts';
 import { replaySuffix } from '../../src/engine/thinking/replay-suffix.ts';
-import type { Protocol, ThinkingMode } from '../../src/package/protocol.ts';
+import type { DecidedMode, Protocol, ThinkingMode } from '../../src/package/protocol.ts';
 import { bytesOf } from './byte-tokens.ts';
 import type { Random } from './random.ts';
 
@@ -29,7 +29,7 @@ export interface Wording {
 export function writeReply(
   protocol: Protocol,
   mode: ThinkingMode,
-  behaviour: 'think' | 'fast',
+  behaviour: DecidedMode,
   wording: Wording,
 ): WrittenReply {
   const suffix = `<|turn|>assistant\n${protocol.modes[mode]?.prefill ?? ''}`;
@@ -68,7 +68,7 @@ function weigh({ preamble, decide }: Protocol, behaviour: string, { preamble: wo
 /** What stands before the block, or before a direct answer, when the prompt left everything to the model. */
 function signal(
   { tags, decide, answer }: Protocol,
-  behaviour: 'think' | 'fast',
+  behaviour: DecidedMode,
 ): { text: string; tagged: boolean } {
   const markers = decide.by === 'control' ? Object.entries(decide.markers) : [];
   const marker = markers.find(([, meaning]) => meaning === behaviour)?.[0];
@@ -88,7 +88,7 @@ function signal(
 
 function answerText(
   { answer }: Protocol,
-  behaviour: 'think' | 'fast',
+  behaviour: DecidedMode,
   words: string,
   isOpen: boolean,
 ): string {
