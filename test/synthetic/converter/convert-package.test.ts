@@ -248,12 +248,12 @@ describe('a package', () => {
     for (const line of [
       /^name +small-model$/m,
       /^architecture +r4b \(RForConditionalGeneration\)$/m,
-      /^parameters +[\d,]+, stored as F32 in the checkpoint$/m,
+      /^parameters +[\d,]+, F32 in the checkpoint$/m,
       /^ {2}heads +4 of 16, 2 for keys and values$/m,
       /^ {2}KV cache +fp32$/m,
       /^ {2}tile +30 px in patches of 7: 4x4 = 16 features$/m,
       /^ {2}image token +<image> = 267$/m,
-      /^ {2}auto \(default\) +starts "<think>"$/m,
+      /^ {2}auto \(default\) +prefill "<think>"$/m,
       /^ {2}total +\d/m,
       /^ {2}- The vision tower has 2 layers/m,
     ]) {
