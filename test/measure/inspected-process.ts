@@ -86,6 +86,8 @@ export class InspectedProcess {
   readonly #socket: WebSocket;
   readonly #main: InspectorSession;
   readonly #workers = new Map<string, InspectorSession>();
+  /** Settled for every worker whose coverage has begun. */
+  readonly #starts: Promise<unknown>[] = [];
 
   private constructor(socket: WebSocket) {
     this.#socket = socket;
@@ -111,6 +113,7 @@ export class InspectedProcess {
 
   /** What ran since the last call, or since the connection; functions that did not run are left out. */
   async takeRuns(): Promise<FunctionRuns[]> {
+    await Promise.all(this.#starts);
     const sessions = [this.#main, ...this.#workers.values()];
     const replies = await Promise.all(
       sessions.map((session) => session.post('Profiler.takePreciseCoverage')),
@@ -133,7 +136,8 @@ export class InspectedProcess {
       void this.#main.post('NodeWorker.sendMessageToWorker', { sessionId, message });
     });
     this.#workers.set(sessionId, worker);
-    void worker.startCoverage().then(() => worker.post('Runtime.runIfWaitingForDebugger'));
+    const started = worker.startCoverage();
+    this.#starts.push(started.then(() => worker.post('Runtime.runIfWaitingForDebugger')));
   }
 }
 
