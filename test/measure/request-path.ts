@@ -189,10 +189,10 @@ try {
       return `${runsPerEvent.toFixed(1).padStart(5)}  ${kind}  ${file}  ${head.slice(0, 60)}`;
     }),
   );
-  if (flags.list) {
+  for (const [name, functions] of flags.list ? Object.entries({ server, engine }) : []) {
     list(
-      'Functions of the server process:',
-      server.map(({ file, name }) => `${file}  ${name}`).sort(),
+      `Functions of the ${name} process:`,
+      functions.map((run) => `${run.file}  ${run.name}`).sort(),
     );
   }
   const isOver = (['functions', 'files', 'layers'] as const).some((of) => found[of] > LIMITS[of]);
