@@ -33,6 +33,7 @@ export function applyModeTexts(
   messages: readonly ChatMessage[],
   { userPrefix = '', userSuffix = '', system = '' }: ModeTexts,
 ): ChatMessage[] {
+  if (userPrefix + userSuffix + system === '') return [...messages];
   const lastUser = messages.map(({ role }) => role).lastIndexOf('user');
   const told = messages.map((message, index) =>
     index === lastUser ? surround(message, userPrefix, userSuffix) : message,
@@ -83,8 +84,9 @@ export function surroundSystem(
  */
 export function softSwitchIn(
   messages: readonly ChatMessage[],
-  { softSwitch = {} }: Pick<Protocol, 'softSwitch'>,
+  { softSwitch }: Pick<Protocol, 'softSwitch'>,
 ): DecidedMode | null {
+  if (softSwitch === undefined) return null;
   for (const message of messages.toReversed()) {
     if (message.role !== 'user' && message.role !== 'system') continue;
     const mode = latestIn(textOf(message, '\n'), softSwitch);

@@ -27,6 +27,9 @@ import {
 import type { Tokenizer } from './tokenizer.ts';
 import { toTemplateTool, writeToolTexts } from './tool-texts.ts';
 
+/** Prompts end in few ways: one for each mode, unless a template writes a budget there. */
+const MAX_STARTS = 64;
+
 const ROLES = ['system', 'user', 'assistant', 'tool'] as const;
 
 export interface PromptWriterOptions {
@@ -63,6 +66,8 @@ export class PromptWriter {
   readonly #protocol: Protocol;
   readonly #markers: readonly string[];
   readonly #takesTools: boolean;
+  /** States in which the protocol's tags leave the text, by the end of the prompt that was seen. */
+  readonly #starts = new Map<string, StartState>();
 
   /** @throws Error when the image placeholder's text is not the token the manifest names */
   constructor({ tokenizer, template, manifest }: PromptWriterOptions) {
@@ -80,6 +85,7 @@ export class PromptWriter {
       ...tokenizer.addedTokens.map(({ content }) => content),
       ...protocolStrings(manifest.thinking),
     ];
+    this.#learnModes();
   }
 
   /**
@@ -120,8 +126,29 @@ export class PromptWriter {
     const suffix = appendMissing(generationPrompt, row.prefill ?? '');
     return {
       tokenIds: this.#encode(conversation + suffix, mask),
-      start: replaySuffix(this.#protocol, suffix),
+      start: this.#startAfter(suffix),
     };
+  }
+
+  /** Writes a short prompt in every mode, so that requests find generation prompts and start states ready. */
+  #learnModes(): void {
+    for (const mode of ['auto', 'think', 'fast'] as const) {
+      if (this.#protocol.modes[mode] === undefined) continue;
+      try {
+        this.write([{ role: 'user', content: 'x' }], mode);
+      } catch (error) {
+        // A template may reject so short a conversation.
+        if (!(error instanceof ChatInputError)) throw error;
+      }
+    }
+  }
+
+  #startAfter(suffix: string): StartState {
+    const known = this.#starts.get(suffix);
+    if (known !== undefined) return known;
+    const start = replaySuffix(this.#protocol, suffix);
+    if (this.#starts.size < MAX_STARTS) this.#starts.set(suffix, start);
+    return start;
   }
 
   /** Hides what callers wrote, then adds the protocol's own texts, which may be control tokens. */
@@ -131,7 +158,9 @@ export class PromptWriter {
     mask: LookAlikeMask,
   ): Pick<RenderInput, 'messages' | 'tools'> {
     const { replacement = '' } = this.#protocol.history;
-    const kept = inOrderOfCalls(applyHistoryRule(messages, this.#protocol))
+    const hasCalls = messages.some(({ role, toolCalls }) => role === 'tool' || toolCalls);
+    const past = applyHistoryRule(messages, this.#protocol);
+    const kept = (hasCalls ? inOrderOfCalls(past) : past)
       .map((message) => hideMessage(message, mask))
       .map((message) =>
         message.role === 'assistant' && message.reasoning === undefined
@@ -140,7 +169,8 @@ export class PromptWriter {
       );
     const told = applyModeTexts(kept, row);
     const offered = tools.map((tool) => hideTool(tool, mask));
-    const written = this.#takesTools ? told : writeToolTexts(told, offered);
+    const needsTexts = !this.#takesTools && (hasCalls || tools.length > 0);
+    const written = needsTexts ? writeToolTexts(told, offered) : told;
     return {
       messages: written.map((message) => this.#templateMessage(message)),
       tools: this.#takesTools ? offered.map(toTemplateTool) : [],

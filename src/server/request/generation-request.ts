@@ -206,3 +206,17 @@ function resolveContinuation(
   if (bias !== null) throw conflict(bias, fields.continuesFinal, why);
   return continuation;
 }
+
+/**
+ * The engine requests of a reply's choices: the same prompt, each with its own id and seed. Choices differ only by
+ * chance, so at temperature 0 they are all alike. A single choice is the request itself.
+ */
+export function choiceRequests(request: GenerationRequest, count: number): GenerationRequest[] {
+  if (count === 1) return [request];
+  const { id, sampling } = request;
+  return Array.from({ length: count }, (_, index) => ({
+    ...request,
+    id: `${id}-${index}`,
+    sampling: { ...sampling, seed: sampling.seed + index },
+  }));
+}

@@ -10,8 +10,8 @@ import type { ReplyEvent } from '../reply/reply-events.ts';
 import { runGenerations } from '../reply/run-generations.ts';
 import type { RequestObservation } from '../telemetry/request-observation.ts';
 import type { ChatRequest } from './chat-request.ts';
-import { choiceRequests } from './choice-requests.ts';
 import {
+  choiceRequests,
   type GenerationContext,
   type PreparedGeneration,
   prepareGeneration,

@@ -77,10 +77,9 @@ export function resolveThinking(
   const { protocol, policy } = ability;
   const controls = resolveControls(thinking.controls);
   const effort = controls.effort?.effort;
-  const budget = budgetControl(controls, ability);
+  const budget = budgetOf(controls, ability);
   const choice = chooseMode(controls.mode, budget, ability);
-  assertUnlocked(choice, ability);
-  assertModeExists(choice, protocol, defaultField);
+  assertAllowed(choice, ability, defaultField);
   const asked = budget?.budget ?? (choice.requested === 'fast' ? -1 : (policy.budget ?? -1));
   return {
     requested: choice.requested,
@@ -97,7 +96,7 @@ export function resolveThinking(
 }
 
 /** An effort is a budget, unless the protocol has words for it or the level is without limit. */
-function budgetControl(
+function budgetOf(
   { budget, effort }: ResolvedControls,
   { protocol, policy }: ThinkingAbility,
 ): ThinkingControl | undefined {
@@ -159,21 +158,20 @@ function assertBudgetFits(
   }
 }
 
-function assertUnlocked({ requested, by }: Choice, { policy, protocol }: ThinkingAbility): void {
-  const only = defaultMode(policy, protocol);
-  if (!policy.lock || by === undefined || requested === only) return;
-  throw new ApiError(
-    'thinking_locked',
-    `\`${by.field}\` asks for ${requested}, but this server answers in ${only} mode only.`,
-    { param: by.field },
-  );
-}
-
-function assertModeExists(
+/** @throws ApiError where the server is locked to another mode, or the model has no such mode */
+function assertAllowed(
   { requested, by }: Choice,
-  protocol: Pick<Protocol, 'modes'>,
+  { policy, protocol }: ThinkingAbility,
   defaultField: string,
 ): void {
+  const only = defaultMode(policy, protocol);
+  if (policy.lock && by !== undefined && requested !== only) {
+    throw new ApiError(
+      'thinking_locked',
+      `\`${by.field}\` asks for ${requested}, but this server answers in ${only} mode only.`,
+      { param: by.field },
+    );
+  }
   if (protocol.modes[requested] !== undefined) return;
   const listed = availableModes(protocol).join(', ');
   throw unsupported(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { choiceRequests } from '../../../src/server/request/choice-requests.ts';
+import { choiceRequests } from '../../../src/server/request/generation-request.ts';
 import { bytesOf, IMAGE, idsOf } from '../../helpers/byte-tokens.ts';
 import { EngineBench, imageOf, promptOf, requestOf, writes } from '../../helpers/engine-bench.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { GenerationEvent, GenerationRequest } from '../../../src/engine/generation.ts';
-import { choiceRequests } from '../../../src/server/request/choice-requests.ts';
+import { choiceRequests } from '../../../src/server/request/generation-request.ts';
 import { bytesOf, EOS, NEWLINE } from '../../helpers/byte-tokens.ts';
 import { EngineBench, promptOf, requestOf } from '../../helpers/engine-bench.ts';
 import { Random } from '../../helpers/random.ts';

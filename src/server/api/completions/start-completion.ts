@@ -7,7 +7,7 @@ import type { RouteContext } from '../../http/route-context.ts';
 import type { ReplyContext } from '../../reply/reply-context.ts';
 import { runGenerations } from '../../reply/run-generations.ts';
 import type { GenerationFields } from '../../request/chat-request.ts';
-import { choiceRequests } from '../../request/choice-requests.ts';
+import { choiceRequests } from '../../request/generation-request.ts';
 import {
   resolveChoices,
   resolveMaxTokens,

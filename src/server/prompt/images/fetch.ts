@@ -2,8 +2,6 @@ import { isIP } from 'node:net';
 import type { Readable } from 'node:stream';
 import { Agent, buildConnector, request } from 'undici';
 import { ChatInputError } from '../chat-input-error.ts';
-import { decodeDataUrl } from './data-url.ts';
-import { downloadProblem } from './download-problem.ts';
 import { type AddressRule, ForbiddenAddressError, lookupAllowed, type Resolver } from './lookup.ts';
 import type { MediaFolder } from './media-folder.ts';
 
@@ -14,9 +12,9 @@ export interface FetchLimits {
   readonly timeoutMs: number;
   /** Addresses that may be connected to; `isPublicAddress` unless the network is one's own. */
   readonly isAllowed: AddressRule;
-  /** Hosts images may come from, `*.example.com` for all below one; null allows all. */
+  /** Hosts that images may come from, `*.example.com` for all below one; null allows all. */
   readonly domains?: readonly string[] | null;
-  /** Where file: URLs lead; null refuses them. */
+  /** Folder of file: URLs; null rejects them. */
   readonly folder?: MediaFolder | null;
   /** Looks names up in place of the system. */
   readonly resolve?: Resolver;
@@ -26,8 +24,8 @@ const MAX_REDIRECTS = 3;
 const REDIRECT_STATUS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /**
- * Gets images by data:, http:, https: and, from one folder, file: URL. Every address is checked where the connection is made, so neither a
- * name that resolves differently the second time nor a redirect reaches an address that is not allowed.
+ * Gets images by data:, http:, https: and, from one folder, file: URL. Addresses are checked where the connection is
+ * made, so neither a name that resolves differently the second time nor a redirect reaches a forbidden address.
  */
 export class ImageFetcher {
   readonly #limits: FetchLimits;
@@ -178,4 +176,66 @@ function discard(body: Readable): void {
 
 function urlError(param: string, message: string): ChatInputError {
   return new ChatInputError('invalid_image_url', param, message);
+}
+
+/**
+ * Decodes a base64 data: URL. A stray character, missing padding or another encoding is an error: a lenient decoder
+ * turns a damaged image into another one.
+ * @param maxBytes most bytes the decoded image may have; checked before decoding
+ * @throws ChatInputError
+ */
+export function decodeDataUrl(source: string, maxBytes: number, param: string): Uint8Array {
+  const comma = source.indexOf(',');
+  if (comma < 0) throw urlError(param, 'The data URL has no comma before its data.');
+  const header = source.slice('data:'.length, comma);
+  if (!/;base64$/i.test(header)) {
+    throw urlError(param, 'An image in a data URL must be encoded as base64.');
+  }
+  const mediaType = header.slice(0, header.indexOf(';'));
+  if (!/^(?:image\/[\w.+-]+|application\/octet-stream)?$/i.test(mediaType)) {
+    throw urlError(param, `The data URL holds "${mediaType.slice(0, 80)}", not an image.`);
+  }
+  const base64 = source.slice(comma + 1);
+  const paddingLength = base64.endsWith('==') ? 2 : Number(base64.endsWith('='));
+  const length = (base64.length / 4) * 3 - paddingLength;
+  if (length > maxBytes) {
+    throw new ChatInputError(
+      'image_too_large',
+      param,
+      `The image has ${Math.floor(length)} bytes; at most ${maxBytes} are allowed.`,
+    );
+  }
+  if (base64 === '') throw urlError(param, 'The data URL holds no data.');
+  if (base64.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(base64)) {
+    throw urlError(param, 'The data URL is not valid base64.');
+  }
+  return Buffer.from(base64, 'base64');
+}
+
+/** Failures of a download by the codes of Node and undici. They tell nothing about the network of this server. */
+const PROBLEMS: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'its host is not known',
+  EAI_AGAIN: 'its host cannot be looked up now',
+  ECONNREFUSED: 'its host refused the connection',
+  ECONNRESET: 'its host closed the connection',
+  UND_ERR_SOCKET: 'its host closed the connection',
+  EHOSTUNREACH: 'its host cannot be reached',
+  ENETUNREACH: 'its host cannot be reached',
+  ETIMEDOUT: 'its host did not answer in time',
+  UND_ERR_CONNECT_TIMEOUT: 'its host did not answer in time',
+  UND_ERR_HEADERS_TIMEOUT: 'its host did not answer in time',
+  UND_ERR_BODY_TIMEOUT: 'its host did not answer in time',
+  UND_ERR_HEADERS_OVERFLOW: 'its host answered with too many headers',
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'it ended early',
+  CERT_HAS_EXPIRED: 'the certificate of its host has expired',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'the certificate of its host is not trusted',
+  SELF_SIGNED_CERT_IN_CHAIN: 'the certificate of its host is not trusted',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'the certificate of its host is not trusted',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate of its host is for another name',
+};
+
+/** Half a sentence for the client. */
+function downloadProblem(error: unknown): string {
+  const code: unknown = Object(error).code;
+  return (typeof code === 'string' ? PROBLEMS[code] : undefined) ?? 'the connection failed';
 }

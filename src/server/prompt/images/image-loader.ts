@@ -5,8 +5,7 @@ import { type ChatMessage, type ImagePart, imagesOf } from '../messages.ts';
 import { ImageFetcher } from './fetch.ts';
 import { isPublicAddress } from './lookup.ts';
 import { MediaFolder } from './media-folder.ts';
-import { TileCache } from './tile-cache.ts';
-import { TilingPool } from './tiling-pool.ts';
+import { TileCache, TilingPool } from './tiling-pool.ts';
 
 export interface ImageLimits {
   /** Most images in one request. */

@@ -3,8 +3,11 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { ChatInputError } from '../../../../../src/server/prompt/chat-input-error.ts';
-import { decodeDataUrl } from '../../../../../src/server/prompt/images/data-url.ts';
-import { type FetchLimits, ImageFetcher } from '../../../../../src/server/prompt/images/fetch.ts';
+import {
+  decodeDataUrl,
+  type FetchLimits,
+  ImageFetcher,
+} from '../../../../../src/server/prompt/images/fetch.ts';
 import { isPublicAddress, lookupAllowed } from '../../../../../src/server/prompt/images/lookup.ts';
 
 const PARAM = 'messages[0].content[0]';

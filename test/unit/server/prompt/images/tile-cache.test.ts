@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { TileCache } from '../../../../../src/server/prompt/images/tile-cache.ts';
+import { TileCache } from '../../../../../src/server/prompt/images/tiling-pool.ts';
 import type { TilingJob } from '../../../../../src/server/prompt/images/tiling-worker.ts';
 import { imageOf } from '../../../../helpers/engine-bench.ts';
 
