@@ -4,7 +4,7 @@ export interface AddedToken {
   readonly content: string;
   /** Control token that writes no text. */
   readonly special: boolean;
-  /** Swallows the white space on its left, right. */
+  /** Takes the white space on its left, right. */
   readonly lstrip: boolean;
   readonly rstrip: boolean;
 }

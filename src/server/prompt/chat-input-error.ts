@@ -1,4 +1,4 @@
-/** Everything the chat room refuses for. */
+/** Reasons for which a conversation or its images are rejected. */
 export type ChatErrorCode =
   | 'context_length_exceeded'
   | 'image_placeholder_mismatch'
@@ -14,11 +14,11 @@ export type ChatErrorCode =
   | 'unsupported_text'
   | 'unsupported_value';
 
-/** A message or image the server refuses; http answers it with the status of its code. */
+/** A message or image that is rejected; the HTTP layer answers with the status of the code. */
 export class ChatInputError extends Error {
   override readonly name = 'ChatInputError';
   readonly code: ChatErrorCode;
-  /** Where in the request the fault lies, for example `messages[0].content[1]`. */
+  /** The field at fault, for example `messages[0].content[1]`. */
   readonly param: string;
 
   constructor(code: ChatErrorCode, param: string, message: string) {

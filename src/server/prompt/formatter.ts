@@ -1,15 +1,12 @@
 import { join } from 'node:path';
+import { DEFAULTS } from '../../config/config.ts';
 import type { TiledImage } from '../../engine/model-runner.ts';
 import type { StartState } from '../../engine/thinking/protocol-grammar.ts';
 import type { Manifest } from '../../package/manifest.ts';
 import type { ThinkingMode } from '../../package/protocol.ts';
 import type { Tool } from '../reply/tool-calls/tool.ts';
 import { ChatInputError } from './chat-input-error.ts';
-import {
-  createImageLoader,
-  DEFAULT_IMAGE_LIMITS,
-  type ImageLimits,
-} from './images/image-loader.ts';
+import { createImageLoader, type ImageLimits, imageLimits } from './images/image-loader.ts';
 import { CHAT_CONVERSATION_FIELDS, type ChatMessage, type ConversationFields } from './messages.ts';
 import type { EffortRow } from './modes.ts';
 import { PromptWriter, repeatPlaceholders } from './prompt.ts';
@@ -79,7 +76,10 @@ export async function createChatFormatter(options: ChatFormatterOptions): Promis
   });
   const writer = new PromptWriter({ tokenizer, template, manifest });
   const maxPromptTokens = options.maxPromptTokens ?? manifest.text.maxPositions - 1;
-  const loader = await createImageLoader(manifest, { ...DEFAULT_IMAGE_LIMITS, ...options.images });
+  const loader = await createImageLoader(manifest, {
+    ...imageLimits(DEFAULTS.images),
+    ...options.images,
+  });
   return {
     tokenizer,
     close: () => loader.close(),

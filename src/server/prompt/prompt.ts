@@ -69,7 +69,7 @@ export class PromptWriter {
   /** States in which the protocol's tags leave the text, by the end of the prompt that was seen. */
   readonly #starts = new Map<string, StartState>();
 
-  /** @throws Error when the image placeholder's text is not the token the manifest names */
+  /** @throws Error where the text of the image placeholder is not the token that the manifest names */
   constructor({ tokenizer, template, manifest }: PromptWriterOptions) {
     checkPlaceholder(tokenizer, manifest);
     this.#tokenizer = tokenizer;

@@ -119,7 +119,7 @@ export class ChatTemplate {
   }
 }
 
-/** @throws Error naming the file when the template cannot be parsed */
+/** @throws Error naming the file where the template cannot be parsed */
 export async function loadChatTemplate(
   path: string,
   globals?: Readonly<Record<string, unknown>>,
@@ -176,7 +176,7 @@ function rendersText(
   const messages: TemplateMessage[] = [{ role, content }];
   try {
     const { conversation } = template.render({ messages, variables: {} });
-    // A list printed as it stands shows its keys.
+    // A template that prints the list itself shows its keys.
     return conversation.includes(PROBE) && !/["']type["']/.test(conversation);
   } catch {
     return false;

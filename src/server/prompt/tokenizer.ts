@@ -22,7 +22,7 @@ const tokenizerFileSchema = z.object({
   }),
 });
 
-/** The library's parts that are used; its own declarations do not resolve under Node's module rules. */
+/** The parts of the library that are used; its own declarations do not resolve under Node's module rules. */
 interface LibraryTokenizer {
   readonly normalizer: { normalize(text: string): string } | null;
   readonly pre_tokenizer: { pre_tokenize(text: string): string[] } | null;
@@ -55,7 +55,7 @@ export interface Tokenizer {
 
 /**
  * Reads a tokenizer.json.
- * @throws Error naming the file when it is not a byte-level BPE tokenizer or asks for what is not supported
+ * @throws Error naming the file where it is not a byte-level BPE tokenizer or needs a feature that is not supported
  */
 export async function loadTokenizer(path: string): Promise<Tokenizer> {
   const json: unknown = JSON.parse(await readFile(path, 'utf8'));
@@ -121,7 +121,7 @@ function plainEncoder(
   };
 }
 
-/** The table is made when it is first asked for: few ever do. */
+/** Builds the table at the first call: most servers never need it. */
 function spellings(
   vocab: ReadonlyMap<string, number>,
   addedTokens: readonly AddedToken[],
@@ -144,7 +144,7 @@ function readAddedToken(token: z.output<typeof addedTokenSchema>): AddedToken {
   return { id, content, special, lstrip, rstrip };
 }
 
-/** Without all 256 byte characters the merges would drop bytes without a word. */
+/** Without all 256 byte characters the merges would drop bytes in silence. */
 function checkAlphabet(vocab: ReadonlyMap<string, number>): void {
   for (const [character, byte] of BYTE_OF_CHARACTER) {
     if (vocab.has(character)) continue;

@@ -2,14 +2,14 @@ import { randomInt } from 'node:crypto';
 import type { GenerationRequest } from '../../engine/generation.ts';
 import type { Protocol, ThinkingMode } from '../../package/protocol.ts';
 
-/** A share of the requests that leave the choice to the model is made to think, so that auto can be held against it. */
+/** Makes a share of the requests in auto mode think, so that auto can be compared with thinking. */
 export interface HoldoutOptions {
   readonly share: number;
-  /** Uniform in [0, 1); has nothing to do with what tokens are drawn with. */
+  /** Uniform in [0, 1); independent of the sampling of tokens. */
   readonly random: () => number;
 }
 
-/** What a request of the experiment got; a request that could not have got either is not part of it. */
+/** The arm of a request in the experiment; a request that could not get either arm takes no part. */
 export type HoldoutArm = 'auto' | 'think';
 
 const RESOLUTION = 2 ** 32;
@@ -19,8 +19,8 @@ export function secureRandom(): number {
 }
 
 /**
- * Draws the arm of one request. Only what was settled before the draw decides whether it takes part: the choice is the
- * model's, and there is room to think.
+ * Draws the arm of one request. A request takes part where the choice is the model's and there is room to think; both are
+ * known before the draw.
  * @returns null where it does not take part
  */
 export function drawArm(
@@ -35,7 +35,7 @@ export function drawArm(
   return holdout.random() < holdout.share ? 'think' : 'auto';
 }
 
-/** @returns one sentence naming the flag and what the model lacks; null when all is well */
+/** @returns one sentence that names the flag and what the model lacks; null where nothing is missing */
 export function holdoutProblem(protocol: Pick<Protocol, 'name' | 'modes'>): string | null {
   const { auto, think } = protocol.modes;
   if (auto !== undefined && think !== undefined) return null;

@@ -6,22 +6,22 @@ export interface Load {
 }
 
 export interface LoadPolicyOptions {
-  /** Most that is taken off the logit of thinking. */
+  /** Largest bias against thinking, in logits. */
   readonly maxBias: number;
   readonly numSlots: number;
 }
 
 /** Waiting requests per slot that count as a full queue. */
 const FULL_QUEUE_PER_SLOT = 2;
-/** Use of the KV cache from which on it counts; below, the cache is no reason to think less. */
+/** KV cache usage from which on it counts as pressure. */
 const BUSY_CACHE = 0.7;
 const NUM_STEPS = 4;
-/** How far the pressure must fall below a step before it is given up again. */
+/** How far the pressure must fall below a step before the bias steps back. */
 const HYSTERESIS = 0.15;
 
 /**
- * Turns load into a bias against thinking, in steps, so that a load that hovers around a step does not flip the bias
- * with every request. It never leaves [-maxBias, 0]. Keeps the step it stands on; holds no clock and asks nobody.
+ * Turns load into a bias against thinking, within [-maxBias, 0]. The bias moves in steps with hysteresis, so that a load
+ * near a step does not flip it with every request. Keeps its present step and no clock.
  */
 export class LoadPolicy {
   readonly #options: LoadPolicyOptions;

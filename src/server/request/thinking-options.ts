@@ -28,14 +28,14 @@ export interface ThinkingOptions {
   /** Most thinking tokens; null leaves it to the model. */
   readonly budget: number | null;
   readonly effort: EffortRow | null;
-  /** null where nobody leans on the choice, or there is none. */
+  /** null where nothing biases the choice, or there is no choice. */
   readonly decisionBias: DecisionBias | null;
   readonly extensions: number;
   readonly breakLoops: boolean;
   readonly stopInThinking: boolean;
 }
 
-/** The model and its operator, as far as thinking goes. */
+/** What the model can do and the operator allows. */
 export interface ThinkingAbility {
   readonly protocol: Pick<
     Protocol,
@@ -48,7 +48,7 @@ export interface ThinkingAbility {
   readonly loadBias: number;
 }
 
-/** The row that comes closest where a protocol knows fewer degrees; what is left over is a budget. */
+/** The closest degree that a protocol may know by name; other levels are budgets. */
 const NEAREST_ROW: Readonly<Record<ThinkingEffort, EffortRow>> = {
   minimal: 'low',
   low: 'low',
@@ -60,13 +60,13 @@ const NEAREST_ROW: Readonly<Record<ThinkingEffort, EffortRow>> = {
 
 interface Choice {
   readonly requested: ThinkingMode;
-  /** The field that led there; undefined where it is the default. */
+  /** The control that asked for it; undefined for the default. */
   readonly by: ThinkingControl | undefined;
 }
 
 /**
  * Resolves everything a request says about thinking to one mode, one budget and one bias.
- * @param defaultField the field that errors name where the mode is nobody's wish but the server's default
+ * @param defaultField the field that errors name where the mode is the server's default
  * @throws ApiError naming both fields of a contradiction, or what the model can do instead
  */
 export function resolveThinking(

@@ -9,11 +9,11 @@ export type ThinkingEffort = (typeof THINKING_EFFORTS)[number];
 /** Most thinking tokens by level; null leaves it to the model. */
 export type EffortBudgets = Readonly<Record<ThinkingEffort, number | null>>;
 
-/** What an operator decides about thinking. */
+/** The operator's settings for thinking. */
 export interface ThinkingPolicy {
   /** Mode of requests that ask for none; null takes the protocol's default. */
   readonly mode: ThinkingMode | null;
-  /** Refuses requests for any other mode. */
+  /** Rejects requests for any other mode. */
   readonly lock: boolean;
   /** Budget of requests that ask for none; null leaves it to the model. */
   readonly budget: number | null;

@@ -1,7 +1,6 @@
 import { DEFAULTS, type ResolvedConfig } from '../../config/config.ts';
 import { KeyRing } from '../http/access/api-keys.ts';
 import type { HttpSettings } from '../http/settings.ts';
-import type { ImageLimits } from '../prompt/images/image-loader.ts';
 import { secureRandom } from '../request/holdout.ts';
 import { accessSettings } from './access-settings.ts';
 import { engineCount } from './engine-settings.ts';
@@ -46,20 +45,6 @@ export const DEFAULT_HTTP_SETTINGS: HttpSettings = httpSettings(DEFAULTS, {
   tls: null,
   thinking: thinkingPolicy(DEFAULTS.thinking),
 });
-
-export function imageLimits(images: ResolvedConfig['images']): ImageLimits {
-  return {
-    maxImages: images.maxImages,
-    maxBytes: Math.round(images.maxImageMb * BYTES_PER_MB),
-    maxPixels: Math.round(images.maxImageMegapixels * 1_000_000),
-    timeoutMs: milliseconds(images.imageTimeout),
-    allowPrivateAddresses: images.allowPrivateImages,
-    domains: images.allowedMediaDomains,
-    folder: images.allowedLocalMediaPath,
-    autoTiles: images.autoDetailTiles,
-    numThreads: 1,
-  };
-}
 
 function milliseconds(seconds: number): number {
   return Math.ceil(seconds * 1000);

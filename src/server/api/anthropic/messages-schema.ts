@@ -84,7 +84,7 @@ export const countTokensRequestSchema = z
   .strictObject(shared)
   .meta({ id: 'AnthropicCountTokensRequest' });
 
-/** The body of POST /v1/messages. Every field is honoured or marked as having no effect; others are refused by name. */
+/** The body of POST /v1/messages. Every field is honoured or marked as having no effect; others are rejected by name. */
 export const messagesRequestSchema = z
   .strictObject({
     ...shared,

@@ -8,8 +8,8 @@ const tokenIds = z.array(z.int().min(0)).min(1);
 const shared = chatCompletionRequestSchema.shape;
 
 /**
- * The body of POST /v1/completions. Prompts are gone on with as they are: there is no chat template, and so nothing of
- * the fields about thinking.
+ * The body of POST /v1/completions. The model continues prompts as they are: there is no chat template, so there are no
+ * fields about thinking.
  */
 export const completionRequestSchema = z
   .strictObject({

@@ -2,9 +2,9 @@ import { ApiError } from '../../http/errors.ts';
 import type { ServedModel } from '../../http/served-model.ts';
 import type { CompletionRequest } from './completions-schema.ts';
 
-/** A prompt that is gone on with as it is. */
+/** A prompt that the model continues as it is. */
 export interface Prompt {
-  /** Its name in the request. */
+  /** The field that holds it. */
   readonly field: string;
   readonly text: string;
   readonly tokenIds: Int32Array;
@@ -14,7 +14,7 @@ type Given = string | readonly number[];
 
 /**
  * The prompts of a request, in order.
- * @throws ApiError for ids that are no tokens, for what stands for an image, and for a text without tokens
+ * @throws ApiError for ids that are no tokens, for image placeholders and for a text without tokens
  */
 export function readPrompts(prompt: CompletionRequest['prompt'], model: ServedModel): Prompt[] {
   const isOne = typeof prompt === 'string' || typeof prompt[0] === 'number';

@@ -34,9 +34,9 @@ export interface StartedCompletion extends StartedGeneration {
 }
 
 /**
- * From a checked body to the stream of its events: choice `i * n + j` is the j-th of prompt i. The model's text is taken
- * as it comes, tags included: nothing in a bare prompt says whether a tag would be the model's or the caller's.
- * @throws ApiError for what the client can mend; EngineUnavailableError
+ * Starts a completion: from the body to the stream of its events. Choice `i * n + j` is the j-th of prompt i. Tags count
+ * as text: nothing in a bare prompt says whether a tag is the model's or the caller's.
+ * @throws ApiError for what the client can fix; EngineUnavailableError
  */
 export function startCompletion(
   body: CompletionRequest,

@@ -14,7 +14,7 @@ const inert = ' Accepted and of no effect on this server.';
 
 /**
  * The body of POST /v1/chat/completions. Every field is honoured or is one of the few marked as having no effect; any
- * other field is refused by name. `null` is the same as leaving a field out.
+ * other field is rejected by name. `null` is the same as leaving a field out.
  */
 export const chatCompletionRequestSchema = z
   .strictObject({
@@ -28,7 +28,7 @@ export const chatCompletionRequestSchema = z
     add_generation_prompt: z
       .boolean()
       .nullish()
-      .describe('Follows from continue_final_message; anything else is refused.'),
+      .describe('Follows from continue_final_message; anything else is rejected.'),
 
     stream: z.boolean().nullish(),
     stream_options: z

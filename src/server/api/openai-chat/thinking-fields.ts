@@ -85,7 +85,9 @@ export const thinkingFields = {
     .min(0)
     .max(8)
     .nullish()
-    .describe("Times the end of the thinking is replaced by the protocol's word to go on."),
+    .describe(
+      "Times the end of the thinking is replaced by the protocol's extension text (budget forcing, s1).",
+    ),
   break_thinking_loops: z
     .boolean()
     .nullish()

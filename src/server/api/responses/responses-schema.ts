@@ -66,7 +66,7 @@ const reasoningSchema = z.strictObject({
     ),
 });
 
-/** The body of POST /v1/responses. Every field is honoured or marked as having no effect; others are refused by name. */
+/** The body of POST /v1/responses. Every field is honoured or marked as having no effect; others are rejected by name. */
 export const responsesRequestSchema = z
   .strictObject({
     model: z.string(),

@@ -11,15 +11,15 @@ export interface DecodeLimits {
 
 const FORMATS = 'JPEG, PNG, WebP, GIF and AVIF';
 const MIN_SIDE = 1;
-/** An image this much longer than wide is noise to the model and a way to waste memory. */
+/** Longer images are noise to the model and only cost memory. */
 const MAX_ASPECT_RATIO = 200;
 
 /**
  * Decodes an image to 8-bit RGB: EXIF orientation applied, the first frame of an animation, transparency laid on white
  * (as the model's own helper does), grey and CMYK converted. Embedded colour profiles of RGB images are ignored, as
  * PIL ignores them.
- * @param param where the image stands in the request, for errors
- * @throws ChatInputError when the format is not served, the data is broken or the image is too large
+ * @param param the field that holds the image, for errors
+ * @throws ChatInputError where the format is not served, the data is broken or the image is too large
  */
 export async function decodeImage(
   bytes: Uint8Array,
@@ -82,7 +82,7 @@ async function decodePixels(bytes: Uint8Array, limits: DecodeLimits): Promise<Rg
   return { width: info.width, height: info.height, data: new Uint8Array(data) };
 }
 
-/** By the first bytes, so that nothing else ever reaches the decoder's many other loaders (SVG, PDF, TIFF…). */
+/** Decides by the first bytes, so that no other format reaches the decoder's many loaders (SVG, PDF, TIFF…). */
 function isServedFormat(bytes: Uint8Array): boolean {
   const head = Buffer.from(bytes.subarray(0, 12)).toString('latin1');
   return (

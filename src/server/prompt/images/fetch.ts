@@ -10,13 +10,13 @@ export interface FetchLimits {
   readonly maxBytes: number;
   /** Milliseconds a download may take, redirects included. */
   readonly timeoutMs: number;
-  /** Addresses that may be connected to; `isPublicAddress` unless the network is one's own. */
+  /** Addresses that may be connected to; `isPublicAddress` unless the operator allows private ones. */
   readonly isAllowed: AddressRule;
   /** Hosts that images may come from, `*.example.com` for all below one; null allows all. */
   readonly domains?: readonly string[] | null;
   /** Folder of file: URLs; null rejects them. */
   readonly folder?: MediaFolder | null;
-  /** Looks names up in place of the system. */
+  /** Resolves names in place of the system. */
   readonly resolve?: Resolver;
 }
 
@@ -38,8 +38,8 @@ export class ImageFetcher {
 
   /**
    * @param source data:, http:, https: or file: URL
-   * @param param where it stands in the request, for errors
-   * @throws ChatInputError saying what is wrong with the URL or the download
+   * @param param the field that holds the URL, for errors
+   * @throws ChatInputError naming the problem of the URL or the download
    */
   async fetch(source: string, param: string, signal?: AbortSignal): Promise<Uint8Array> {
     if (/^data:/i.test(source)) return decodeDataUrl(source, this.#limits.maxBytes, param);
@@ -124,8 +124,8 @@ export class ImageFetcher {
 }
 
 /**
- * Checks addresses written in the URL itself; names go through the checked lookup. What was really connected to is
- * looked at once more before a byte is sent.
+ * Checks addresses that stand in the URL itself; names go through the checked lookup. The address of the connection is
+ * checked once more before a byte is sent.
  */
 function connector({ isAllowed, resolve }: FetchLimits): buildConnector.connector {
   const connect = buildConnector({
@@ -168,7 +168,7 @@ function httpUrl(text: string, param: string, base?: string): URL {
   return url;
 }
 
-/** Ends a response nobody will read. Destroying it is reported as an error, which without a listener ends the process. */
+/** Ends a response without reading it. Destroying it emits an error, which without a listener ends the process. */
 function discard(body: Readable): void {
   body.on('error', () => undefined);
   body.destroy();
@@ -234,7 +234,7 @@ const PROBLEMS: Readonly<Record<string, string>> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'the certificate of its host is for another name',
 };
 
-/** Half a sentence for the client. */
+/** The cause for the client, as half a sentence. */
 function downloadProblem(error: unknown): string {
   const code: unknown = Object(error).code;
   return (typeof code === 'string' ? PROBLEMS[code] : undefined) ?? 'the connection failed';

@@ -1,3 +1,4 @@
+import type { ResolvedConfig } from '../../../config/config.ts';
 import type { TiledImage } from '../../../engine/model-runner.ts';
 import type { Manifest } from '../../../package/manifest.ts';
 import { ChatInputError } from '../chat-input-error.ts';
@@ -28,17 +29,22 @@ export interface ImageLimits {
   readonly numThreads: number;
 }
 
-export const DEFAULT_IMAGE_LIMITS: ImageLimits = {
-  maxImages: 16,
-  maxBytes: 20 * 1024 * 1024,
-  maxPixels: 50_000_000,
-  timeoutMs: 10_000,
-  allowPrivateAddresses: false,
-  domains: null,
-  folder: null,
-  autoTiles: null,
-  numThreads: 1,
-};
+const BYTES_PER_MB = 1024 * 1024;
+
+/** The limits that the operator's settings make. */
+export function imageLimits(images: ResolvedConfig['images']): ImageLimits {
+  return {
+    maxImages: images.maxImages,
+    maxBytes: Math.round(images.maxImageMb * BYTES_PER_MB),
+    maxPixels: Math.round(images.maxImageMegapixels * 1_000_000),
+    timeoutMs: images.imageTimeout * 1000,
+    allowPrivateAddresses: images.allowPrivateImages,
+    domains: images.allowedMediaDomains,
+    folder: images.allowedLocalMediaPath,
+    autoTiles: images.autoDetailTiles,
+    numThreads: 1,
+  };
+}
 
 /** Bytes of tiles kept for images that come again: R-4B's largest have ten tiles of 0.44 MB. */
 const TILE_CACHE_BYTES = 64 * 2 ** 20;

@@ -1,7 +1,7 @@
 import { type LookupAddress, type LookupAllOptions, type LookupOptions, lookup } from 'node:dns';
 import ipaddr from 'ipaddr.js';
 
-/** The connection was refused because of where it leads. */
+/** The connection leads to an address that is not allowed. */
 export class ForbiddenAddressError extends Error {
   override readonly name = 'ForbiddenAddressError';
   constructor(host: string) {
@@ -22,7 +22,7 @@ export function isPublicAddress(address: string): boolean {
   // `process` turns an IPv4-mapped IPv6 address into the IPv4 address it leads to.
   const parsed = ipaddr.process(address);
   if (parsed.range() !== 'unicast') return false;
-  // Of IPv6 only this block is given out; the rest has no name of its own and may mean anything one day.
+  // Of IPv6 only this block is assigned; the rest is reserved.
   return parsed.kind() === 'ipv4' || parsed.match(GLOBAL_IPV6);
 }
 
@@ -50,8 +50,8 @@ type LookupCallback = (
 ) => void;
 
 /**
- * Node's `dns.lookup` that refuses a name as soon as one of its addresses is not allowed. The addresses handed back
- * are those connected to, so checking and connecting cannot see different ones.
+ * Node's `dns.lookup` that rejects a name where one of its addresses is not allowed. The connection uses the addresses
+ * that it returns, so checking and connecting cannot see different ones.
  */
 export function lookupAllowed(request: LookupRequest, callback: LookupCallback): void {
   const { hostname, options, isAllowed, resolve = lookup } = request;

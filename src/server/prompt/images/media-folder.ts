@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { ChatInputError } from '../chat-input-error.ts';
 
 /**
- * Reads images of one folder by file: URL. Links are followed first and must stay inside. What lies outside and what
- * does not exist is refused in the same words, so that nobody can feel their way through the file system.
+ * Reads images of one folder by file: URL. Links are followed first and must stay inside. Files outside and files that do
+ * not exist give the same error, so that a client cannot explore the file system.
  */
 export class MediaFolder {
   readonly #root: string;
@@ -17,14 +17,14 @@ export class MediaFolder {
     this.#maxBytes = maxBytes;
   }
 
-  /** @throws Error when the folder does not exist */
+  /** @throws Error where the folder does not exist */
   static async open(folder: string, maxBytes: number): Promise<MediaFolder> {
     return new MediaFolder(await realpath(resolve(folder)), maxBytes);
   }
 
   /**
    * @param url file: URL
-   * @param param where it stands in the request, for errors
+   * @param param the field that holds the URL, for errors
    * @throws ChatInputError
    */
   async read(url: string, param: string): Promise<Uint8Array> {
@@ -43,14 +43,14 @@ export class MediaFolder {
     );
   }
 
-  /** @returns null where it must not be read, its size where that is too large */
+  /** @returns null for a file that must not be read, the size of one that is too large */
   async #readInside(url: string): Promise<Uint8Array | number | null> {
     const named = fileURLToPath(url);
     const isInside = (path: string): boolean => path.startsWith(this.#root + sep);
     if (!isInside(resolve(named))) return null;
     const real = await realpath(named);
     if (!isInside(real)) return null;
-    // Not blocking: a named pipe would wait for a writer. No link: the path has none, unless it was changed just now.
+    // Nonblocking, since a named pipe would wait for a writer. No links: the resolved path has none, unless it just changed.
     const file = await open(real, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
     try {
       const stats = await file.stat();

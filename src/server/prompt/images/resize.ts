@@ -155,7 +155,7 @@ function resizeVertically(image: RgbImage, height: number, table: Coefficients):
   return { width, height, data: bytesOf(resized) };
 }
 
-/** The same memory; clamping was only needed while writing. */
+/** The same memory: clamping matters only while writing. */
 function bytesOf(clamped: Uint8ClampedArray): Uint8Array {
   return new Uint8Array(clamped.buffer, clamped.byteOffset, clamped.byteLength);
 }
