@@ -21,12 +21,13 @@ export interface Timed {
 
 /** Our server in its own processes, spoken to over HTTP. */
 export class Served {
-  readonly name = 'served';
+  readonly name: string;
   readonly #child: ChildProcess;
   readonly #url: string;
   readonly #agent = new Agent({ keepAlive: true });
 
-  private constructor(child: ChildProcess, url: string) {
+  private constructor(name: string, child: ChildProcess, url: string) {
+    this.name = name;
     this.#child = child;
     this.#url = url;
   }
@@ -34,22 +35,19 @@ export class Served {
   static async start(
     packageDir: string,
     flags: Readonly<Record<string, string | number>>,
+    { name = 'served', cli = CLI } = {},
   ): Promise<Served> {
     const port = await freePort();
-    const options = Object.entries({
-      port,
-      'log-level': 'error',
-      'served-model-name': 'm',
-      ...flags,
-    });
-    const words = options.flatMap(([name, value]) =>
-      value === '' ? [`--${name}`] : [`--${name}`, String(value)],
+    const own = cli === CLI ? { 'served-model-name': 'm' } : {};
+    const options = Object.entries({ port, 'log-level': 'error', ...own, ...flags });
+    const words = options.flatMap(([flag, value]) =>
+      value === '' ? [`--${flag}`] : [`--${flag}`, String(value)],
     );
     const stdio = ['ignore', 'ignore', 'inherit'] as const;
-    const child = spawn(process.execPath, [CLI, 'serve', packageDir, ...words], {
+    const child = spawn(process.execPath, [cli, 'serve', packageDir, ...words], {
       stdio: [...stdio],
     });
-    const served = new Served(child, `http://127.0.0.1:${port}`);
+    const served = new Served(name, child, `http://127.0.0.1:${port}`);
     await served.#untilReady();
     return served;
   }
