@@ -1,5 +1,6 @@
 import { Compaction } from './compaction.ts';
-import type { EngineTotals, FinishEvent, FinishReason, GenerationEvent } from './generation.ts';
+import type { EventBatch } from './event-batch.ts';
+import type { EngineTotals, FinishEvent, FinishReason } from './generation.ts';
 import type { ModelRunner } from './model-runner.ts';
 import type { Sequence } from './sequence.ts';
 import type { SlotPool } from './slot-pool.ts';
@@ -13,7 +14,7 @@ export interface DecodingOptions {
   readonly speculates: boolean;
   /** Monotonic milliseconds. */
   readonly now: () => number;
-  readonly emit: (sequence: Sequence, events: readonly GenerationEvent[]) => void;
+  readonly batch: EventBatch;
   readonly finish: (sequence: Sequence, reason: FinishReason, end: Partial<FinishEvent>) => void;
   readonly fail: (sequence: Sequence, error: unknown) => void;
 }
@@ -23,16 +24,14 @@ export class Decoding {
   readonly #options: DecodingOptions;
   readonly #compaction: Compaction;
   readonly #speculation: SpeculativeDecoding | null;
+  readonly totals: Readonly<Pick<EngineTotals, 'draftedTokens' | 'acceptedTokens'>>;
 
   constructor(options: DecodingOptions) {
     this.#options = options;
     const { batchesFromFirstSlot = false } = options.runner.limits;
     this.#compaction = new Compaction({ fromFirstSlot: batchesFromFirstSlot });
     this.#speculation = options.speculates ? new SpeculativeDecoding() : null;
-  }
-
-  get totals(): Pick<EngineTotals, 'draftedTokens' | 'acceptedTokens'> {
-    return this.#speculation?.totals ?? { draftedTokens: 0, acceptedTokens: 0 };
+    this.totals = this.#speculation?.totals ?? { draftedTokens: 0, acceptedTokens: 0 };
   }
 
   /** Generates one token for each sequence, or several for one that runs alone. */
@@ -86,7 +85,7 @@ export class Decoding {
   async #canContinue(sequence: Sequence): Promise<boolean> {
     if (sequence.status !== 'running') return false;
     if (!sequence.hasMask) await waitForConstraints([sequence.constraint]);
-    return sequence.hasMask && !sequence.isAborted;
+    return sequence.hasMask && !sequence.signal.aborted;
   }
 
   /** The sequence's last token is in the cache now; its logits give the next one. */
@@ -109,21 +108,18 @@ export class Decoding {
   /** Chooses a sequence's next token from a step's logits. A fault here ends this sequence only. */
   append(sequence: Sequence, logits: Float32Array | undefined): void {
     // An aborted sequence ends with the next step.
-    if (sequence.isAborted) return;
+    if (sequence.signal.aborted) return;
+    const { batch, finish, fail } = this.#options;
     try {
       if (logits === undefined) throw new Error('The step returned no logits for this sequence.');
-      this.#choose(sequence, logits);
+      const { token, events } = sequence.append(logits);
+      batch.add(sequence.id, events);
+      if (token.stop !== null) finish(sequence, 'stop', { stopString: token.stop });
+      else if (token.isEnd) finish(sequence, 'stop', {});
+      else if (sequence.generated.length >= sequence.request.maxTokens)
+        finish(sequence, 'length', {});
     } catch (error) {
-      this.#options.fail(sequence, error);
+      fail(sequence, error);
     }
-  }
-
-  #choose(sequence: Sequence, logits: Float32Array): void {
-    const { emit, finish } = this.#options;
-    const { token, events } = sequence.append(logits);
-    emit(sequence, events);
-    if (token.stop !== null) finish(sequence, 'stop', { stopString: token.stop });
-    else if (token.isEnd) finish(sequence, 'stop', {});
-    else if (sequence.numGenerated >= sequence.request.maxTokens) finish(sequence, 'length', {});
   }
 }

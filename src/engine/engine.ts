@@ -1,13 +1,7 @@
 import { byteCache } from './byte-cache.ts';
 import { Decoding } from './decoding.ts';
 import { type AddressedEvent, EventBatch } from './event-batch.ts';
-import type {
-  EngineCounts,
-  FinishEvent,
-  FinishReason,
-  GenerationEvent,
-  GenerationRequest,
-} from './generation.ts';
+import type { EngineCounts, FinishEvent, FinishReason, GenerationRequest } from './generation.ts';
 import type { ModelRunner } from './model-runner.ts';
 import { PrefillBudget, type PrefillBudgetOptions } from './prefill-budget.ts';
 import { PromptProcessor } from './prompt-processor.ts';
@@ -72,14 +66,14 @@ export class Engine {
     const features = byteCache<Float32Array>(reuse.featureBytes, ({ byteLength }) => byteLength);
     const budget = new PrefillBudget(limits);
     this.#budget = budget;
-    this.#queues = new Queues(slots);
+    this.#queues = new Queues(slots, now);
     this.#prompts = new PromptProcessor({ runner, slots, features, now, budget });
     this.#decoding = new Decoding({
       runner,
       slots,
       speculates,
       now,
-      emit: (sequence, events) => this.#emit(sequence, events),
+      batch: this.#batch,
       finish: (sequence, reason, end) => this.#finish(sequence, reason, end),
       fail: (sequence, error) => this.#fail(sequence, error),
     });
@@ -92,14 +86,14 @@ export class Engine {
     this.#queues.add(sequence);
     const problem = requestProblem(request, runner.limits, imageTokenId);
     if (problem !== null) this.#finish(sequence, 'error', { message: problem });
-    else this.#emit(sequence, sequence.start());
+    else this.#batch.add(sequence.id, sequence.start());
     if (!this.#isStepping) void this.#run();
   }
 
   /** Ends a request within the current step, or within the current chunk of its prompt. */
   abort(id: string): void {
     const sequence = this.#queues.find(id);
-    if (sequence === undefined || sequence.isAborted) return;
+    if (sequence === undefined || sequence.signal.aborted) return;
     sequence.abort();
     if (sequence.status === 'waiting') {
       this.#finish(sequence, 'abort', {});
@@ -131,7 +125,7 @@ export class Engine {
       // Requests that arrive together start together.
       await Promise.resolve();
       this.#batch.flush();
-      while (!this.#queues.isEmpty) await this.#stepOrFailAll();
+      while (this.#queues.all.length > 0) await this.#stepOrFailAll();
     } finally {
       this.#isStepping = false;
     }
@@ -154,13 +148,16 @@ export class Engine {
   async #step(): Promise<void> {
     const { limits, now } = this.#options;
     const started = now();
-    this.#finishAborted();
+    for (const sequence of this.#queues.running.filter(({ signal }) => signal.aborted)) {
+      this.#finish(sequence, 'abort', {});
+    }
     await this.#waitForMasks();
     this.#enforceDeadlines();
     this.#admit();
     this.#batch.flush();
-    await this.#prepareOldest();
     const { running } = this.#queues;
+    const oldest = running.find(({ isDecoding }) => !isDecoding);
+    if (oldest !== undefined) await this.#guarded(oldest, () => this.#prompts.prepare(oldest));
     const prefillChunk = this.#budget.tokens(running.some(({ isDecoding }) => isDecoding));
     const plan = planStep(
       running.map(({ runningView }) => runningView),
@@ -169,7 +166,8 @@ export class Engine {
     // The decode batch is fixed before prefill: the first token of a new sequence does not wait for the batch.
     const decoding = this.#sequences(plan.decode).filter(({ hasMask }) => hasMask);
     await this.#advancePrompts(plan);
-    if (decoding.length > 0) await this.#admitLate(prefillChunk - tokensOf(plan.prefill));
+    if (decoding.length > 0 && this.#queues.waiting.length > 0)
+      await this.#admitLate(prefillChunk - tokensOf(plan.prefill));
     this.#batch.flush();
     await this.#decoding.step(decoding.filter(({ status }) => status === 'running'));
     this.#totals.steps++;
@@ -177,7 +175,7 @@ export class Engine {
     this.#totals.decodedTokens += decoding.length;
     // Otherwise the counts travel with the next step's events.
     const { length } = running;
-    if (length === 0 || decoding.length < length) this.#batch.countsChanged();
+    if (length === 0 || decoding.length < length) this.#batch.countsChanged = true;
   }
 
   /**
@@ -187,7 +185,8 @@ export class Engine {
   async #waitForMasks(): Promise<void> {
     const { running, waiting } = this.#queues;
     const sequences = running.length > 0 ? running : waiting;
-    await waitForConstraints(sequences.map(({ constraint }) => constraint));
+    const pending = sequences.filter(({ hasMask }) => !hasMask);
+    if (pending.length > 0) await waitForConstraints(pending.map(({ constraint }) => constraint));
   }
 
   #admit(): void {
@@ -204,22 +203,18 @@ export class Engine {
       this.#totals.preemptions++;
     }
     for (const id of admit) this.#queues.admit(id);
-    if (admit.length > 0) this.#batch.countsChanged();
+    if (admit.length > 0) this.#batch.countsChanged = true;
   }
 
   /** Ends requests whose time is over. Ends the thinking where just enough time for an answer is left. */
   #enforceDeadlines(): void {
-    const { exit } = this.#options.tokens;
+    const { tokens, now } = this.#options;
     for (const sequence of this.#queues.all) {
-      const deadline = deadlineOf(sequence.deadlineView(exit.length));
+      if (sequence.request.timeoutMs === null) continue;
+      const deadline = deadlineOf(sequence.deadlineView(now(), tokens.exit.length));
       if (deadline === 'passed') this.#finish(sequence, 'timeout', {});
       else if (deadline === 'near') sequence.thinking.answerNow('deadline');
     }
-  }
-
-  async #prepareOldest(): Promise<void> {
-    const oldest = this.#queues.running.find(({ isDecoding }) => !isDecoding);
-    if (oldest !== undefined) await this.#guarded(oldest, () => this.#prompts.prepare(oldest));
   }
 
   /** The step's pieces of prompts: some tiles of an image, chunks of tokens. */
@@ -238,7 +233,6 @@ export class Engine {
 
   /** Admits sequences that arrived during prefill and are probably short, so that they do not wait for the decode batch. */
   async #admitLate(numTokens: number): Promise<void> {
-    if (this.#queues.waiting.length === 0) return;
     this.#admit();
     const running = this.#queues.running.map(({ runningView }) => runningView);
     await this.#advancePrompts({ vision: null, prefill: planLateAdmission(running, numTokens) });
@@ -246,7 +240,7 @@ export class Engine {
 
   /** Runs a piece of one sequence's work. Its failure ends that sequence only. */
   async #guarded(sequence: Sequence, work: () => Promise<void>): Promise<void> {
-    if (sequence.isAborted) return;
+    if (sequence.signal.aborted) return;
     try {
       await work();
     } catch (error) {
@@ -259,19 +253,13 @@ export class Engine {
     await this.#prompts.prepare(sequence);
     const logits = await this.#prompts.prefill(sequence, count);
     const isWhole = sequence.numCached === sequence.numToPrefill;
-    if (isWhole && sequence.numGenerated === 0) this.#decoding.append(sequence, logits);
-  }
-
-  #finishAborted(): void {
-    for (const sequence of this.#queues.running.filter(({ isAborted }) => isAborted)) {
-      this.#finish(sequence, 'abort', {});
-    }
+    if (isWhole && sequence.generated.length === 0) this.#decoding.append(sequence, logits);
   }
 
   #fail(sequence: Sequence, error: unknown): void {
     const detail = error instanceof Error ? error.message : String(error);
     const message = 'The model failed while it worked on this request.';
-    if (sequence.isAborted) this.#finish(sequence, 'abort', {});
+    if (sequence.signal.aborted) this.#finish(sequence, 'abort', {});
     else this.#finish(sequence, 'error', { message, detail });
   }
 
@@ -282,15 +270,11 @@ export class Engine {
     this.#queues.end(sequence, { keep: reason !== 'error' });
     sequence.constraint?.close();
     if (reason === 'abort') this.#totals.aborted++;
-    this.#batch.countsChanged();
-    this.#emit(sequence, sequence.finish(reason, end));
+    this.#batch.countsChanged = true;
+    this.#batch.add(sequence.id, sequence.finish(reason, end));
   }
 
   #sequences(ids: readonly string[]): Sequence[] {
     return this.#queues.running.filter(({ id }) => ids.includes(id));
-  }
-
-  #emit({ id }: Sequence, events: readonly GenerationEvent[]): void {
-    this.#batch.add(id, events);
   }
 }

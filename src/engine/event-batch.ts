@@ -10,7 +10,8 @@ export interface AddressedEvent {
 export class EventBatch {
   readonly #emit: (events: readonly AddressedEvent[]) => void;
   #events: AddressedEvent[] = [];
-  #countsChanged = false;
+  /** The engine's counts have changed: the next flush sends a message even without events. */
+  countsChanged = false;
 
   constructor(emit: (events: readonly AddressedEvent[]) => void) {
     this.#emit = emit;
@@ -20,16 +21,11 @@ export class EventBatch {
     for (const event of events) this.#events.push({ id, event });
   }
 
-  /** The engine's counts have changed: the next flush sends a message even without events. */
-  countsChanged(): void {
-    this.#countsChanged = true;
-  }
-
   flush(): void {
-    if (this.#events.length === 0 && !this.#countsChanged) return;
+    if (this.#events.length === 0 && !this.countsChanged) return;
     const events = this.#events;
     this.#events = [];
-    this.#countsChanged = false;
+    this.countsChanged = false;
     this.#emit(events);
   }
 }

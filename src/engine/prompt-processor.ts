@@ -1,21 +1,9 @@
 import type { LRUCache } from 'lru-cache';
-import type { EngineTotals } from './generation.ts';
 import type { ModelRunner } from './model-runner.ts';
 import type { PrefillBudget } from './prefill-budget.ts';
 import { encodeTiles, featuresWithin } from './prompt-image.ts';
 import type { Sequence } from './sequence.ts';
 import type { SlotPool } from './slot-pool.ts';
-
-type PromptTotals = Pick<
-  EngineTotals,
-  | 'prefixQueries'
-  | 'prefixHits'
-  | 'imageQueries'
-  | 'imageHits'
-  | 'prefilledTokens'
-  | 'encodedTiles'
-  | 'visionMs'
->;
 
 export interface PromptProcessorOptions {
   readonly runner: ModelRunner;
@@ -37,7 +25,8 @@ export interface PromptProcessorOptions {
  */
 export class PromptProcessor {
   readonly #options: PromptProcessorOptions;
-  readonly #totals = {
+  /** Look-ups, hits and computed tokens so far. */
+  readonly totals = {
     prefixQueries: 0,
     prefixHits: 0,
     imageQueries: 0,
@@ -49,11 +38,6 @@ export class PromptProcessor {
 
   constructor(options: PromptProcessorOptions) {
     this.#options = options;
-  }
-
-  /** Look-ups, hits and computed tokens so far. */
-  get totals(): PromptTotals {
-    return this.#totals;
   }
 
   /** Reuses cached prefix and image features. Call it before each piece of the prompt. */
@@ -69,15 +53,15 @@ export class PromptProcessor {
       if (!sequence.wasPreempted) sequence.numReused = prefix.numTokens;
       sequence.isLookedUp = true;
       sequence.numCached = prefix.numTokens;
-      this.#totals.prefixQueries += sequence.numToPrefill;
-      this.#totals.prefixHits += prefix.numTokens;
+      this.totals.prefixQueries += sequence.numToPrefill;
+      this.totals.prefixHits += prefix.numTokens;
     }
     for (const image of sequence.imagesToEncode) {
       image.packed = features.get(image.source.hash) ?? null;
     }
     if (!isFirst) return;
-    this.#totals.imageQueries += sequence.images.length;
-    this.#totals.imageHits += sequence.images.length - sequence.imagesToEncode.length;
+    this.totals.imageQueries += sequence.images.length;
+    this.totals.imageHits += sequence.images.length - sequence.imagesToEncode.length;
   }
 
   /** Encodes the next tiles of the next image. */
@@ -88,9 +72,9 @@ export class PromptProcessor {
     const started = now();
     await encodeTiles(runner, image, count, sequence.signal);
     const elapsedMs = now() - started;
-    sequence.clock.visionMs += elapsedMs;
-    this.#totals.visionMs += elapsedMs;
-    this.#totals.encodedTiles += count;
+    sequence.times.visionMs += elapsedMs;
+    this.totals.visionMs += elapsedMs;
+    this.totals.encodedTiles += count;
     if (image.packed !== null) features.set(image.source.hash, image.packed);
   }
 
@@ -103,8 +87,8 @@ export class PromptProcessor {
   async prefill(sequence: Sequence, count: number): Promise<Float32Array | undefined> {
     const { runner, slots, now, budget } = this.#options;
     const start = sequence.numCached;
-    const wasGenerated = start >= sequence.numPromptTokens;
-    const limit = wasGenerated ? sequence.numToPrefill : sequence.numPromptTokens;
+    const wasGenerated = start >= sequence.request.promptTokenIds.length;
+    const limit = wasGenerated ? sequence.numToPrefill : sequence.request.promptTokenIds.length;
     const end = Math.min(start + count, limit);
     const tokenIds = sequence.tokensAt(start, end);
     const started = now();
@@ -114,17 +98,18 @@ export class PromptProcessor {
         start,
         tokenIds,
         features: featuresWithin(sequence.images, start, end - start),
-        needsLogits: end === sequence.numPromptTokens && sequence.numGenerated === 0,
+        needsLogits:
+          end === sequence.request.promptTokenIds.length && sequence.generated.length === 0,
         wasGenerated,
       },
       sequence.signal,
     );
     const elapsedMs = now() - started;
-    sequence.clock.prefillMs += elapsedMs;
+    sequence.times.prefillMs += elapsedMs;
     budget.observe(tokenIds.length, elapsedMs);
     slots.append(sequence.slot, tokenIds);
     sequence.numCached = end;
-    this.#totals.prefilledTokens += tokenIds.length;
+    this.totals.prefilledTokens += tokenIds.length;
     return logits;
   }
 }

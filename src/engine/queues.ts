@@ -7,32 +7,24 @@ import type { SlotPool } from './slot-pool.ts';
  */
 export class Queues {
   readonly #slots: SlotPool;
+  /** Monotonic milliseconds. */
+  readonly #now: () => number;
   readonly #waiting: Sequence[] = [];
   readonly #running: Sequence[] = [];
+  readonly waiting: readonly Sequence[] = this.#waiting;
+  readonly running: readonly Sequence[] = this.#running;
 
-  constructor(slots: SlotPool) {
+  constructor(slots: SlotPool, now: () => number) {
     this.#slots = slots;
-  }
-
-  get waiting(): readonly Sequence[] {
-    return this.#waiting;
-  }
-
-  get running(): readonly Sequence[] {
-    return this.#running;
+    this.#now = now;
   }
 
   get all(): readonly Sequence[] {
     return [...this.#waiting, ...this.#running];
   }
 
-  get isEmpty(): boolean {
-    return this.#waiting.length + this.#running.length === 0;
-  }
-
   find(id: string): Sequence | undefined {
-    const isIt = (sequence: Sequence): boolean => sequence.id === id;
-    return this.#waiting.find(isIt) ?? this.#running.find(isIt);
+    return this.all.find((sequence) => sequence.id === id);
   }
 
   add(sequence: Sequence): void {
@@ -48,7 +40,7 @@ export class Queues {
     sequence.numCached = this.#slots.lengthOf(sequence.slot);
     sequence.isLookedUp = false;
     sequence.status = 'running';
-    sequence.clock.admit();
+    sequence.times.admittedMs ??= this.#now();
     this.#running.push(sequence);
   }
 

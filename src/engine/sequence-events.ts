@@ -38,13 +38,16 @@ export interface FinishCounts extends Omit<TokenUsage, 'reasoningTokens' | 'prea
  */
 export class SequenceEvents {
   readonly #thinking: ThinkingController;
-  readonly #clock: SequenceClock;
+  readonly #times: SequenceTimes;
+  readonly #now: () => number;
   #decisionSent = false;
   #held: HeldToken[] = [];
 
-  constructor(thinking: ThinkingController, clock: SequenceClock) {
+  /** @param now monotonic milliseconds */
+  constructor(thinking: ThinkingController, times: SequenceTimes, now: () => number) {
     this.#thinking = thinking;
-    this.#clock = clock;
+    this.#times = times;
+    this.#now = now;
   }
 
   /** The decision, the first time it is known. */
@@ -59,8 +62,9 @@ export class SequenceEvents {
     { tokenId, forced, section, pieces }: NextToken,
     logprobs: Pick<TokenEvent, 'logprob' | 'topLogprobs'>,
   ): GenerationEvent[] {
-    this.#clock.token();
-    if (pieces.some((piece) => piece.section === 'answer')) this.#clock.answer();
+    this.#times.firstTokenMs ??= this.#now();
+    if (pieces.some((piece) => piece.section === 'answer'))
+      this.#times.firstAnswerMs ??= this.#now();
     const { logprob, topLogprobs } = logprobs;
     const event = { type: 'token', tokenId, forced, logprob, topLogprobs, pieces } as const;
     if (section !== null && this.#held.length === 0 && this.#decisionSent)
@@ -78,7 +82,8 @@ export class SequenceEvents {
   ): GenerationEvent[] {
     // Decides if nothing has: read the counts of the thinking after it.
     const { pieces, stop } = end.stopString ? NOTHING_HELD : this.#thinking.finish();
-    if (pieces.some(({ section }) => section === 'answer')) this.#clock.answer();
+    if (pieces.some(({ section }) => section === 'answer'))
+      this.#times.firstAnswerMs ??= this.#now();
     // A request that ended before its first token decided nothing, unless its prompt had.
     const decided = tokens.completionTokens > 0 || this.#decisionSent;
     const isThinking = decided && this.#thinking.decision?.mode === 'think';
@@ -101,7 +106,7 @@ export class SequenceEvents {
         },
         pieces,
         usage: { ...tokens, reasoningTokens: numReasoning, preambleTokens: numPreamble },
-        timing: this.#clock.read(),
+        timing: timingOf(this.#times, this.#now()),
         message: null,
         detail: null,
         ...end,
@@ -120,61 +125,28 @@ export class SequenceEvents {
   }
 }
 
-/** Times of one sequence on the monotonic clock, in milliseconds. */
-export class SequenceClock {
-  readonly #now: () => number;
-  readonly #arrived: number;
-  #admitted: number | null = null;
-  #firstToken: number | null = null;
-  #firstAnswer: number | null = null;
-  visionMs = 0;
-  prefillMs = 0;
+/** Points in time of one sequence on the monotonic clock, and durations of its work, all in milliseconds. */
+export interface SequenceTimes {
+  readonly arrivedMs: number;
+  admittedMs: number | null;
+  firstTokenMs: number | null;
+  firstAnswerMs: number | null;
+  visionMs: number;
+  prefillMs: number;
+}
 
-  constructor(now: () => number) {
-    this.#now = now;
-    this.#arrived = now();
-  }
-
-  get arrivedMs(): number {
-    return this.#arrived;
-  }
-
-  get elapsedMs(): number {
-    return this.#now() - this.#arrived;
-  }
-
-  /** Mean time per token after the first; null before the second token. */
-  msPerToken(numGenerated: number): number | null {
-    if (this.#firstToken === null || numGenerated < 2) return null;
-    return (this.#now() - this.#firstToken) / (numGenerated - 1);
-  }
-
-  admit(): void {
-    this.#admitted ??= this.#now();
-  }
-
-  token(): void {
-    this.#firstToken ??= this.#now();
-  }
-
-  answer(): void {
-    this.#firstAnswer ??= this.#now();
-  }
-
-  read(): GenerationTiming {
-    const end = this.#now();
-    const since = (time: number | null): number | null =>
-      time === null ? null : time - this.#arrived;
-    const thinkingFrom = this.#firstToken ?? end;
-    return {
-      queueMs: (this.#admitted ?? end) - this.#arrived,
-      visionMs: this.visionMs,
-      prefillMs: this.prefillMs,
-      firstTokenMs: since(this.#firstToken),
-      firstAnswerMs: since(this.#firstAnswer),
-      thinkingMs: (this.#firstAnswer ?? end) - thinkingFrom,
-      decodeMs: end - thinkingFrom,
-      totalMs: end - this.#arrived,
-    };
-  }
+/** The durations that the finish event reports, for a sequence that ends at `endMs`. */
+function timingOf(times: SequenceTimes, endMs: number): GenerationTiming {
+  const { arrivedMs, admittedMs, firstTokenMs, firstAnswerMs, visionMs, prefillMs } = times;
+  const thinkingFrom = firstTokenMs ?? endMs;
+  return {
+    queueMs: (admittedMs ?? endMs) - arrivedMs,
+    visionMs,
+    prefillMs,
+    firstTokenMs: firstTokenMs === null ? null : firstTokenMs - arrivedMs,
+    firstAnswerMs: firstAnswerMs === null ? null : firstAnswerMs - arrivedMs,
+    thinkingMs: (firstAnswerMs ?? endMs) - thinkingFrom,
+    decodeMs: endMs - thinkingFrom,
+    totalMs: endMs - arrivedMs,
+  };
 }

@@ -10,10 +10,10 @@ import { type PromptImage, promptImages } from './prompt-image.ts';
 import { logSumExp, topIds } from './sampling/logprobs.ts';
 import { Sampler } from './sampling/sampler.ts';
 import type { DeadlineView, DecisionState, RunningView, WaitingView } from './scheduler.ts';
-import { SequenceClock, SequenceEvents } from './sequence-events.ts';
+import { SequenceEvents, type SequenceTimes } from './sequence-events.ts';
 import { type NextToken, ThinkingController } from './thinking/controller.ts';
 import type { ProtocolTokens } from './thinking/protocol-tokens.ts';
-import { isReady, type OpenConstraint, type TokenConstraint } from './token-constraint.ts';
+import type { OpenConstraint, TokenConstraint } from './token-constraint.ts';
 import type { TokenPrefix } from './token-prefix.ts';
 
 /** What all sequences of an engine share. */
@@ -34,13 +34,16 @@ export type SequenceStatus = 'waiting' | 'running' | 'finished';
 
 /** One generation: its request, tokens, slot, thinking, clock and events. Everything derived is a getter. */
 export class Sequence {
+  readonly id: string;
   readonly request: GenerationRequest;
   readonly thinking: ThinkingController;
-  readonly clock: SequenceClock;
+  readonly times: SequenceTimes;
   readonly images: readonly PromptImage[];
   /** Constraint on the answer; null for a free one. */
   readonly constraint: TokenConstraint | null;
   readonly #abort = new AbortController();
+  /** Aborted when the client is gone or has cancelled. */
+  readonly signal = this.#abort.signal;
   readonly #sampler: Sampler;
   readonly #events: SequenceEvents;
   status: SequenceStatus = 'waiting';
@@ -59,8 +62,10 @@ export class Sequence {
   constructor(request: GenerationRequest, environment: SequenceEnvironment) {
     const { protocol, tokens, tokenBytes, imageTokenId, now, eos } = environment;
     const { thinking, maxTokens, minTokens, stop, sampling } = request;
+    this.id = request.id;
     this.request = request;
-    this.constraint = openConstraint(request, environment);
+    const { grammar } = request;
+    this.constraint = grammar === null ? null : openConstraint(grammar, request, environment);
     this.thinking = new ThinkingController({
       protocol,
       tokens,
@@ -72,39 +77,21 @@ export class Sequence {
       greedy: sampling.temperature === 0,
       tokenBytes,
     });
-    this.clock = new SequenceClock(now);
+    this.times = {
+      arrivedMs: now(),
+      admittedMs: null,
+      firstTokenMs: null,
+      firstAnswerMs: null,
+      visionMs: 0,
+      prefillMs: 0,
+    };
     this.images = promptImages(request, imageTokenId);
     this.#sampler = new Sampler(sampling, request.promptTokenIds);
-    this.#events = new SequenceEvents(this.thinking, this.clock);
-  }
-
-  get id(): string {
-    return this.request.id;
-  }
-
-  /** Aborted when the client is gone or has cancelled. */
-  get signal(): AbortSignal {
-    return this.#abort.signal;
-  }
-
-  get isAborted(): boolean {
-    return this.#abort.signal.aborted;
+    this.#events = new SequenceEvents(this.thinking, this.times, now);
   }
 
   abort(): void {
     this.#abort.abort();
-  }
-
-  get numPromptTokens(): number {
-    return this.request.promptTokenIds.length;
-  }
-
-  get numImageTokens(): number {
-    return this.images.reduce((sum, image) => sum + image.source.numTokens, 0);
-  }
-
-  get numGenerated(): number {
-    return this.generated.length;
   }
 
   /** The token sampled last. */
@@ -114,16 +101,23 @@ export class Sequence {
 
   /** Tokens that must be in the cache before the next decode step: the prompt, and all generated tokens but the last. */
   get numToPrefill(): number {
-    return this.numPromptTokens + Math.max(0, this.numGenerated - 1);
+    return this.request.promptTokenIds.length + Math.max(0, this.generated.length - 1);
   }
 
   get isDecoding(): boolean {
-    return this.numGenerated > 0 && this.numCached >= this.numToPrefill;
+    return this.generated.length > 0 && this.numCached >= this.numToPrefill;
   }
 
-  /** The constraint's mask for the next token is known, or there is no constraint. */
+  /**
+   * The constraint's mask for the next token is known, or there is no constraint. A failed constraint counts as known:
+   * reading its mask throws where the token is chosen.
+   */
   get hasMask(): boolean {
-    return isReady(this.constraint);
+    try {
+      return this.constraint === null || this.constraint.mask !== null;
+    } catch {
+      return true;
+    }
   }
 
   /** It thinks or will think. False while the decision is open. */
@@ -139,8 +133,8 @@ export class Sequence {
   }
 
   get waitingView(): WaitingView {
-    const { id, decisionState, clock, request } = this;
-    return { id, decisionState, arrivedMs: clock.arrivedMs, priority: request.priority };
+    const { id, decisionState, times, request } = this;
+    return { id, decisionState, arrivedMs: times.arrivedMs, priority: request.priority };
   }
 
   get runningView(): RunningView {
@@ -157,14 +151,20 @@ export class Sequence {
     };
   }
 
-  /** @param exitTokens length of the text that ends the thinking */
-  deadlineView(exitTokens: number): DeadlineView {
+  /**
+   * @param nowMs monotonic milliseconds
+   * @param exitTokens length of the text that ends the thinking
+   */
+  deadlineView(nowMs: number, exitTokens: number): DeadlineView {
     const { timeoutMs, thinking } = this.request;
+    const { arrivedMs, firstTokenMs } = this.times;
+    const numFurther = this.generated.length - 1;
     return {
       timeoutMs,
-      elapsedMs: this.clock.elapsedMs,
+      elapsedMs: nowMs - arrivedMs,
       answerTokens: exitTokens + thinking.answerFloor,
-      msPerToken: this.clock.msPerToken(this.numGenerated),
+      msPerToken:
+        firstTokenMs === null || numFurther < 1 ? null : (nowMs - firstTokenMs) / numFurther,
     };
   }
 
@@ -205,7 +205,10 @@ export class Sequence {
     const token = this.thinking.next(logits, this.#sampler);
     this.generated.push(token.tokenId);
     this.#sampler.accept(token.tokenId);
-    return { token, events: this.#events.token(token, this.#logprobs(logits, token.tokenId)) };
+    const { topLogprobs } = this.request;
+    const logprobs =
+      topLogprobs === null ? NO_LOGPROBS : tokenLogprobs(logits, token.tokenId, topLogprobs);
+    return { token, events: this.#events.token(token, logprobs) };
   }
 
   /** The decision event, if the prompt alone decides. */
@@ -216,25 +219,11 @@ export class Sequence {
   finish(reason: FinishReason, end: Partial<FinishEvent>): GenerationEvent[] {
     return this.#events.finish(reason, end, {
       askedBudget: this.request.thinking.budget,
-      promptTokens: this.numPromptTokens,
+      promptTokens: this.request.promptTokenIds.length,
       cachedTokens: this.numReused,
-      imageTokens: this.numImageTokens,
-      completionTokens: this.numGenerated,
+      imageTokens: this.images.reduce((sum, { source }) => sum + source.numTokens, 0),
+      completionTokens: this.generated.length,
     });
-  }
-
-  #logprobs(logits: Float32Array, tokenId: number): TokenLogprobs {
-    const { topLogprobs } = this.request;
-    if (topLogprobs === null) return NO_LOGPROBS;
-    const total = logSumExp(logits);
-    const logprobOf = (id: number): number => (logits[id] ?? Number.NaN) - total;
-    return {
-      logprob: logprobOf(tokenId),
-      topLogprobs: topIds(logits, topLogprobs).map((id) => ({
-        tokenId: id,
-        logprob: logprobOf(id),
-      })),
-    };
   }
 }
 
@@ -246,11 +235,21 @@ export interface TokenLogprobs {
 
 const NO_LOGPROBS: TokenLogprobs = { logprob: null, topLogprobs: null };
 
+/** @param numTop how many of the likeliest tokens are listed */
+function tokenLogprobs(logits: Float32Array, tokenId: number, numTop: number): TokenLogprobs {
+  const total = logSumExp(logits);
+  const logprobOf = (id: number): number => (logits[id] ?? Number.NaN) - total;
+  return {
+    logprob: logprobOf(tokenId),
+    topLogprobs: topIds(logits, numTop).map((id) => ({ tokenId: id, logprob: logprobOf(id) })),
+  };
+}
+
 function openConstraint(
-  { grammar, stopTokenIds }: GenerationRequest,
+  grammar: string,
+  { stopTokenIds }: GenerationRequest,
   environment: SequenceEnvironment,
-): TokenConstraint | null {
-  if (grammar === null) return null;
+): TokenConstraint {
   const { eos, tokenBytes } = environment;
   // A stop token that has text is text to the grammar, and ends the answer wherever it stands.
   const controls = stopTokenIds.filter((id) => tokenBytes(id).length === 0);

@@ -20,13 +20,13 @@ const LONGEST_PAUSE = 512;
 
 /** Acceptance of one sequence's drafts, and the length of its next one. */
 class DraftHistory {
-  readonly #acceptance: Acceptance;
+  readonly acceptance: Acceptance;
   /** By length of the match: drafts still to skip, and how many to skip next time. */
   readonly #paused = new Array<number>(LONGEST_MATCH + 1).fill(0);
   readonly #nextPause = new Array<number>(LONGEST_MATCH + 1).fill(FIRST_PAUSE);
 
   constructor(all: Acceptance) {
-    this.#acceptance = new Acceptance(all, KEEP_OWN);
+    this.acceptance = new Acceptance(all, KEEP_OWN);
   }
 
   /**
@@ -34,7 +34,7 @@ class DraftHistory {
    * @returns number of tokens to draft
    */
   length(numMatched: number, cost: number): number {
-    const length = bestDraftLength(this.#acceptance.rate(numMatched), cost);
+    const length = bestDraftLength(this.acceptance.rate(numMatched), cost);
     if (length > 0) {
       this.#nextPause[numMatched] = FIRST_PAUSE;
       this.#paused[numMatched] = FIRST_PAUSE;
@@ -47,10 +47,6 @@ class DraftHistory {
     this.#nextPause[numMatched] = pause;
     this.#paused[numMatched] = pause;
     return 1;
-  }
-
-  observe(numMatched: number, numDrafted: number, numAccepted: number): void {
-    this.#acceptance.observe(numMatched, numDrafted, numAccepted);
   }
 }
 
@@ -68,12 +64,7 @@ export class SpeculativeDecoding {
   #plainMs: number | null = null;
   /** Mean time of each further token in a step. */
   #furtherMs: number | null = null;
-  #drafted = 0;
-  #accepted = 0;
-
-  get totals(): { readonly draftedTokens: number; readonly acceptedTokens: number } {
-    return { draftedTokens: this.#drafted, acceptedTokens: this.#accepted };
-  }
+  readonly totals = { draftedTokens: 0, acceptedTokens: 0 };
 
   /** @returns draft tokens to verify after the sequence's last token; null for a plain step */
   draft(sequence: Sequence, slotCapacity: number): Draft | null {
@@ -100,11 +91,11 @@ export class SpeculativeDecoding {
     { elapsedMs, numAccepted }: { readonly elapsedMs: number; readonly numAccepted: number },
   ): void {
     const { length } = tokenIds;
-    this.#drafted += length;
-    this.#accepted += numAccepted;
+    this.totals.draftedTokens += length;
+    this.totals.acceptedTokens += numAccepted;
     const furtherMs = Math.max(0, (elapsedMs - (this.#plainMs ?? elapsedMs)) / length);
     this.#furtherMs = this.#furtherMs === null ? furtherMs : mix(this.#furtherMs, furtherMs);
-    this.#historyOf(sequence).observe(numMatched, length, numAccepted);
+    this.#historyOf(sequence).acceptance.observe(numMatched, length, numAccepted);
     this.#all.observe(numMatched, length, numAccepted);
   }
 

@@ -28,25 +28,14 @@ export type OpenConstraint = (request: ConstraintRequest) => TokenConstraint;
 /** Most milliseconds that a step waits for a constraint. */
 const PATIENCE_MS = 25;
 
-/** Waits a short time for all constraints that are not ready. */
+/** Waits a short time until the masks of all these constraints are known. */
 export async function waitForConstraints(
   constraints: readonly (TokenConstraint | null)[],
 ): Promise<void> {
-  const pending = constraints.filter((constraint) => !isReady(constraint));
-  if (pending.length === 0) return;
   let timer: NodeJS.Timeout | undefined;
   const patience = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, PATIENCE_MS);
   });
-  await Promise.race([Promise.all(pending.map((constraint) => constraint?.ready())), patience]);
+  await Promise.race([Promise.all(constraints.map((constraint) => constraint?.ready())), patience]);
   clearTimeout(timer);
-}
-
-/** A failed constraint is ready: reading its mask throws. */
-export function isReady(constraint: TokenConstraint | null): boolean {
-  try {
-    return constraint === null || constraint.mask !== null;
-  } catch {
-    return true;
-  }
 }

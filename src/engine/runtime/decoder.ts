@@ -3,7 +3,7 @@ import type { TextShape } from '../../package/manifest.ts';
 import { MAX_VERIFIED } from '../model-runner.ts';
 import type { EmbeddingRows } from './embedder.ts';
 import type { CacheSpan } from './kv-cache.ts';
-import type { Session, Tensor } from './session.ts';
+import type { Session } from './session.ts';
 
 /** One run over the slots of `span`. */
 export interface DecoderStep {
@@ -41,13 +41,32 @@ export class Decoder {
   /** @returns one float32 [vocabSize] view per logit row, valid until the next call */
   async run(step: DecoderStep, signal?: AbortSignal): Promise<Float32Array[]> {
     const { span } = step;
+    const { numSlots } = span;
     const numLogits = step.logitRows.length;
     this.#seqlens.set(step.lastPositions);
     this.#total[0] = Math.max(...step.lastPositions) + 1;
     for (const [index, row] of step.logitRows.entries()) this.#logitIndices[index] = BigInt(row);
     const logits = this.#logits.subarray(0, numLogits * this.#vocabSize);
     await this.#session.run(
-      { ...this.#feeds(step, numLogits), ...span.feeds },
+      {
+        [DECODER_IO.inputsEmbeds]: {
+          type: 'float32',
+          dims: [numSlots, step.tokensPerSlot, this.#hiddenSize],
+          ...step.embeddings,
+        },
+        [DECODER_IO.seqlensK]: {
+          type: 'int32',
+          dims: [numSlots],
+          data: this.#seqlens.subarray(0, numSlots),
+        },
+        [DECODER_IO.totalSequenceLength]: { type: 'int32', dims: [], data: this.#total },
+        [DECODER_IO.logitIndices]: {
+          type: 'int64',
+          dims: [numLogits],
+          data: this.#logitIndices.subarray(0, numLogits),
+        },
+        ...span.feeds,
+      },
       {
         [DECODER_IO.logits]: { type: 'float32', dims: [numLogits, this.#vocabSize], data: logits },
         ...span.fetches,
@@ -61,27 +80,5 @@ export class Decoder {
 
   dispose(): Promise<void> {
     return this.#session.dispose();
-  }
-
-  #feeds(step: DecoderStep, numLogits: number): Record<string, Tensor> {
-    const batch = step.span.numSlots;
-    return {
-      [DECODER_IO.inputsEmbeds]: {
-        type: 'float32',
-        dims: [batch, step.tokensPerSlot, this.#hiddenSize],
-        ...step.embeddings,
-      },
-      [DECODER_IO.seqlensK]: {
-        type: 'int32',
-        dims: [batch],
-        data: this.#seqlens.subarray(0, batch),
-      },
-      [DECODER_IO.totalSequenceLength]: { type: 'int32', dims: [], data: this.#total },
-      [DECODER_IO.logitIndices]: {
-        type: 'int64',
-        dims: [numLogits],
-        data: this.#logitIndices.subarray(0, numLogits),
-      },
-    };
   }
 }

@@ -74,7 +74,7 @@ export class DeviceKvCache extends KvCache {
   async sequenceSpan(slot: number): Promise<CacheSpan> {
     if (this.#staged !== slot) {
       await this.#clearStage();
-      await this.#bringToStage(slot, this.lengthOf(slot));
+      await this.#bringToStage(slot, this.lengths[slot]!);
       this.#staged = slot;
     }
     return span(this.#stage, slot, 1);
@@ -92,25 +92,25 @@ export class DeviceKvCache extends KvCache {
 
   /** Leaves the copy on the stage, because `toSlot` is prefilled next. */
   async copyPrefix({ fromSlot, toSlot, numTokens }: PrefixCopy): Promise<void> {
-    this.setLength(toSlot, 0);
+    this.lengths[toSlot] = 0;
     const isOnStage = this.#staged === fromSlot;
     await this.#clearStage();
     if (!isOnStage) await this.#bringToStage(fromSlot, numTokens);
     this.#staged = toSlot;
-    this.setLength(toSlot, numTokens);
+    this.lengths[toSlot] = numTokens;
   }
 
   /** Exchanges two slots by way of the stage. */
   async swap(one: number, other: number): Promise<void> {
     await this.#clearStage();
-    const [length, otherLength] = [this.lengthOf(one), this.lengthOf(other)];
+    const [length, otherLength] = [this.lengths[one]!, this.lengths[other]!];
     const [arena, stage] = [this.#arena, this.#stage];
     const away = { from: arena, fromSlot: one, to: stage, toSlot: 0, numTokens: length };
     const over = { from: arena, fromSlot: other, to: arena, toSlot: one, numTokens: otherLength };
     const back = { from: stage, fromSlot: 0, to: arena, toSlot: other, numTokens: length };
     for (const move of [away, over, back]) await this.#mover.move(move);
-    this.setLength(one, otherLength);
-    this.setLength(other, length);
+    this.lengths[one] = otherLength;
+    this.lengths[other] = length;
   }
 
   async dispose(): Promise<void> {
@@ -120,7 +120,7 @@ export class DeviceKvCache extends KvCache {
 
   async #clearStage(): Promise<void> {
     if (this.#staged === null) return;
-    const [toSlot, numTokens] = [this.#staged, this.lengthOf(this.#staged)];
+    const [toSlot, numTokens] = [this.#staged, this.lengths[this.#staged]!];
     await this.#mover.move({ from: this.#stage, fromSlot: 0, to: this.#arena, toSlot, numTokens });
     this.#staged = null;
   }

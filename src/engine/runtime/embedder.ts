@@ -65,7 +65,9 @@ export class Embedder {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const count = tokenIds.length;
-    this.#reserveIds(count);
+    if (count > this.#ids.length) {
+      this.#ids = new BigInt64Array(new ArrayBuffer(count * BigInt64Array.BYTES_PER_ELEMENT));
+    }
     for (let index = 0; index < count; index += 1) {
       const id = tokenIds[index]!;
       if (!Number.isInteger(id) || id < 0 || id >= this.#vocabSize) {
@@ -80,11 +82,6 @@ export class Embedder {
       { [EMBED_IO.embeddings]: { type: 'float32', dims: [count, this.#hiddenSize], ...rows } },
       signal,
     );
-  }
-
-  #reserveIds(count: number): void {
-    if (count <= this.#ids.length) return;
-    this.#ids = new BigInt64Array(new ArrayBuffer(count * BigInt64Array.BYTES_PER_ELEMENT));
   }
 
   #reserveOnDevice(device: Device, count: number): DeviceBuffer {

@@ -25,21 +25,32 @@ export function packImageFeatures(options: PackingOptions): Float32Array {
   const hiddenSize = newline.length;
   const tileElements = patchesPerSide * patchesPerSide * hiddenSize;
   checkTiles(image, features.length, tileElements);
-  const packed = new RowWriter(image.numTokens, hiddenSize);
-  packed.write(features.subarray(0, tileElements));
+  const parts = [features.subarray(0, tileElements)];
   if (image.gridRows === 0) {
-    packed.write(newline);
+    parts.push(newline);
   } else {
     const grid = features.subarray(tileElements);
     const crop = unpaddedGrid({ ...image, patchesPerSide });
     for (let row = crop.top; row < crop.bottom; row += 1) {
       for (const run of rowRuns(row, crop.left, crop.right, { image, patchesPerSide })) {
-        packed.write(grid.subarray(run.first * hiddenSize, run.end * hiddenSize));
+        parts.push(grid.subarray(run.first * hiddenSize, run.end * hiddenSize));
       }
-      packed.write(newline);
+      parts.push(newline);
     }
   }
-  return packed.finish();
+  const numRows = parts.reduce((sum, { length }) => sum + length, 0) / hiddenSize;
+  if (numRows !== image.numTokens) {
+    throw new RuntimeError(
+      `The image packs into ${numRows} features, but its prompt has ${image.numTokens} placeholders.`,
+    );
+  }
+  const packed = new Float32Array(numRows * hiddenSize);
+  let offset = 0;
+  for (const part of parts) {
+    packed.set(part, offset);
+    offset += part.length;
+  }
+  return packed;
 }
 
 interface GridLayout {
@@ -79,34 +90,5 @@ function checkTiles(image: ImageGeometry, numElements: number, tileElements: num
     throw new RuntimeError(
       `${tiles} tiles have ${tiles * tileElements} feature elements, got ${numElements}.`,
     );
-  }
-}
-
-/** Appends rows to memory of a known size. It counts on when the memory is full, so that the error names both numbers. */
-class RowWriter {
-  readonly #rows: Float32Array;
-  readonly #hiddenSize: number;
-  readonly #numRows: number;
-  #written = 0;
-
-  constructor(numRows: number, hiddenSize: number) {
-    this.#numRows = numRows;
-    this.#hiddenSize = hiddenSize;
-    this.#rows = new Float32Array(numRows * hiddenSize);
-  }
-
-  write(rows: Float32Array): void {
-    const start = this.#written * this.#hiddenSize;
-    if (start + rows.length <= this.#rows.length) this.#rows.set(rows, start);
-    this.#written += rows.length / this.#hiddenSize;
-  }
-
-  finish(): Float32Array {
-    if (this.#written !== this.#numRows) {
-      throw new RuntimeError(
-        `The image packs into ${this.#written} features, but its prompt has ${this.#numRows} placeholders.`,
-      );
-    }
-    return this.#rows;
   }
 }

@@ -8,6 +8,13 @@ type Elements = Float32Array | Uint16Array | Int8Array;
 interface Arena {
   readonly key: Elements;
   readonly value: Elements;
+  /** The layer's tensors in the graph: inputs, then outputs. */
+  readonly names: {
+    readonly pastKey: string;
+    readonly pastValue: string;
+    readonly presentKey: string;
+    readonly presentValue: string;
+  };
 }
 
 /** A span whose tensors are views of this process' memory. */
@@ -35,26 +42,48 @@ export class HostKvCache extends KvCache {
     const { text, numSlots, slotCapacity, elementType } = shape;
     this.#dims = [text.numKvHeads, slotCapacity, text.headDim];
     const elements = numSlots * text.numKvHeads * slotCapacity * text.headDim;
-    this.#layers = Array.from({ length: text.numLayers }, () => ({
+    this.#layers = Array.from({ length: text.numLayers }, (_, layer) => ({
       key: allocate(elements, elementType),
       value: allocate(elements, elementType),
+      names: {
+        pastKey: DECODER_IO.pastKey(layer),
+        pastValue: DECODER_IO.pastValue(layer),
+        presentKey: DECODER_IO.presentKey(layer),
+        presentValue: DECODER_IO.presentValue(layer),
+      },
     }));
   }
 
   async sequenceSpan(slot: number): Promise<HostSpan> {
-    return this.#span(slot, 1);
+    return this.batchSpan([slot]);
   }
 
   /** Spans the lowest to the highest slot, idle slots in between included. */
   async batchSpan(slots: readonly number[]): Promise<HostSpan> {
-    const first = Math.min(...slots);
-    return this.#span(first, Math.max(...slots) - first + 1);
+    const firstSlot = Math.min(...slots);
+    const numSlots = Math.max(...slots) - firstSlot + 1;
+    const slotElements = this.#dims.reduce((product, dim) => product * dim, 1);
+    const start = firstSlot * slotElements;
+    const end = start + numSlots * slotElements;
+    const dims = [numSlots, ...this.#dims];
+    const type = this.elementType;
+    const feeds: Record<string, TensorView> = {};
+    const fetches: Record<string, TensorView> = {};
+    for (const { key, value, names } of this.#layers) {
+      const keys = { type, dims, data: key.subarray(start, end) };
+      const values = { type, dims, data: value.subarray(start, end) };
+      feeds[names.pastKey] = keys;
+      feeds[names.pastValue] = values;
+      fetches[names.presentKey] = keys;
+      fetches[names.presentValue] = values;
+    }
+    return { firstSlot, numSlots, feeds, fetches };
   }
 
   async copyPrefix({ fromSlot, toSlot, numTokens }: PrefixCopy): Promise<void> {
     const [numKvHeads, slotCapacity, headDim] = this.#dims;
     const headElements = slotCapacity * headDim;
-    this.setLength(toSlot, 0);
+    this.lengths[toSlot] = 0;
     for (const { key, value } of this.#layers) {
       for (let head = 0; head < numKvHeads; head += 1) {
         const source = (fromSlot * numKvHeads + head) * headElements;
@@ -63,12 +92,12 @@ export class HostKvCache extends KvCache {
         value.copyWithin(target, source, source + numTokens * headDim);
       }
     }
-    this.setLength(toSlot, numTokens);
+    this.lengths[toSlot] = numTokens;
   }
 
   async swap(one: number, other: number): Promise<void> {
     const [numKvHeads, slotCapacity, headDim] = this.#dims;
-    const [length, otherLength] = [this.lengthOf(one), this.lengthOf(other)];
+    const [length, otherLength] = [this.lengths[one]!, this.lengths[other]!];
     const numElements = Math.max(length, otherLength) * headDim;
     const spare = allocate(numElements, this.elementType);
     for (const { key, value } of this.#layers) {
@@ -82,31 +111,12 @@ export class HostKvCache extends KvCache {
         }
       }
     }
-    this.setLength(one, otherLength);
-    this.setLength(other, length);
+    this.lengths[one] = otherLength;
+    this.lengths[other] = length;
   }
 
   /** The arenas are garbage collected. */
   async dispose(): Promise<void> {}
-
-  #span(firstSlot: number, numSlots: number): HostSpan {
-    const slotElements = this.#dims.reduce((product, dim) => product * dim, 1);
-    const start = firstSlot * slotElements;
-    const end = start + numSlots * slotElements;
-    const dims = [numSlots, ...this.#dims];
-    const type = this.elementType;
-    const feeds: Record<string, TensorView> = {};
-    const fetches: Record<string, TensorView> = {};
-    for (const [layer, { key, value }] of this.#layers.entries()) {
-      const keys = { type, dims, data: key.subarray(start, end) };
-      const values = { type, dims, data: value.subarray(start, end) };
-      feeds[DECODER_IO.pastKey(layer)] = keys;
-      feeds[DECODER_IO.pastValue(layer)] = values;
-      fetches[DECODER_IO.presentKey(layer)] = keys;
-      fetches[DECODER_IO.presentValue(layer)] = values;
-    }
-    return { firstSlot, numSlots, feeds, fetches };
-  }
 }
 
 function allocate(elements: number, type: CacheElementType): Elements {

@@ -42,28 +42,21 @@ export interface CacheSpan {
  * The keys and values of all slots. A subclass decides in which memory they lie and how they are moved. The model runner
  * asks for a span and binds its tensors.
  *
- * A slot's length is the number of its positions that hold a sequence. It tells an idle slot that takes part in a batch
+ * The length of a slot tells an idle slot that takes part in a batch
  * where to write without harm.
  */
 export abstract class KvCache {
   readonly numSlots: number;
   readonly slotCapacity: number;
   readonly elementType: CacheElementType;
-  readonly #lengths: Int32Array;
+  /** Positions of each slot that hold a sequence. */
+  readonly lengths: Int32Array;
 
   constructor({ numSlots, slotCapacity, elementType }: Omit<KvCacheShape, 'text'>) {
     this.elementType = elementType;
     this.numSlots = numSlots;
     this.slotCapacity = slotCapacity;
-    this.#lengths = new Int32Array(numSlots);
-  }
-
-  lengthOf(slot: number): number {
-    return this.#lengths[slot]!;
-  }
-
-  setLength(slot: number, length: number): void {
-    this.#lengths[slot] = length;
+    this.lengths = new Int32Array(numSlots);
   }
 
   /**
@@ -71,7 +64,7 @@ export abstract class KvCache {
    * last position. No step can read it again, because a step that continues that sequence writes this position first.
    */
   idlePosition(slot: number): number {
-    return Math.min(this.lengthOf(slot), this.slotCapacity - 1);
+    return Math.min(this.lengths[slot]!, this.slotCapacity - 1);
   }
 
   /** Returns a span of this slot alone, for a step of any number of tokens. Valid until the next call of the cache. */

@@ -171,7 +171,8 @@ class OnnxModelRunner implements PackageRunner {
       const { slot, start, tokenIds, needsLogits } = piece;
       const numTokens = tokenIds.length;
       const logitRows = needsLogits ? [numTokens - 1] : [];
-      this.#forgetFrom(slot, start);
+      // A failed or aborted run leaves anything behind: its positions count only when it has succeeded.
+      cache.lengths[slot] = start;
       const embeddings = await this.#embed(piece, signal);
       const run = { graph, slot, start, numTokens, embeddings, logitRows };
       [logits] = await this.#runSequence(run, signal);
@@ -197,7 +198,7 @@ class OnnxModelRunner implements PackageRunner {
     for (const { slot, position, tokenId } of rows) {
       tokenIds[slot - firstSlot] = tokenId;
       lastPositions[slot - firstSlot] = position;
-      this.#forgetFrom(slot, position);
+      cache.lengths[slot] = position;
     }
     const embeddings = await embedder.embed(tokenIds);
     const logits = await decoder.run({
@@ -207,14 +208,14 @@ class OnnxModelRunner implements PackageRunner {
       lastPositions,
       logitRows: slots.map((slot) => slot - firstSlot),
     });
-    for (const { slot, position } of rows) cache.setLength(slot, position + 1);
+    for (const { slot, position } of rows) cache.lengths[slot] = position + 1;
     return logits;
   }
 
   async verify({ slot, position, tokenIds }: DraftRow): Promise<readonly Float32Array[]> {
     const { cache, decoder, embedder } = this.#parts;
     checkDraft({ slot, position, tokenIds }, cache);
-    this.#forgetFrom(slot, position);
+    cache.lengths[slot] = position;
     return this.#runSequence({
       graph: decoder,
       slot,
@@ -249,11 +250,6 @@ class OnnxModelRunner implements PackageRunner {
     await cache.dispose();
   }
 
-  /** A failed or aborted run leaves anything behind: the positions that it writes count only when it has succeeded. */
-  #forgetFrom(slot: number, position: number): void {
-    this.#parts.cache.setLength(slot, position);
-  }
-
   /** Runs tokens of one sequence. The slot then holds its tokens up to the last of these. */
   async #runSequence(run: SequenceRun, signal?: AbortSignal): Promise<readonly Float32Array[]> {
     const { graph, slot, start, numTokens, embeddings, logitRows } = run;
@@ -269,7 +265,7 @@ class OnnxModelRunner implements PackageRunner {
       },
       signal,
     );
-    cache.setLength(slot, end);
+    cache.lengths[slot] = end;
     return logits;
   }
 

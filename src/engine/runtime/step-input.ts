@@ -75,7 +75,7 @@ export function checkPrefixCopy(copy: PrefixCopy, cache: KvCache): void {
   checkSlot(fromSlot, cache);
   checkSlot(toSlot, cache);
   if (fromSlot === toSlot) throw new RuntimeError(`Slot ${toSlot} cannot be copied to itself.`);
-  const length = cache.lengthOf(fromSlot);
+  const length = cache.lengths[fromSlot]!;
   if (!Number.isInteger(numTokens) || numTokens < 1 || numTokens > length) {
     throw new RuntimeError(
       `Slot ${fromSlot} holds ${length} tokens; ${numTokens} of them cannot be copied.`,
@@ -92,7 +92,7 @@ export function checkSlot(slot: number, cache: KvCache): void {
 
 /** A step may overwrite a slot's tokens, but not leave a gap after them. */
 function checkPosition(slot: number, position: number, cache: KvCache): void {
-  const length = cache.lengthOf(slot);
+  const length = cache.lengths[slot]!;
   if (!Number.isInteger(position) || position < 0 || position > length) {
     throw new RuntimeError(
       `Slot ${slot} holds ${length} tokens; the next cannot be at position ${position}.`,

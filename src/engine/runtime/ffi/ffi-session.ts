@@ -146,7 +146,13 @@ export class FfiSession implements Session {
     } finally {
       this.#running = undefined;
       signal?.removeEventListener('abort', terminate);
-      this.#afterRun(signal?.aborted ?? false);
+      if (!this.#disposed) {
+        if (signal?.aborted) this.#api.call('RunOptionsUnsetTerminate', this.#runOptions);
+        if (!this.#keepBindings) {
+          this.#inputs.clear();
+          this.#outputs.clear();
+        }
+      }
     }
   }
 
@@ -168,15 +174,6 @@ export class FfiSession implements Session {
     this.#api.do('ReleaseIoBinding', this.#binding);
     this.#api.do('ReleaseRunOptions', this.#runOptions);
     this.#api.do('ReleaseSession', this.#session);
-  }
-
-  #afterRun(wasAborted: boolean): void {
-    if (this.#disposed) return;
-    if (wasAborted) this.#api.call('RunOptionsUnsetTerminate', this.#runOptions);
-    if (!this.#keepBindings) {
-      this.#inputs.clear();
-      this.#outputs.clear();
-    }
   }
 }
 

@@ -104,7 +104,7 @@ describe('the KV cache', () => {
       await cache.swap(0, 3);
       await cache.swap(1, 2);
       assert.deepEqual(
-        [0, 1, 2, 3].map((slot) => cache.lengthOf(slot)),
+        [0, 1, 2, 3].map((slot) => cache.lengths[slot]),
         [4, 0, 9, 5],
       );
       const [first, , third, last] = await Promise.all(
@@ -231,7 +231,7 @@ async function fill(
       for (const [at, value] of rowValues(seed, row).entries()) data[start + at] = value;
     }
   }
-  cache.setLength(slot, numTokens);
+  cache.lengths[slot] = numTokens;
 }
 
 /** The values that `fill` writes into a slot's row: small numbers that every element type can hold. */
