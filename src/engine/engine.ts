@@ -1,3 +1,4 @@
+import type { Protocol } from '../package/protocol.ts';
 import { byteCache } from './byte-cache.ts';
 import { Decoding } from './decoding.ts';
 import { type AddressedEvent, EventBatch } from './event-batch.ts';
@@ -18,9 +19,12 @@ import {
 } from './scheduler.ts';
 import { Sequence, type SequenceEnvironment } from './sequence.ts';
 import { SlotPool } from './slot-pool.ts';
+import { probeTree } from './thinking/probe.ts';
+import { grammarOf } from './thinking/protocol-grammar.ts';
 import { waitForConstraints } from './token-constraint.ts';
 
-export interface EngineOptions extends SequenceEnvironment {
+export interface EngineOptions extends Omit<SequenceEnvironment, 'grammar' | 'probe'> {
+  readonly protocol: Protocol;
   readonly runner: ModelRunner;
   readonly limits: EngineLimits;
   readonly reuse: ReuseOptions;
@@ -50,6 +54,7 @@ export interface ReuseOptions {
  */
 export class Engine {
   readonly #options: EngineOptions;
+  readonly #environment: SequenceEnvironment;
   readonly #queues: Queues;
   readonly #prompts: PromptProcessor;
   readonly #decoding: Decoding;
@@ -60,6 +65,12 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.#options = options;
+    const { probe } = options.tokens;
+    this.#environment = {
+      ...options,
+      grammar: grammarOf(options.protocol),
+      probe: probe === null ? null : probeTree(probe),
+    };
     this.#batch = new EventBatch(options.emit);
     const { runner, reuse, limits, now, speculates } = options;
     const slots = new SlotPool(runner.limits.numSlots, { reusesPrefixes: reuse.prefixes });
@@ -82,7 +93,7 @@ export class Engine {
   /** Queues a request. A request that cannot be run finishes with an error event. */
   submit(request: GenerationRequest): void {
     const { runner, imageTokenId } = this.#options;
-    const sequence = new Sequence(request, this.#options);
+    const sequence = new Sequence(request, this.#environment);
     this.#queues.add(sequence);
     const problem = requestProblem(request, runner.limits, imageTokenId);
     if (problem !== null) this.#finish(sequence, 'error', { message: problem });

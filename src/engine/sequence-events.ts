@@ -88,7 +88,7 @@ export class SequenceEvents {
     const decided = tokens.completionTokens > 0 || this.#decisionSent;
     const isThinking = decided && this.#thinking.decision?.mode === 'think';
     const { effectiveBudget, thinkingEnd, interventions, numReasoning, numPreamble } =
-      this.#thinking;
+      this.#thinking.summary();
     return [
       ...(decided ? this.decision() : []),
       // A section stays open only while no tag was written. Text without a tag is an answer.

@@ -1,4 +1,3 @@
-import type { Protocol } from '../package/protocol.ts';
 import type {
   FinishEvent,
   FinishReason,
@@ -12,14 +11,18 @@ import { Sampler } from './sampling/sampler.ts';
 import type { DeadlineView, DecisionState, RunningView, WaitingView } from './scheduler.ts';
 import { SequenceEvents, type SequenceTimes } from './sequence-events.ts';
 import { type NextToken, ThinkingController } from './thinking/controller.ts';
+import type { ProbeTree } from './thinking/probe.ts';
+import type { ProtocolGrammar } from './thinking/protocol-grammar.ts';
 import type { ProtocolTokens } from './thinking/protocol-tokens.ts';
 import type { OpenConstraint, TokenConstraint } from './token-constraint.ts';
 import type { TokenPrefix } from './token-prefix.ts';
 
 /** What all sequences of an engine share. */
 export interface SequenceEnvironment {
-  readonly protocol: Protocol;
+  readonly grammar: ProtocolGrammar;
   readonly tokens: ProtocolTokens;
+  /** The tokens' `probe` as a tree. */
+  readonly probe: ProbeTree | null;
   /** Bytes of a token's text; empty for special tokens. */
   readonly tokenBytes: (tokenId: number) => Uint8Array;
   readonly eos: ReadonlySet<number>;
@@ -60,15 +63,16 @@ export class Sequence {
   readonly generated: number[] = [];
 
   constructor(request: GenerationRequest, environment: SequenceEnvironment) {
-    const { protocol, tokens, tokenBytes, imageTokenId, now, eos } = environment;
+    const { grammar, tokens, probe, tokenBytes, imageTokenId, now, eos } = environment;
     const { thinking, maxTokens, minTokens, stop, sampling } = request;
     this.id = request.id;
     this.request = request;
-    const { grammar } = request;
-    this.constraint = grammar === null ? null : openConstraint(grammar, request, environment);
+    this.constraint =
+      request.grammar === null ? null : openConstraint(request.grammar, request, environment);
     this.thinking = new ThinkingController({
-      protocol,
+      grammar,
       tokens,
+      probe,
       request: thinking,
       maxTokens,
       stop,

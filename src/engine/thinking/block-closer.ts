@@ -30,25 +30,26 @@ export class BlockCloser {
   readonly #options: BlockCloserOptions;
   readonly #loops: LoopDetector | null;
   readonly #forced: number[] = [];
-  #closedBy: ThinkingEnd | null = null;
+  /** Why the engine closed the thinking; null while the model closes it itself. */
+  closedBy: ThinkingEnd | null = null;
   /** Block whose exit text is or was written; 0 for none. */
   #closedBlock = 0;
-  #preambleEnded = false;
-  #askedBy: 'client' | 'deadline' | null = null;
-  #extensionsLeft: number;
+  /** The engine ended the preamble. */
+  endedPreamble = false;
+  /** What asked for the answer with the next token; null while nothing has. */
+  askedBy: 'client' | 'deadline' | null = null;
+  /** Number of extensions written. */
+  numExtensions = 0;
+  /** Text that ends the thinking. */
+  readonly #exit: readonly number[];
   #numGenerated = 0;
   #numBefore = 0;
   #numThinking = 0;
 
   constructor(options: BlockCloserOptions) {
     this.#options = options;
-    this.#extensionsLeft = options.request.extensions ?? 0;
+    this.#exit = options.request.exit ?? options.tokens.exit;
     this.#loops = options.request.breakLoops === true ? new LoopDetector() : null;
-  }
-
-  /** Why the engine closed the thinking; null while the model closes it itself. */
-  get closedBy(): ThinkingEnd | null {
-    return this.#closedBy;
   }
 
   /** Most tokens in the block before the exit text. */
@@ -60,12 +61,7 @@ export class BlockCloser {
 
   /** Ends the thinking with the next token, or as soon as it begins. */
   answerNow(by: 'client' | 'deadline'): void {
-    this.#askedBy ??= by;
-  }
-
-  /** Number of extensions written. */
-  get numExtensions(): number {
-    return (this.#options.request.extensions ?? 0) - this.#extensionsLeft;
+    this.askedBy ??= by;
   }
 
   /** Next token to write instead of a sampled one; undefined where the model goes on. */
@@ -115,12 +111,6 @@ export class BlockCloser {
     return this.#closedBlock === this.#options.parser.numBlocks && this.#closedBlock > 0;
   }
 
-  /** Text that ends the thinking. */
-  get #exit(): readonly number[] {
-    const { request, tokens } = this.#options;
-    return request.exit ?? tokens.exit;
-  }
-
   get #askedLeft(): number {
     return (this.#options.request.budget ?? Number.POSITIVE_INFINITY) - this.#numThinking;
   }
@@ -145,7 +135,7 @@ export class BlockCloser {
     if (parser.section === 'preamble') {
       const left = this.#options.maxTokens - this.#numGenerated;
       const spent = left <= request.answerFloor + tokens.preambleExit.length;
-      if ((spent || this.#askedBy !== null) && !utf8.insideCharacter) this.#endPreamble();
+      if ((spent || this.askedBy !== null) && !utf8.insideCharacter) this.#endPreamble();
       return;
     }
     if (parser.section !== 'reasoning' || this.#isClosed) return;
@@ -155,18 +145,18 @@ export class BlockCloser {
 
   #endThatIsDue(): ThinkingEnd | null {
     // The model opened the block again after the engine had closed it: the budget stays spent.
-    if (this.#closedBy !== null) return this.#closedBy;
+    if (this.closedBy !== null) return this.closedBy;
     if (Math.min(this.#askedLeft, this.#roomLeft) <= 0) return this.#limit;
     if (this.#options.utf8.insideCharacter) return null;
-    if (this.#askedBy !== null) return this.#askedBy;
+    if (this.askedBy !== null) return this.askedBy;
     return this.#loops?.found === true ? 'loop' : null;
   }
 
   /** Queues the exit text. @returns true */
   #close(by: ThinkingEnd): true {
     const { tokens, parser } = this.#options;
-    this.#forced.push(...(this.#closedBy === null ? this.#exit : tokens.close));
-    this.#closedBy ??= by;
+    this.#forced.push(...(this.closedBy === null ? this.#exit : tokens.close));
+    this.closedBy ??= by;
     this.#closedBlock = parser.numBlocks;
     return true;
   }
@@ -177,26 +167,22 @@ export class BlockCloser {
     const { length } = tokens.extension;
     const left = Math.min(this.#askedLeft, this.#roomLeft);
     const thinks = parser.mode === 'think' || request.requested === 'think';
-    if (this.#extensionsLeft < 1 || length === 0 || !thinks || left <= length) return false;
-    this.#extensionsLeft--;
+    if (
+      this.numExtensions >= (request.extensions ?? 0) ||
+      length === 0 ||
+      !thinks ||
+      left <= length
+    )
+      return false;
+    this.numExtensions++;
     this.#forced.push(...tokens.extension);
     return true;
   }
 
   #endPreamble(): boolean {
-    if (this.#preambleEnded) return false;
-    this.#preambleEnded = true;
+    if (this.endedPreamble) return false;
+    this.endedPreamble = true;
     this.#forced.push(...this.#options.tokens.preambleExit);
     return this.#forced.length > 0;
-  }
-
-  /** The engine ended the preamble. */
-  get endedPreamble(): boolean {
-    return this.#preambleEnded;
-  }
-
-  /** The client asked for the answer. */
-  get wasAsked(): boolean {
-    return this.#askedBy === 'client';
   }
 }

@@ -1,4 +1,3 @@
-import type { Protocol } from '../../package/protocol.ts';
 import { argmax } from '../sampling/logprobs.ts';
 import type { TokenConstraint } from '../token-constraint.ts';
 import { AnswerGuard } from './answer-guard.ts';
@@ -6,14 +5,18 @@ import { BlockCloser } from './block-closer.ts';
 import type { Decision, Interventions, ThinkingEnd, ThinkingRequest } from './decision.ts';
 import { outcomeOf } from './decision-bias.ts';
 import { DecisionMaker } from './decision-maker.ts';
+import type { ProbeTree } from './probe.ts';
+import type { ProtocolGrammar } from './protocol-grammar.ts';
 import type { ProtocolTokens } from './protocol-tokens.ts';
 import { SectionParser, type TokenSection } from './section-parser.ts';
 import { type FilteredPieces, StopFilter } from './stop-filter.ts';
 import { Utf8Stream } from './utf8-stream.ts';
 
 export interface ControllerOptions {
-  readonly protocol: Protocol;
+  readonly grammar: ProtocolGrammar;
   readonly tokens: ProtocolTokens;
+  /** The tokens' `probe` as a tree. */
+  readonly probe: ProbeTree | null;
   readonly request: ThinkingRequest;
   readonly maxTokens: number;
   readonly stop: readonly string[];
@@ -56,6 +59,20 @@ export interface NextToken extends FilteredPieces {
   readonly isEnd: boolean;
 }
 
+/** What the engine reports of a thinking when the generation ends. */
+export interface ThinkingSummary {
+  /** Most tokens in the block before the exit text. */
+  readonly effectiveBudget: number;
+  /** Generated tokens of the blocks, tags included; 0 for a direct answer. */
+  readonly numReasoning: number;
+  /** Generated tokens of the preamble, tags included. */
+  readonly numPreamble: number;
+  /** Why the thinking ended; null for a direct answer and while the thinking goes on. */
+  readonly thinkingEnd: ThinkingEnd | null;
+  /** Interventions in the thinking, whatever ended it. */
+  readonly interventions: Interventions;
+}
+
 const NO_TEXT = new Uint8Array(0);
 const NONE: readonly number[] = [];
 const DECODER = new TextDecoder();
@@ -71,7 +88,8 @@ export class ThinkingController {
   readonly #closer: BlockCloser;
   readonly #decisions: DecisionMaker;
   readonly #guard: AnswerGuard | null;
-  readonly #stops: StopFilter;
+  /** null without stop strings. */
+  readonly #stops: StopFilter | null;
   readonly #utf8 = new Utf8Stream();
   readonly #counts: Record<TokenSection, number> = { preamble: 0, reasoning: 0, answer: 0 };
   /** Tokens whose section is still open. */
@@ -79,22 +97,16 @@ export class ThinkingController {
 
   constructor(options: ControllerOptions) {
     this.#options = options;
-    const { request, tokens, protocol, maxTokens, stop, greedy, constraint } = options;
-    const parser = new SectionParser(protocol, request.start);
+    const { request, tokens, grammar, probe, maxTokens, stop, greedy, constraint } = options;
+    const parser = new SectionParser(grammar, request.start);
     const closer = new BlockCloser({ tokens, request, maxTokens, parser, utf8: this.#utf8 });
-    const { decide } = protocol;
     this.#parser = parser;
     this.#closer = closer;
-    this.#decisions = new DecisionMaker({ request, decide, tokens, greedy, parser, closer });
+    this.#decisions = new DecisionMaker({ request, probe, greedy, parser, closer });
     const beginsAnswer = (id: number): boolean =>
       parser.beginsAnswer(DECODER.decode(options.tokenBytes(id)));
     this.#guard = constraint === null ? null : new AnswerGuard(constraint, parser, beginsAnswer);
-    this.#stops = new StopFilter(stop, request.stopInThinking === true);
-  }
-
-  /** Most tokens in the block before the exit text. */
-  get effectiveBudget(): number {
-    return this.#closer.effectiveBudget;
+    this.#stops = stop.length === 0 ? null : new StopFilter(stop, request.stopInThinking === true);
   }
 
   /** null while the mode is unknown. */
@@ -102,26 +114,17 @@ export class ThinkingController {
     return this.#decisions.decision;
   }
 
-  /** Generated tokens of the blocks, tags included; 0 for a direct answer. */
-  get numReasoning(): number {
-    return this.decision?.mode === 'think' ? this.#counts.reasoning : 0;
-  }
-
-  /** Generated tokens of the preamble, tags included. */
-  get numPreamble(): number {
-    return this.#counts.preamble;
-  }
-
-  /** Why the thinking ended; null for a direct answer and while the thinking goes on. */
-  get thinkingEnd(): ThinkingEnd | null {
-    if (this.decision?.mode !== 'think' || !this.#parser.afterBlock) return null;
-    return this.#closer.closedBy ?? 'natural';
-  }
-
-  /** Interventions in the thinking, whatever ended it. */
-  get interventions(): Interventions {
-    const { closedBy, numExtensions } = this.#closer;
-    return { extensions: numExtensions, loopBreaks: closedBy === 'loop' ? 1 : 0 };
+  /** The thinking so far, for the report of a generation that ends. */
+  summary(): ThinkingSummary {
+    const { closedBy, numExtensions, effectiveBudget } = this.#closer;
+    const thinks = this.decision?.mode === 'think';
+    return {
+      effectiveBudget,
+      numReasoning: thinks ? this.#counts.reasoning : 0,
+      numPreamble: this.#counts.preamble,
+      thinkingEnd: thinks && this.#parser.afterBlock ? (closedBy ?? 'natural') : null,
+      interventions: { extensions: numExtensions, loopBreaks: closedBy === 'loop' ? 1 : 0 },
+    };
   }
 
   get inAnswer(): boolean {
@@ -153,7 +156,8 @@ export class ThinkingController {
     const forced = this.#closer.takeForced();
     if (forced !== undefined) return this.#accept(forced, true);
     const draw = (from: Float32Array): number => {
-      if (biased === null) return sampler.sample(unlessNoneIsLeft(from, banned));
+      if (biased === null)
+        return sampler.sample(banned.length === 0 ? from : unlessNoneIsLeft(from, banned));
       const variants = biased.variants.map((variant) => without(variant, banned));
       const ids = sampler.sampleTogether(variants, (id) => outcomeOf(biased.branch, id));
       this.#decisions.sampled(ids);
@@ -167,9 +171,10 @@ export class ThinkingController {
   /** Ends the text. @returns text that was still held back; decides the mode if nothing has */
   finish(): FilteredPieces {
     const sections = [...this.#parser.push(this.#utf8.end()), ...this.#parser.end()];
+    this.#decisions.finish();
+    if (this.#stops === null) return { pieces: sections, stop: null };
     const { pieces, stop } = this.#stops.push(sections);
     const rest = stop === null ? this.#stops.end() : [];
-    this.#decisions.finish();
     return { pieces: [...pieces, ...rest], stop };
   }
 
@@ -183,14 +188,18 @@ export class ThinkingController {
     const text = this.#utf8.push(isStop ? NO_TEXT : this.#options.tokenBytes(tokenId));
     const mayEnd = this.#mayAnswerEnd;
     if (numBlocks === 0 && before !== 'answer') this.#closer.countBefore();
-    this.#decisions.follow(tokenId, text.trim() === '');
     const sections = this.#parser.push(text);
     this.#closer.accept(tokenId, before === 'reasoning');
-    this.#decisions.settle();
+    this.#decisions.follow(tokenId, text.trim() === '');
     const section = this.#sectionAfter(before);
-    this.#count(section);
+    this.#numOpen++;
+    if (section !== null) {
+      this.#counts[section] += this.#numOpen;
+      this.#numOpen = 0;
+    }
     guard?.accept(tokenId, before, begins);
-    return { tokenId, forced, section, isEnd, ...this.#stops.push(sections, mayEnd) };
+    const filtered = this.#stops?.push(sections, mayEnd) ?? { pieces: sections, stop: null };
+    return { tokenId, forced, section, isEnd, ...filtered };
   }
 
   /** Forced token in place of a sampled one that may not stand. */
@@ -226,7 +235,7 @@ export class ThinkingController {
 
   #bannedTokens(): readonly number[] {
     const { request, tokens, ending } = this.#options;
-    if (this.#parser.inEmptyBlock) return tokens.banFirst[request.requested] ?? NONE;
+    if (this.#parser.state === 'block-start') return tokens.banFirst[request.requested] ?? NONE;
     if (this.#inThinking || this.#mayAnswerEnd) return NONE;
     return [...ending.endOfTurn, ...ending.stopTokenIds];
   }
@@ -237,19 +246,12 @@ export class ThinkingController {
     if (before === 'preamble' || after === 'preamble') return 'preamble';
     return after;
   }
-
-  #count(section: TokenSection | null): void {
-    this.#numOpen++;
-    if (section === null) return;
-    this.#counts[section] += this.#numOpen;
-    this.#numOpen = 0;
-  }
 }
 
 /** Logits without the banned tokens, unless nothing else is left: a constraint may ask for an end before `minTokens`. */
 function unlessNoneIsLeft(logits: Float32Array, banned: readonly number[]): Float32Array {
   const kept = without(logits, banned);
-  return kept === logits || Number.isFinite(kept[argmax(kept)]) ? kept : logits;
+  return Number.isFinite(kept[argmax(kept)]) ? kept : logits;
 }
 
 /** Logits with some tokens made impossible: a copy, if there are any. */

@@ -1,4 +1,4 @@
-import type { DecidedMode, Protocol } from '../../package/protocol.ts';
+import type { DecidedMode } from '../../package/protocol.ts';
 import type { BlockCloser } from './block-closer.ts';
 import type { Decision, ThinkingRequest } from './decision.ts';
 import {
@@ -9,14 +9,13 @@ import {
   biasSource,
   totalBias,
 } from './decision-bias.ts';
-import { DecisionProbe } from './probe.ts';
-import type { ProtocolTokens } from './protocol-tokens.ts';
+import { DecisionProbe, type ProbeTree } from './probe.ts';
 import type { SectionParser } from './section-parser.ts';
 
 export interface DecisionOptions {
   readonly request: ThinkingRequest;
-  readonly decide: Protocol['decide'];
-  readonly tokens: ProtocolTokens;
+  /** null when no tokens show the decision. */
+  readonly probe: ProbeTree | null;
   /** True at temperature 0. */
   readonly greedy: boolean;
   readonly parser: SectionParser;
@@ -33,23 +32,19 @@ export class DecisionMaker {
   readonly #startsInAnswer: boolean;
   #biased: BiasedLogits | null = null;
   #biasedBy: BiasSource | null = null;
-  #decision: Decision | null = null;
+  /** null while the mode is unknown. */
+  decision: Decision | null = null;
 
   constructor(options: DecisionOptions) {
     this.#options = options;
-    const { request, tokens, parser } = options;
-    const measures = request.requested === 'auto' && tokens.probe !== null;
-    this.#probe = measures && tokens.probe !== null ? new DecisionProbe(tokens.probe) : null;
+    const { request, probe, parser } = options;
+    const measures = request.requested === 'auto' && probe !== null;
+    this.#probe = measures ? new DecisionProbe(probe) : null;
     this.#startsInAnswer = parser.afterBlock;
     // A mode whose tags are already in the prompt is certain.
     if (this.#startsInAnswer) this.#decide('fast');
     else if (request.requested === 'think' && request.start === 'block-start')
       this.#decide('think');
-  }
-
-  /** null while the mode is unknown. */
-  get decision(): Decision | null {
-    return this.#decision;
   }
 
   /**
@@ -60,9 +55,11 @@ export class DecisionMaker {
   read(logits: Float32Array): BiasedLogits | null {
     this.#biased = null;
     const probe = this.#probe;
-    if (probe === null || this.#decision !== null || !this.#isAtDecision(probe)) return null;
+    if (probe === null || this.decision !== null) return null;
+    const { request, parser } = this.#options;
+    if (!probe.isUnderWay && !parser.atDecision) return null;
     const branch = probe.read(logits);
-    const { decisionBias } = this.#options.request;
+    const { decisionBias } = request;
     if (branch !== null && decisionBias !== undefined)
       this.#biased = biasLogits(logits, branch, decisionBias, this.#options.greedy);
     return this.#biased;
@@ -73,27 +70,18 @@ export class DecisionMaker {
     if (this.#biased !== null) this.#biasedBy = biasSource(this.#biased, tokenIds);
   }
 
-  /** Takes the token that was written. */
+  /** Takes the token that was written, and decides once the text shows a mode. Call it after parser and closer. */
   follow(tokenId: number, isBlank: boolean): void {
     this.#probe?.accept(tokenId, isBlank);
-  }
-
-  /** Decides once the text shows a mode. */
-  settle(): void {
+    if (this.decision !== null) return;
     const { mode } = this.#options.parser;
-    if (this.#decision === null && mode !== null) this.#decide(mode);
+    if (mode !== null) this.#decide(mode);
   }
 
   /** Decides in any case: the text has ended. */
   finish(): void {
-    if (this.#decision !== null) return;
+    if (this.decision !== null) return;
     this.#decide(this.#options.parser.section === 'reasoning' ? 'think' : 'fast');
-  }
-
-  #isAtDecision(probe: DecisionProbe): boolean {
-    if (probe.isUnderWay) return true;
-    const { decide, parser } = this.#options;
-    return decide.by === 'control' ? parser.atMarker : parser.atBlockStart;
   }
 
   #decide(mode: DecidedMode): void {
@@ -102,7 +90,7 @@ export class DecisionMaker {
     const measured = this.#probe?.measurement ?? null;
     const pThink = measured?.pThink ?? null;
     const bias = decisionBias === undefined ? null : totalBias(decisionBias);
-    this.#decision = {
+    this.decision = {
       requested,
       mode,
       source: requested === mode ? source : this.#sourceOf(mode),
@@ -116,9 +104,9 @@ export class DecisionMaker {
   /** What made the choice where the request left it open, or did not get what it asked for. */
   #sourceOf(mode: DecidedMode): Decision['source'] {
     if (this.#startsInAnswer) return 'prompt';
-    const { closedBy, endedPreamble, wasAsked } = this.#options.closer;
+    const { closedBy, endedPreamble, askedBy } = this.#options.closer;
     // Closed before the model showed a choice: the exit text decided the mode, so the closer is the source.
-    if (closedBy === 'client' || (endedPreamble && wasAsked)) return 'request';
+    if (closedBy === 'client' || (endedPreamble && askedBy === 'client')) return 'request';
     const isLimit = closedBy === 'budget' || closedBy === 'max_tokens' || closedBy === 'deadline';
     if (isLimit || endedPreamble) return 'budget';
     if (this.#biasedBy !== null) return this.#biasedBy;

@@ -23,10 +23,49 @@ export interface Branch {
   readonly pThink: number;
 }
 
-/** A token of one or more sequences. `mode` is that of the sequence that ends here. */
+/** A token of one or more sequences. */
 interface Node {
   readonly children: Map<number, Node>;
+  /** Mode of the sequence that ends here. */
   mode: DecidedMode | null;
+  /** Mode of all sequences that pass or end here; null where they differ. */
+  common: DecidedMode | null;
+}
+
+/** The sequences of a protocol as a tree. It depends on the model only, so an engine builds it once. */
+export interface ProbeTree {
+  readonly root: Node;
+  /** Every token that no sequence has leads to thinking. */
+  readonly restIsThink: boolean;
+}
+
+export function probeTree({ think, fast }: ProbeTokens): ProbeTree {
+  const root: Node = { children: new Map(), mode: null, common: null };
+  for (const ids of think ?? []) addSequence(root, ids, 'think');
+  for (const ids of fast) addSequence(root, ids, 'fast');
+  setCommonMode(root);
+  return { root, restIsThink: think === null };
+}
+
+function addSequence(root: Node, ids: readonly number[], mode: DecidedMode): void {
+  let node = root;
+  for (const id of ids) {
+    let child = node.children.get(id);
+    if (child === undefined) {
+      child = { children: new Map(), mode: null, common: null };
+      node.children.set(id, child);
+    }
+    node = child;
+  }
+  if (node !== root) node.mode = mode;
+}
+
+function setCommonMode(node: Node): void {
+  for (const child of node.children.values()) setCommonMode(child);
+  const below = Array.from(node.children.values(), ({ common }) => common);
+  const all = node.mode === null ? below : [...below, node.mode];
+  const [first = null] = all;
+  node.common = all.every((mode) => mode === first) ? first : null;
 }
 
 interface Masses {
@@ -41,7 +80,7 @@ interface Masses {
  */
 export class DecisionProbe {
   readonly #restIsThink: boolean;
-  readonly #root: Node = { children: new Map(), mode: null };
+  readonly #root: Node;
   #node: Node;
   #done = false;
   /** Probability of the path to the node, and the masses that earlier nodes have settled. */
@@ -51,11 +90,10 @@ export class DecisionProbe {
     null;
   #branched = false;
 
-  constructor({ think, fast }: ProbeTokens) {
-    this.#restIsThink = think === null;
-    for (const ids of think ?? []) this.#add(ids, 'think');
-    for (const ids of fast) this.#add(ids, 'fast');
-    this.#node = this.#root;
+  constructor({ root, restIsThink }: ProbeTree) {
+    this.#restIsThink = restIsThink;
+    this.#root = root;
+    this.#node = root;
   }
 
   /** Tokens that both modes share are written; the next position is part of the decision. */
@@ -95,7 +133,7 @@ export class DecisionProbe {
   accept(tokenId: number, isBlank: boolean): void {
     if (this.#done || this.#here === null) return;
     const child = this.#node.children.get(tokenId);
-    const goesOn = child !== undefined && (this.#restIsThink || this.#commonMode(child) === null);
+    const goesOn = child !== undefined && (this.#restIsThink || child.common === null);
     if (goesOn && child.children.size > 0) this.#descend(tokenId, child);
     else if (child !== undefined || !isBlank || this.isUnderWay) this.#done = true;
     else this.#waitOn();
@@ -121,7 +159,7 @@ export class DecisionProbe {
     if (this.#here === null) return masses;
     for (const [id, p] of this.#here.probabilities) {
       const child = node.children.get(id);
-      const mode = child === undefined || id === except ? null : this.#likelyMode(child);
+      const mode = child === undefined || id === except ? null : (child.common ?? child.mode);
       if (mode !== null) masses[mode] += this.#reached * p;
     }
     const mode = this.#modeOfRest(node);
@@ -134,7 +172,7 @@ export class DecisionProbe {
     const ids: Record<DecidedMode, number[]> = { think: [], fast: [] };
     const mass = { think: 0, fast: 0 };
     for (const [id, child] of node.children) {
-      const mode = this.#likelyMode(child);
+      const mode = child.common ?? child.mode;
       if (mode === null) continue;
       ids[mode].push(id);
       mass[mode] += this.#here.probabilities.get(id) ?? 0;
@@ -153,30 +191,5 @@ export class DecisionProbe {
   #modeOfRest(node: Node): DecidedMode | null {
     if (node !== this.#root && node.mode !== null) return node.mode;
     return this.#restIsThink ? 'think' : null;
-  }
-
-  /** Mode of all sequences below a node, or else of the sequence that ends in it. */
-  #likelyMode(node: Node): DecidedMode | null {
-    return this.#commonMode(node) ?? node.mode;
-  }
-
-  #commonMode(node: Node): DecidedMode | null {
-    const below = [...node.children.values()].map((child) => this.#commonMode(child));
-    const all = node.mode === null ? below : [...below, node.mode];
-    const [first] = all;
-    return first !== undefined && all.every((mode) => mode === first) ? first : null;
-  }
-
-  #add(ids: readonly number[], mode: DecidedMode): void {
-    let node = this.#root;
-    for (const id of ids) {
-      let child = node.children.get(id);
-      if (child === undefined) {
-        child = { children: new Map(), mode: null };
-        node.children.set(id, child);
-      }
-      node = child;
-    }
-    if (node !== this.#root) node.mode = mode;
   }
 }

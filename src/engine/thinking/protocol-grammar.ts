@@ -38,6 +38,8 @@ export interface ProtocolGrammar {
   readonly close: string;
   readonly transitions: Readonly<Record<TagState, readonly TagTransition[]>>;
   readonly hasPreamble: boolean;
+  /** A control string announces the mode. */
+  readonly decidesByControl: boolean;
   readonly preambleClose: string;
   /** Words of the preamble that announce a mode. */
   readonly verdicts: readonly (readonly [words: string, mode: DecidedMode])[];
@@ -72,6 +74,7 @@ export function grammarOf(protocol: ParsedProtocol): ProtocolGrammar {
       'answer-start': distinct([...block, closing, ...answering]),
     },
     hasPreamble: preamble !== undefined,
+    decidesByControl: decide.by === 'control',
     preambleClose: preamble?.close ?? '',
     verdicts: decide.by === 'verdict' ? Object.entries(decide.verdicts) : [],
     inlineTags: inline.flatMap(({ open, close }) => [open, close]),

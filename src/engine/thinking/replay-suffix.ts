@@ -1,4 +1,5 @@
 import {
+  grammarOf,
   type ParsedProtocol,
   type ParserState,
   protocolStrings,
@@ -16,7 +17,7 @@ export function replaySuffix(protocol: ParsedProtocol, suffix: string): StartSta
     .filter((index) => index >= 0);
   // Text before the first tag is the header of the turn.
   if (found.length === 0) return 'outside';
-  const parser = new SectionParser(protocol, 'outside');
+  const parser = new SectionParser(grammarOf(protocol), 'outside');
   parser.push(suffix.slice(Math.min(...found)));
   return startAt(parser.state);
 }

@@ -1,13 +1,11 @@
 import type { DecidedMode } from '../../package/protocol.ts';
 import { findFirst, heldSuffixLength } from './hold-back.ts';
-import {
-  grammarOf,
-  type ParsedProtocol,
-  type ParserState,
-  type ProtocolGrammar,
-  type StartState,
-  type TagState,
-  type TagTransition,
+import type {
+  ParserState,
+  ProtocolGrammar,
+  StartState,
+  TagState,
+  TagTransition,
 } from './protocol-grammar.ts';
 
 /**
@@ -70,14 +68,15 @@ export class SectionParser {
   #preamble = '';
   #announced: DecidedMode | null = null;
   #thought = false;
-  #numBlocks: number;
+  /** Blocks opened so far, including one that the prompt opened. */
+  numBlocks: number;
   #pieces: TextPiece[] = [];
 
   /** @param start state in which the prompt leaves the text */
-  constructor(protocol: ParsedProtocol, start: StartState) {
-    this.#grammar = grammarOf(protocol);
+  constructor(grammar: ProtocolGrammar, start: StartState) {
+    this.#grammar = grammar;
     this.#at = { state: start, held: '', answerClose: this.#grammar.directAnswerClose };
-    this.#numBlocks = start === 'block-start' ? 1 : 0;
+    this.numBlocks = start === 'block-start' ? 1 : 0;
   }
 
   get state(): ParserState {
@@ -94,31 +93,21 @@ export class SectionParser {
     return this.#at.state === 'answer-start' || this.section === 'answer';
   }
 
-  /** Blocks opened so far, including one that the prompt opened. */
-  get numBlocks(): number {
-    return this.#numBlocks;
-  }
-
   /** Mode that the text shows; null while it shows neither. */
   get mode(): DecidedMode | null {
     if (this.#thought || this.#announced === 'think') return 'think';
     return this.section === 'answer' ? 'fast' : null;
   }
 
-  /** At the very start of a block. With some protocols the next token decides the mode. */
-  get atBlockStart(): boolean {
-    return this.inEmptyBlock && this.#at.held === '';
-  }
-
-  /** In a block that holds only white space so far. */
-  get inEmptyBlock(): boolean {
-    return this.#at.state === 'block-start';
-  }
-
-  /** Where a control string may come next: at the start, or after the preamble if the protocol has one. */
-  get atMarker(): boolean {
-    const here = this.#grammar.hasPreamble ? 'after-preamble' : 'outside';
-    return this.#at.state === here && !this.holdsText;
+  /**
+   * Where the next token may decide the mode: at the very start of a block or, with control strings, at the start of the
+   * text, after the preamble if the protocol has one.
+   */
+  get atDecision(): boolean {
+    const { hasPreamble, decidesByControl } = this.#grammar;
+    const { state, held } = this.#at;
+    if (!decidesByControl) return state === 'block-start' && held === '';
+    return state === (hasPreamble ? 'after-preamble' : 'outside') && !this.holdsText;
   }
 
   /** Text is held back that may be the beginning of a tag. */
@@ -179,7 +168,7 @@ export class SectionParser {
     this.#at.state = to;
     if (from === 'preamble') this.#announced = this.#lastVerdict() ?? this.#announced;
     if (from === 'block-start' && to === 'reasoning') this.#thought = true;
-    if (from !== 'block-start' && to === 'block-start') this.#numBlocks++;
+    if (from !== 'block-start' && to === 'block-start') this.numBlocks++;
     this.#announced = tag?.mode ?? this.#announced;
     this.#at.answerClose = tag?.answerClose ?? this.#at.answerClose;
     return true;

@@ -1,7 +1,7 @@
 import type { FeatureSpan, ModelRunner, TiledImage } from '../../../engine/model-runner.ts';
 import { encodeTiles, type PromptImage } from '../../../engine/prompt-image.ts';
 import { argmax } from '../../../engine/sampling/logprobs.ts';
-import { DecisionProbe, type ProbeTokens } from '../../../engine/thinking/probe.ts';
+import { DecisionProbe, type ProbeTokens, probeTree } from '../../../engine/thinking/probe.ts';
 import type { LogitDistances } from './distances.ts';
 
 /**
@@ -196,7 +196,7 @@ class DecisionReader {
   #numRead = 0;
 
   constructor({ probe, isBlank }: ReplayReader) {
-    this.#probe = probe === null ? null : new DecisionProbe(probe);
+    this.#probe = probe === null ? null : new DecisionProbe(probeTree(probe));
     this.#isBlank = isBlank;
   }
 

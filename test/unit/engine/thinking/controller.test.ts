@@ -6,6 +6,8 @@ import {
   type TokenSampler,
 } from '../../../../src/engine/thinking/controller.ts';
 import type { ThinkingRequest } from '../../../../src/engine/thinking/decision.ts';
+import { probeTree } from '../../../../src/engine/thinking/probe.ts';
+import { grammarOf } from '../../../../src/engine/thinking/protocol-grammar.ts';
 import type { ProtocolTokens } from '../../../../src/engine/thinking/protocol-tokens.ts';
 import type { Section, TokenSection } from '../../../../src/engine/thinking/section-parser.ts';
 import {
@@ -75,8 +77,9 @@ function model(
 function controllerOf(run: Run): ThinkingController {
   const { request = AUTO, maxTokens = 1000, stop = [], tokens = PROTOCOL_TOKENS } = run;
   return new ThinkingController({
-    protocol: PROTOCOL,
+    grammar: grammarOf(PROTOCOL),
     tokens,
+    probe: tokens.probe === null ? null : probeTree(tokens.probe),
     request,
     maxTokens,
     stop,
@@ -145,8 +148,8 @@ describe('ThinkingController: the decision', () => {
       answer: 'Yes.',
       delimiter: '\n\n</think>',
     });
-    assert.equal(controller.thinkingEnd, 'natural');
-    assert.equal(controller.numReasoning, THOUGHT.length);
+    assert.equal(controller.summary().thinkingEnd, 'natural');
+    assert.equal(controller.summary().numReasoning, THOUGHT.length);
     assert.deepEqual(forced, []);
   });
 
@@ -157,8 +160,8 @@ describe('ThinkingController: the decision', () => {
       assert.equal(controller.decision?.source, 'model');
       assert.equal(text.reasoning, '');
       assert.equal(text.answer, 'Yes.');
-      assert.equal(controller.thinkingEnd, null);
-      assert.equal(controller.numReasoning, 0);
+      assert.equal(controller.summary().thinkingEnd, null);
+      assert.equal(controller.summary().numReasoning, 0);
     }
   });
 
@@ -267,9 +270,9 @@ describe('ThinkingController: the budget', () => {
       assert.deepEqual(forced, EXIT);
       assert.equal(text.answer, 'Yes.');
       assert.equal(text.reasoning, words.slice(0, budget).trimEnd());
-      assert.equal(controller.numReasoning, budget === 0 ? 0 : budget + EXIT.length);
-      assert.equal(controller.effectiveBudget, budget);
-      assert.equal(controller.thinkingEnd, budget === 0 ? null : 'budget');
+      assert.equal(controller.summary().numReasoning, budget === 0 ? 0 : budget + EXIT.length);
+      assert.equal(controller.summary().effectiveBudget, budget);
+      assert.equal(controller.summary().thinkingEnd, budget === 0 ? null : 'budget');
       assert.equal(controller.decision?.mode, budget === 0 ? 'fast' : 'think');
       assert.equal(controller.decision?.source, budget === 0 ? 'budget' : 'model');
     }
@@ -278,10 +281,10 @@ describe('ThinkingController: the budget', () => {
   it('does not count for a block that ends within it', () => {
     const exact = drive(model(THOUGHT), { request: { ...AUTO, budget: THOUGHT.length } });
     assert.deepEqual(exact.forced, []);
-    assert.equal(exact.controller.thinkingEnd, 'natural');
+    assert.equal(exact.controller.summary().thinkingEnd, 'natural');
     const short = drive(model(THOUGHT), { request: { ...AUTO, budget: THOUGHT.length - 1 } });
     assert.deepEqual(short.forced, EXIT);
-    assert.equal(short.controller.thinkingEnd, 'budget');
+    assert.equal(short.controller.summary().thinkingEnd, 'budget');
     assert.equal(short.text.answer, 'Yes.');
   });
 
@@ -303,7 +306,7 @@ describe('ThinkingController: the budget', () => {
       assert.equal(run.numThinking, bytesOf(taken).length, `${thought} with ${budget}`);
       assert.equal(run.text.reasoning, taken);
       assert.deepEqual(run.forced, EXIT);
-      assert.equal(run.controller.thinkingEnd, 'budget');
+      assert.equal(run.controller.summary().thinkingEnd, 'budget');
     }
   });
 
@@ -334,16 +337,18 @@ describe('ThinkingController: the budget', () => {
         assert.equal(run.text.reasoning.length, room);
         assert.equal(run.text.answer.length, answerFloor);
         assert.equal(run.generated.length, maxTokens);
-        assert.equal(run.controller.effectiveBudget, room);
-        assert.equal(run.controller.thinkingEnd, 'max_tokens');
+        assert.equal(run.controller.summary().effectiveBudget, room);
+        assert.equal(run.controller.summary().thinkingEnd, 'max_tokens');
       }
     }
   });
 
   it('is the smaller of the requested budget and the room left', () => {
     const effective = (budget: number | null, maxTokens: number, answerFloor: number): number =>
-      drive(() => EOS, { request: { ...AUTO, budget, answerFloor }, maxTokens }).controller
-        .effectiveBudget;
+      drive(() => EOS, {
+        request: { ...AUTO, budget, answerFloor },
+        maxTokens,
+      }).controller.summary().effectiveBudget;
     assert.equal(effective(5, 100, 10), 5);
     assert.equal(effective(95, 100, 10), 88);
     assert.equal(effective(null, 100, 10), 88);
@@ -387,7 +392,7 @@ describe('ThinkingController: the end of the turn', () => {
       delimiter: '\n</think>',
     });
     assert.deepEqual(forced, EXIT);
-    assert.equal(controller.thinkingEnd, 'stop');
+    assert.equal(controller.summary().thinkingEnd, 'stop');
     assert.equal(generated.filter((id) => id === EOS).length, 1);
   });
 
@@ -460,7 +465,7 @@ describe('ThinkingController: the section of each token', () => {
         sections.map((section) => section ?? 'answer'),
         written.map((_, i) => (i < block.length ? 'reasoning' : 'answer')),
       );
-      assert.equal(controller.numReasoning, block.length);
+      assert.equal(controller.summary().numReasoning, block.length);
     }
   });
 
@@ -473,7 +478,7 @@ describe('ThinkingController: the section of each token', () => {
         request: { ...AUTO, budget },
       });
       const reasoning = sections.filter((section) => section === 'reasoning').length;
-      assert.equal(controller.numReasoning, reasoning);
+      assert.equal(controller.summary().numReasoning, reasoning);
     }
   });
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type {
-  ParsedProtocol,
-  StartState,
+import {
+  grammarOf,
+  type ParsedProtocol,
+  type StartState,
 } from '../../../../src/engine/thinking/protocol-grammar.ts';
 import {
   type Section,
@@ -53,7 +54,7 @@ function referenceSections(whole: string, start: StartState): Sections {
 }
 
 function parse(parts: readonly string[], start: StartState): TextPiece[] {
-  const parser = new SectionParser(PLAIN, start);
+  const parser = new SectionParser(grammarOf(PLAIN), start);
   return [...parts.flatMap((part) => parser.push(part)), ...parser.end()];
 }
 
@@ -187,7 +188,7 @@ describe('SectionParser', () => {
       const inside = Array.from({ length: random.below(6) }, () => spaces[random.below(8)]).join(
         '',
       );
-      const parser = new SectionParser(PLAIN, 'outside');
+      const parser = new SectionParser(grammarOf(PLAIN), 'outside');
       for (const part of cut(`<think>${inside}</think>Yes`, random)) parser.push(part);
       assert.equal(parser.mode, 'fast');
       assert.ok(parser.section === 'answer');
@@ -210,7 +211,7 @@ describe('SectionParser', () => {
   });
 
   it('emits text as soon as its section is certain', () => {
-    const parser = new SectionParser(PLAIN, 'block-start');
+    const parser = new SectionParser(grammarOf(PLAIN), 'block-start');
     assert.deepEqual(parser.push('\n'), []);
     assert.deepEqual(parser.push('So'), [
       { section: 'delimiter', text: '\n' },
@@ -227,9 +228,9 @@ describe('SectionParser', () => {
   });
 
   it('knows the decision point, the mode and the section', () => {
-    const parser = new SectionParser(PLAIN, 'outside');
+    const parser = new SectionParser(grammarOf(PLAIN), 'outside');
     const state = (): unknown[] => [
-      parser.atBlockStart,
+      parser.atDecision,
       parser.section === 'reasoning',
       parser.section === 'answer',
       parser.mode,
@@ -248,8 +249,8 @@ describe('SectionParser', () => {
     assert.ok(parser.afterBlock);
     parser.push(' Yes');
     assert.deepEqual(state(), [false, false, true, 'think']);
-    assert.ok(new SectionParser(PLAIN, 'block-start').atBlockStart);
-    const direct = new SectionParser(PLAIN, 'answer-start');
+    assert.ok(new SectionParser(grammarOf(PLAIN), 'block-start').atDecision);
+    const direct = new SectionParser(grammarOf(PLAIN), 'answer-start');
     assert.equal(direct.mode, null, 'a block may still be opened');
     direct.push('Yes');
     assert.equal(direct.mode, 'fast');

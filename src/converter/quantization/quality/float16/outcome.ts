@@ -1,6 +1,6 @@
 /** Compares the logits and the decision to think of the three runs, at the end of every prompt. */
 import { argmax } from '../../../../engine/sampling/logprobs.ts';
-import { DecisionProbe, type ProbeTokens } from '../../../../engine/thinking/probe.ts';
+import { DecisionProbe, type ProbeTokens, probeTree } from '../../../../engine/thinking/probe.ts';
 import type { WrittenPrompt } from '../calibration-prompts.ts';
 import { LogitComparison, type LogitError } from '../distances.ts';
 import { mapRuns, type ThreeRuns } from './three-runs.ts';
@@ -62,7 +62,7 @@ export function compareOutcomes(
 
 function thinkingProbability(logits: Float32Array, tokens: ProbeTokens): number | null {
   if (!areNumbers(logits)) return null;
-  const probe = new DecisionProbe(tokens);
+  const probe = new DecisionProbe(probeTree(tokens));
   probe.read(logits);
   return probe.measurement?.pThink ?? null;
 }
