@@ -119,6 +119,7 @@ interface Text {
 
 async function readTexts(): Promise<Text[]> {
   const readme = await readFile('README.md', 'utf8');
+  const metrics = await readFile('docker/METRICS.md', 'utf8');
   const code = await readFile('src/engine/scheduler.ts', 'utf8');
   const nano = await readFile('models/nano/README.md', 'utf8');
   const people = ['Ada', 'Grace', 'Edsger', 'Barbara', 'Donald', 'Frances', 'Alan', 'Leslie'];
@@ -148,7 +149,7 @@ async function readTexts(): Promise<Text[]> {
     {
       kind: 'a table',
       prompt: 'All of it.',
-      answer: readme.slice(readme.indexOf('| `prompt_tokens')),
+      answer: metrics.slice(metrics.indexOf('| metric')),
     },
   ];
 }
