@@ -7,8 +7,9 @@
  *                                     (or THINKGATE_TEST_CORPUS=whole npm test)
  *   npm test -- --isolated            one process for each file
  *
- * To start Node and to load the project takes longer than most unit tests do, so the files of the lane `unit` run many
- * to a process. Two processes run at a time: most tests keep one core busy.
+ * To start Node and to load the project takes longer than most tests do, so the files of a lane share a few processes.
+ * Files that measure their process, or count the processes it started, have one of their own. Two processes run at a
+ * time: most tests keep one core busy.
  */
 import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -20,10 +21,21 @@ import { parseArgs } from 'node:util';
 const ROOT = import.meta.dirname;
 /** What is listed: a compiled file can outlive its source. */
 const SOURCES = join(ROOT, '../../test');
-/** Longest first: what starts last should be short. */
-const LANES = ['e2e', 'synthetic', 'golden', 'contract', 'unit'];
-const SHARED = 'unit/';
-const SHARED_PROCESSES = 4;
+/** How many processes the files of a lane share. Longest first: what starts last should be short. */
+const LANES: Readonly<Record<string, number>> = {
+  e2e: 4,
+  synthetic: 3,
+  golden: 1,
+  contract: 2,
+  unit: 4,
+};
+/** Files with a process of their own. */
+const OWN_PROCESS = [
+  'e2e/engines.test.js',
+  'synthetic/engine/abort-storm.test.js',
+  'synthetic/engine/runtime/backend.test.js',
+  'synthetic/engine/runtime/kv-cache.test.js',
+];
 const GROUPS = join(ROOT, 'groups');
 
 const { values: flags, positionals } = parseArgs({
@@ -43,25 +55,32 @@ function filesIn(folder: string): string[] {
   return files.map((name) => join(folder, name.replace(/ts$/, 'js')));
 }
 
-/** Writes one module for each group, which imports the group's files: their tests are its own. */
-function writeGroups(files: readonly string[]): string[] {
-  rmSync(GROUPS, { recursive: true, force: true });
-  mkdirSync(GROUPS, { recursive: true });
-  const groups = Array.from({ length: Math.min(SHARED_PROCESSES, files.length) }, (_, at) =>
-    files.filter((_file, index) => index % SHARED_PROCESSES === at),
-  );
-  return groups.map((group, at) => {
+/** Writes modules that import the files of a lane each: their tests are its own. */
+function writeGroups(lane: string, files: readonly string[]): string[] {
+  const numGroups = Math.min(LANES[lane] ?? 1, files.length);
+  return Array.from({ length: numGroups }, (_, at) => {
+    const group = files.filter((_file, index) => index % numGroups === at);
     const imports = group.map((file) => `import '${relative(GROUPS, join(ROOT, file))}';\n`);
-    const path = join(GROUPS, `unit-${at + 1}.test.js`);
+    const path = join(GROUPS, `${lane}-${at + 1}.test.js`);
     writeFileSync(path, imports.join(''));
     return path;
   });
 }
 
-const files = (positionals.length > 0 ? positionals : LANES).flatMap(filesIn);
-const isShared = (file: string): boolean => !flags.isolated && file.startsWith(SHARED);
-const own = files.filter((file) => !isShared(file)).map((file) => join(ROOT, file));
-const groups = writeGroups(files.filter(isShared));
+/** @returns the modules to run: a lane's files with a process of their own, then its groups */
+function modulesOf(lane: string, files: readonly string[]): string[] {
+  const ofLane = files.filter((file) => file.startsWith(`${lane}/`));
+  const isAlone = (file: string): boolean => flags.isolated || OWN_PROCESS.includes(file);
+  const alone = ofLane.filter(isAlone).map((file) => join(ROOT, file));
+  const shared = ofLane.filter((file) => !isAlone(file));
+  return [...alone, ...writeGroups(lane, shared)];
+}
+
+const lanes = Object.keys(LANES);
+const files = (positionals.length > 0 ? positionals : lanes).flatMap(filesIn);
+rmSync(GROUPS, { recursive: true, force: true });
+mkdirSync(GROUPS, { recursive: true });
+const modules = lanes.flatMap((lane) => modulesOf(lane, files));
 const corpus = flags.corpus ?? env['THINKGATE_TEST_CORPUS'] ?? String(Date.now() % 1_000_000);
 if (corpus !== 'whole') {
   process.stderr.write(
@@ -74,7 +93,7 @@ const child = spawn(
     '--enable-source-maps',
     '--test',
     `--test-concurrency=${flags.concurrency}`,
-    ...[...own, ...groups].map((path) => relative(process.cwd(), path)),
+    ...modules.map((path) => relative(process.cwd(), path)),
   ],
   { stdio: 'inherit', env: { ...env, THINKGATE_TEST_CORPUS: corpus } },
 );

@@ -10,6 +10,11 @@ const SHARE = 1 / 6;
 
 export const isWholeCorpus = SETTING === 'whole';
 
+/** How often a repetition runs: in full where the whole corpus does. */
+export function repetitions(inFull: number, sampled: number): number {
+  return isWholeCorpus ? inFull : sampled;
+}
+
 /** The cases of one test that run. */
 export class CorpusSample {
   /** For what a case draws, as where its text is cut into tokens. */

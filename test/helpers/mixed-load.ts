@@ -1,7 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunningServer } from '../../src/server/main.ts';
 import { post, readHeldout, requestBody } from './shipped-server.ts';
 
 const STREAMS = 6;
+/** Requests until the clients rest between two requests of theirs. */
+const RUSH = 200;
+const REST_MS = 100;
 
 /** Requests of every kind a real server sees, wrong ones and impatient clients among them. */
 async function kinds(): Promise<readonly Record<string, unknown>[]> {
@@ -27,7 +31,7 @@ async function kinds(): Promise<readonly Record<string, unknown>[]> {
   ]);
 }
 
-/** Keeps the server busy with all of it until it is told to stop. */
+/** Keeps the server busy with all of it: a rush of requests, then a steady load until it is told to stop. */
 export class MixedLoad {
   readonly #server: RunningServer;
   #numSent = 0;
@@ -45,7 +49,10 @@ export class MixedLoad {
   async start(): Promise<void> {
     const bodies = await kinds();
     const run = async (): Promise<void> => {
-      while (!this.#stopped) await this.#send(bodies);
+      while (!this.#stopped) {
+        await this.#send(bodies);
+        if (this.#numSent > RUSH) await sleep(REST_MS);
+      }
     };
     this.#streams = Promise.all(Array.from({ length: STREAMS }, run));
   }

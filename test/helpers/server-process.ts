@@ -22,7 +22,8 @@ export class ServerProcess {
     flags: readonly string[] = [],
     packageDir = 'models/nano',
   ): Promise<ServerProcess> {
-    const words = ['--enable-source-maps', CLI, 'serve', packageDir, '--port', '0', ...flags];
+    const own = ['--port', '0', '--threads', '1'];
+    const words = ['--enable-source-maps', CLI, 'serve', packageDir, ...own, ...flags];
     const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] });
     const output = { text: '' };
     const url = await new Promise<string>((resolve, reject) => {

@@ -5,11 +5,15 @@ import { type RunningServer, startServer } from '../../src/server/main.ts';
 
 export const SHIPPED_PACKAGE = 'models/nano';
 
-/** Starts the real server, engine process included, on a free port; options that are not given have their defaults. */
+/**
+ * Starts the real server, engine process included, on a free port; options that are not given have their defaults. An
+ * operator has one thread: tests run beside each other, and threads that spin take each other's cores.
+ */
 export function startShipped(options: Partial<ServerConfig> = {}): Promise<RunningServer> {
   return startServer({
     package: SHIPPED_PACKAGE,
     ...options,
+    engine: { threads: 1, ...options.engine },
     http: { port: 0, ...options.http },
     log: { level: 'silent', ...options.log },
   });

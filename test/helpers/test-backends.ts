@@ -1,6 +1,7 @@
 import { openBackend } from '../../src/engine/runtime/backend.ts';
 import { ON_CPU } from '../../src/engine/runtime/device-request.ts';
 import type { Backend } from '../../src/engine/runtime/session.ts';
+import { repetitions } from './corpus-sample.ts';
 
 const DEVICES = ['webgpu', 'cuda'] as const;
 export type TestBackend = 'ffi' | 'node' | (typeof DEVICES)[number];
@@ -13,9 +14,9 @@ export const TEST_BACKENDS: readonly TestBackend[] = readTestBackends(
 /** The backend of suites that need one only. */
 export const TEST_BACKEND = TEST_BACKENDS[0] ?? 'ffi';
 
-/** Reduces a count of repetitions on a device, which may be software. */
+/** A count of repetitions, reduced where the corpus is sampled, and on a device, which may be software. */
 export function times(count: number): number {
-  return isDevice(TEST_BACKEND) ? count / 20 : count;
+  return isDevice(TEST_BACKEND) ? count / 20 : repetitions(count, count / 5);
 }
 
 export async function openTestBackend(name: TestBackend = TEST_BACKEND): Promise<Backend> {

@@ -5,6 +5,7 @@ import {
   float16ToFloat32,
   float32ToFloat16,
 } from '../../../src/converter/weights/float-formats.ts';
+import { isWholeCorpus } from '../../helpers/corpus-sample.ts';
 
 function toHalf(value: number): number {
   const out = new Uint16Array(1);
@@ -61,7 +62,8 @@ describe('half precision', () => {
   });
 
   it('rounds the middle between any two neighbours to the even one, and its neighbours away from it', () => {
-    for (let bits = 0; bits < 0x7bff; bits++) {
+    // A prime step visits halves of every exponent.
+    for (let bits = 0; bits < 0x7bff; bits += isWholeCorpus ? 1 : 13) {
       const middle = (fromHalf(bits) + fromHalf(bits + 1)) / 2;
       const step = middle * 2 ** -20;
       for (const value of [

@@ -18,6 +18,7 @@ import {
   type TensorView,
 } from '../../../../src/engine/runtime/session.ts';
 import { encodeModel } from '../../../../src/onnx/model-proto.ts';
+import { repetitions } from '../../../helpers/corpus-sample.ts';
 import { Random } from '../../../helpers/random.ts';
 import { floats, node } from '../../../helpers/tiny-model.ts';
 
@@ -248,16 +249,17 @@ for (const name of ['ffi', 'node'] as const) {
         await session.run({ x: rows(1, 1) }, { z });
         await session.dispose();
       };
-      for (let index = 0; index < 30; index += 1) await cycle();
+      const count = repetitions(90, 45);
+      for (let index = 0; index < count / 3; index += 1) await cycle();
       collectGarbage();
       const settled = process.memoryUsage().rss;
-      for (let index = 0; index < 90; index += 1) await cycle();
+      for (let index = 0; index < count; index += 1) await cycle();
       collectGarbage();
       const grown = process.memoryUsage().rss - settled;
-      // One session holds the 256 KiB of weights twice and 300 nodes: 90 leaked sessions exceed the limit by far.
+      // One session holds the 256 KiB of weights twice and 300 nodes: leaked sessions exceed the limit by far.
       assert.ok(
-        grown < 16 * MEBIBYTE,
-        `${Math.round(grown / MEBIBYTE)} MiB more after 90 sessions`,
+        grown < repetitions(16, 12) * MEBIBYTE,
+        `${Math.round(grown / MEBIBYTE)} MiB more after ${count} sessions`,
       );
     });
 
@@ -288,12 +290,13 @@ for (const name of ['ffi', 'node'] as const) {
         const { rss, heapTotal } = process.memoryUsage();
         return rss - heapTotal;
       };
-      const settled = await run(10_000);
-      const grown = (await run(80_000)) - settled;
-      // A native tensor takes about 250 bytes; 4 a run would be 76 MiB.
+      const count = repetitions(80_000, 40_000);
+      const settled = await run(count / 8);
+      const grown = (await run(count)) - settled;
+      // A native tensor takes about 250 bytes; 4 a run would be 38 MiB after 40,000 runs.
       assert.ok(
-        grown < 32 * MEBIBYTE,
-        `${Math.round(grown / MEBIBYTE)} MiB more after 80,000 runs`,
+        grown < repetitions(32, 26) * MEBIBYTE,
+        `${Math.round(grown / MEBIBYTE)} MiB more after ${count} runs`,
       );
     });
   });

@@ -75,19 +75,21 @@ function checkInvariants({ bench, finish, reply, vocabulary, what }: Played): vo
   );
 }
 
-/** The same counts from the text alone: a token belongs to the section in which it begins. */
+/** The same counts from the bytes alone: a token belongs to the section in which it begins. */
 function countByOffsets(
   bytes: readonly Uint8Array[],
-  { preambleEnd }: WrittenReply,
+  { text, preambleEnd }: WrittenReply,
   thinks: boolean,
   { protocol }: EngineBench,
 ): [number, number] {
-  const whole = Buffer.concat(bytes).toString();
+  // Forced text can cut a character in two, so places are counted in bytes.
+  const whole = Buffer.concat(bytes);
+  const start = Buffer.byteLength(text.slice(0, preambleEnd));
   const { tags, preamble } = protocol;
   // A tag that broke off opened nothing.
-  const isWeighed = preambleEnd > 0 && whole.startsWith(preamble?.open ?? '');
+  const isWeighed = preambleEnd > 0 && whole.indexOf(preamble?.open ?? '') === 0;
   const judged = isWeighed ? endOf(whole, preamble?.close ?? '', 0) : 0;
-  const closed = thinks ? endOf(whole, tags.close, preambleEnd) : 0;
+  const closed = thinks ? endOf(whole, tags.close, start) : 0;
   let offset = 0;
   let numPreamble = 0;
   let numReasoning = 0;
@@ -99,10 +101,10 @@ function countByOffsets(
   return [numPreamble, numReasoning];
 }
 
-/** The byte after the first `tag` from a place on; infinity where there is none. */
-function endOf(text: string, tag: string, from: number): number {
+/** The byte after the first `tag` from a byte on; infinity where there is none. */
+function endOf(text: Buffer, tag: string, from: number): number {
   const at = text.indexOf(tag, from);
-  return at < 0 ? Number.POSITIVE_INFINITY : Buffer.byteLength(text.slice(0, at + tag.length));
+  return at < 0 ? Number.POSITIVE_INFINITY : at + Buffer.byteLength(tag);
 }
 
 function modeOf(bench: EngineBench): string | undefined {

@@ -4,6 +4,7 @@ import type { DecisionEvent } from '../../../../src/engine/generation.ts';
 import type { DecisionBias } from '../../../../src/engine/thinking/decision.ts';
 import { biasedProbability } from '../../../../src/engine/thinking/decision-bias.ts';
 import { BLANK_LINE, bytesOf, CLOSE, EOS, NEWLINE } from '../../../helpers/byte-tokens.ts';
+import { repetitions } from '../../../helpers/corpus-sample.ts';
 import { EngineBench, promptOf, requestOf } from '../../../helpers/engine-bench.ts';
 
 const NO_LEAN: DecisionBias = { requestBias: 0, serverBias: 0, loadBias: 0, threshold: null };
@@ -105,7 +106,7 @@ describe('DecisionBias at temperature 0', () => {
 });
 
 describe('DecisionBias at temperature 1', () => {
-  const NUM_SEEDS = 300;
+  const NUM_SEEDS = repetitions(300, 80);
 
   async function shareOfThinking(
     decisionBias: Partial<DecisionBias>,
@@ -126,7 +127,7 @@ describe('DecisionBias at temperature 1', () => {
       const total = { bias: 0, threshold: null, ...decisionBias };
       const bias = 'requestBias' in decisionBias ? (decisionBias.requestBias ?? 0) : 0;
       const expected = 0.9 * biasedProbability(0.3, { ...total, bias }, false);
-      // Five standard deviations of a share of 300 draws.
+      // Five standard deviations of the share.
       const slack = 5 * Math.sqrt((expected * (1 - expected)) / NUM_SEEDS);
       assert.ok(Math.abs(share - expected) < slack, `${share} for ${expected}`);
     }

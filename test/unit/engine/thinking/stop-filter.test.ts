@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { findFirst, heldSuffixLength } from '../../../../src/engine/thinking/hold-back.ts';
 import { StopMatcher } from '../../../../src/engine/thinking/stop-filter.ts';
+import { repetitions } from '../../../helpers/corpus-sample.ts';
 import { Random } from '../../../helpers/random.ts';
 
 interface Result {
@@ -47,7 +48,7 @@ describe('heldSuffixLength', () => {
 
   it('equals trying every length', () => {
     const random = new Random(31);
-    for (let round = 0; round < 5000; round++) {
+    for (let round = 0; round < repetitions(5000, 1000); round++) {
       const text = letters(random, random.below(8));
       const needles = [letters(random, 1 + random.below(5)), letters(random, 1 + random.below(5))];
       const lengths = [...Array(text.length + 1).keys()].filter((length) =>
@@ -71,7 +72,7 @@ describe('findFirst', () => {
 describe('StopMatcher', () => {
   it('ends at the same place however the text is cut', () => {
     const random = new Random(32);
-    for (let round = 0; round < 5000; round++) {
+    for (let round = 0; round < repetitions(5000, 1000); round++) {
       const text = letters(random, random.below(20));
       const stops = Array.from({ length: random.below(4) }, () =>
         letters(random, 1 + random.below(4)),

@@ -57,26 +57,30 @@ function play(request: GenerationRequest) {
   return scriptedEvents(request, { reasoning: ['Let '], answer: [], finish });
 }
 
+/** One app for all requests: what each leads to does not depend on those before it. */
+const engine = Object.assign(new FakeEngineClient(play), {
+  limits: { slotCapacity: 4096, vocabSize: 300 },
+});
+const { app, formatter } = await buildTestApp({ engine });
+
 /** What a request led to: the plan for the engine and the chat room, and the reply without what differs every time. */
 async function outcomeOf(route: string, body: Record<string, unknown>) {
-  const engine = Object.assign(new FakeEngineClient(play), {
-    limits: { slotCapacity: 4096, vocabSize: 300 },
-  });
-  const { app, formatter } = await buildTestApp({ engine });
+  const numAsked = engine.requests.length;
+  const numWritten = formatter.calls.length;
   const reply = await app.inject({ method: 'POST', url: route, payload: body });
   const passing = /"(?:created|created_at|completed_at|id|item_id)":(?:\d+|"[^"]*")/g;
   return {
     status: reply.statusCode,
     text: reply.body.replaceAll(passing, '""'),
     error: reply.statusCode === 400 ? reply.json().error : null,
-    asked: engine.requests.map(
-      ({ id: _id, group: _group, sampling: { seed, ...sampling }, ...request }) => ({
+    asked: engine.requests
+      .slice(numAsked)
+      .map(({ id: _id, group: _group, sampling: { seed, ...sampling }, ...request }) => ({
         ...request,
         // Drawn afresh where the request names none.
         sampling: { ...sampling, seed: body['seed'] === undefined ? null : seed },
-      }),
-    ),
-    written: formatter.calls.map(({ signal: _signal, ...call }) => call),
+      })),
+    written: formatter.calls.slice(numWritten).map(({ signal: _signal, ...call }) => call),
   };
 }
 

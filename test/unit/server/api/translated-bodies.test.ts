@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { repetitions } from '../../../helpers/corpus-sample.ts';
 import { buildTestApp } from '../../../helpers/test-app.ts';
 
 const PNG = 'data:image/png;base64,AAAA';
@@ -113,7 +114,7 @@ for (const [url, body] of Object.entries(BODIES)) {
         if (changes.length === 0) assert.equal(reply.statusCode, 200, reply.body);
         if (reply.statusCode >= 400) assert.ok(reply.json().error.message);
       }),
-      { numRuns: 400, includeErrorInReport: true },
+      { numRuns: repetitions(400, 100), includeErrorInReport: true },
     );
     assert.deepEqual(failures, []);
   });

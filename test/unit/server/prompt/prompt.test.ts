@@ -8,6 +8,7 @@ import type { ChatMessage } from '../../../../src/server/prompt/messages.ts';
 import { PromptWriter, repeatPlaceholders } from '../../../../src/server/prompt/prompt.ts';
 import { ChatTemplate } from '../../../../src/server/prompt/template.ts';
 import { createTokenizer } from '../../../../src/server/prompt/tokenizer.ts';
+import { repetitions } from '../../../helpers/corpus-sample.ts';
 import { Random } from '../../../helpers/random.ts';
 import { tinyTokenizer } from '../../../helpers/tiny-tokenizer.ts';
 
@@ -118,7 +119,7 @@ describe('writing a prompt', () => {
       makeWriter(),
       makeWriter({ contentFormat: 'string' }),
     ];
-    for (let round = 0; round < 300; round += 1) {
+    for (let round = 0; round < repetitions(300, 60); round += 1) {
       const parts = Array.from({ length: 4 }, () => ({ type: 'text', text: typed() }) as const);
       const messages: ChatMessage[] = [{ role: 'system', content: typed() }, user(parts)];
       const { tokenIds } = writers[round % writers.length]!.write(messages, 'auto');
