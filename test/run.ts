@@ -1,9 +1,9 @@
 /**
  * Runs the tests, each under its own name:
  *
- *   npm test                          every lane, the protocol corpus sampled
+ *   npm test                          every lane; the protocol corpus and repetitions sampled
  *   npm test -- unit/server golden    some folders
- *   npm test -- --corpus whole        the protocol corpus whole; a number is the seed of its sample
+ *   npm test -- --corpus whole        all cases and repetitions; a number is the seed of the sample
  *                                     (or THINKGATE_TEST_CORPUS=whole npm test)
  *   npm test -- --isolated            one process for each file
  *
@@ -84,7 +84,7 @@ const modules = lanes.flatMap((lane) => modulesOf(lane, files));
 const corpus = flags.corpus ?? env['THINKGATE_TEST_CORPUS'] ?? String(Date.now() % 1_000_000);
 if (corpus !== 'whole') {
   process.stderr.write(
-    `The protocol corpus is sampled; again with: npm test -- --corpus ${corpus}\n`,
+    `The protocol corpus and repetitions are sampled; again with: npm test -- --corpus ${corpus}\n`,
   );
 }
 const child = spawn(

@@ -34,7 +34,7 @@ async function setUp(context: TestContext, options: TestAppOptions = {}) {
   return { ...listening, thinkgate, model: thinkgate('test-model') };
 }
 
-test('a plain answer with its reasoning and usage', async (context) => {
+test('returns a plain answer with its reasoning and usage', async (context) => {
   const { model } = await setUp(context);
   const result = await generateText({ model, prompt: 'Hello' });
   assert.equal(result.text, 'Forty-two');
@@ -44,7 +44,7 @@ test('a plain answer with its reasoning and usage', async (context) => {
   assert.equal(result.usage.outputTokenDetails.reasoningTokens, 4);
 });
 
-test('a stream: reasoning, then text, then usage', async (context) => {
+test('streams reasoning, then text, then usage', async (context) => {
   const { model } = await setUp(context);
   const { fullStream, usage, finishReason } = streamText({ model, prompt: 'Hello' });
   const seen: string[] = [];
@@ -60,7 +60,7 @@ test('a stream: reasoning, then text, then usage', async (context) => {
   assert.equal(await finishReason, 'stop');
 });
 
-test('an image', async (context) => {
+test('accepts an image', async (context) => {
   const { model, engine } = await setUp(context);
   const image = Buffer.from('image').toString('base64');
   await generateText({
@@ -78,7 +78,7 @@ test('an image', async (context) => {
   assert.equal(engine.lastRequest.images[0]?.hash, `data:image/png;base64,${image}`);
 });
 
-test('forced modes: an effort, a field of ours, a name', async (context) => {
+test('an effort, an extension field or the model name forces the mode', async (context) => {
   const { model, thinkgate, engine } = await setUp(context);
   const ask = (options: Record<string, string>) =>
     generateText({ model, prompt: 'Hello', providerOptions: { thinkgate: options } });
@@ -106,7 +106,7 @@ const callingEngine = (): FakeEngineClient =>
     return scriptedEvents(request, { answer: isFirst ? [...CALL] : ['It ', 'rains.'] });
   });
 
-test('a tool is called and its result read, in one go', async (context) => {
+test('calls a tool and reads its result within one generateText', async (context) => {
   const { model, formatter } = await setUp(context, { engine: callingEngine() });
   const asked = { model, tools: { weather }, stopWhen: stepCountIs(2) };
   const whole = await generateText({ ...asked, prompt: 'Hello' });
@@ -119,7 +119,7 @@ test('a tool is called and its result read, in one go', async (context) => {
   assert.equal(result?.role, 'tool');
 });
 
-test('an object after a schema', async (context) => {
+test('returns an object that fits a schema', async (context) => {
   const engine = new FakeEngineClient((request) =>
     scriptedEvents(request, { answer: ['{"city": ', '"Bern"}'] }),
   );
@@ -130,7 +130,7 @@ test('an object after a schema', async (context) => {
   assert.match(String(engine.lastRequest.grammar), /"city"/);
 });
 
-test('a conversation goes on with the messages as they came', async (context) => {
+test('a conversation continues with the messages unchanged', async (context) => {
   const { model } = await setUp(context);
   const first: ModelMessage[] = [{ role: 'user', content: 'Hello' }];
   const { response } = await generateText({ model, messages: first });
@@ -157,14 +157,14 @@ test('aborting a stream stops the engine', async (context) => {
   assert.equal(log[0]?.status, 499);
 });
 
-test('a busy server and a spent limit are tried again by the client, after the time they name', async (context) => {
+test('the client retries after the time that a busy server or a spent quota names', async (context) => {
   const engine = busyAtFirst();
   const { model } = await setUp(context, { engine });
   assert.equal((await generateText({ model, prompt: 'Hello' })).text, 'Forty-two');
   assert.equal(engine.requests.length, 3);
 });
 
-test('refusals carry the message and are not tried again', async (context) => {
+test('a rejection carries the message, and the client does not retry', async (context) => {
   const { model, engine } = await setUp(context);
   const providerOptions = { thinkgate: { reasoningEffort: 'none', thinking_mode: 'think' } };
   await assert.rejects(generateText({ model, prompt: 'Hello', providerOptions }), (error) => {
@@ -177,7 +177,7 @@ test('refusals carry the message and are not tried again', async (context) => {
   assert.equal(engine.requests.length, 0);
 });
 
-test('a failure in the middle of a stream is an error part', async (context) => {
+test('a failure in the middle of a stream becomes an error part', async (context) => {
   const engine = failingAtLast();
   const { model } = await setUp(context, { engine });
   const { fullStream } = streamText({ model, prompt: 'Hello', onError: () => undefined });

@@ -34,7 +34,7 @@ async function setUp(context: TestContext, options: TestAppOptions = {}) {
 const saying = (options: ScriptOptions): FakeEngineClient =>
   new FakeEngineClient((request) => scriptedEvents(request, options));
 
-test('a plain message is text alone, whatever the model thought', async (context) => {
+test('a plain message has text only, whatever the model thought', async (context) => {
   const { client } = await setUp(context);
   const message = await client.messages.create(HELLO);
   assert.deepEqual(message.content, [{ type: 'text', text: 'Forty-two', citations: null }]);
@@ -47,7 +47,7 @@ test('a plain message is text alone, whatever the model thought', async (context
   assert.equal(message.usage.output_tokens_details?.thinking_tokens, 4);
 });
 
-test('thinking blocks come to those who ask about thinking', async (context) => {
+test('a request that sets thinking gets thinking blocks', async (context) => {
   const { client } = await setUp(context);
   const { content } = await client.messages.create(ADAPTIVE);
   assert.deepEqual(content, [
@@ -59,7 +59,7 @@ test('thinking blocks come to those who ask about thinking', async (context) => 
   assert.deepEqual(omitted.content[0], { type: 'thinking', thinking: '', signature: 'unsigned' });
 });
 
-test('a stream, event by event', async (context) => {
+test('streams a message event by event', async (context) => {
   const { client } = await setUp(context);
   const stream = await client.messages.create({ ...ADAPTIVE, stream: true });
   const seen: string[] = [];
@@ -84,7 +84,7 @@ test('a stream, event by event', async (context) => {
   ]);
 });
 
-test('the stream helper puts the same message together', async (context) => {
+test("the client's stream helper assembles the same message", async (context) => {
   const { client } = await setUp(context);
   const whole = await client.messages.create(ADAPTIVE);
   const streamed = await client.messages.stream(ADAPTIVE).finalMessage();
@@ -93,7 +93,7 @@ test('the stream helper puts the same message together', async (context) => {
   assert.deepEqual({ ...streamed.usage }, { ...whole.usage });
 });
 
-test('hidden and omitted thinking in a stream', async (context) => {
+test('a stream hides or omits the thinking as requested', async (context) => {
   const { client } = await setUp(context);
   const hidden = await client.messages.stream(HELLO).finalMessage();
   assert.deepEqual(hidden.content, [{ type: 'text', text: 'Forty-two', citations: null }]);
@@ -102,7 +102,7 @@ test('hidden and omitted thinking in a stream', async (context) => {
   assert.deepEqual(omitted.content[0], { type: 'thinking', thinking: '', signature: 'unsigned' });
 });
 
-test('images by base64 and by URL', async (context) => {
+test('accepts images as base64 and by URL', async (context) => {
   const { client, engine } = await setUp(context);
   await client.messages.create({
     ...HELLO,
@@ -123,7 +123,7 @@ test('images by base64 and by URL', async (context) => {
   );
 });
 
-test('forced modes by thinking, and by the name of the model', async (context) => {
+test('the thinking field or the model name forces the mode', async (context) => {
   const { client, engine } = await setUp(context);
   const think = { type: 'enabled' as const, budget_tokens: 50 };
   await client.messages.create({ ...HELLO, thinking: think });
@@ -138,14 +138,14 @@ test('forced modes by thinking, and by the name of the model', async (context) =
   assert.equal(engine.lastRequest.thinking.requested, 'auto');
 });
 
-test('an effort bounds the thinking and leaves the choice to the model', async (context) => {
+test('an effort limits the thinking and leaves the decision to the model', async (context) => {
   const { client, engine } = await setUp(context);
   await client.messages.create({ ...ADAPTIVE, output_config: { effort: 'low' } });
   assert.equal(engine.lastRequest.thinking.requested, 'auto');
   assert.equal(engine.lastRequest.thinking.budget, 512);
 });
 
-test('a tool is called, and its result goes back', async (context) => {
+test('calls a tool and accepts its result', async (context) => {
   const { client, formatter } = await setUp(context, {
     engine: saying({ reasoning: ['Hm.'], answer: [...`Let me look.\n\n${CALL}`] }),
   });
@@ -180,7 +180,7 @@ test('a tool is called, and its result goes back', async (context) => {
   assert.deepEqual(user?.content, [{ type: 'text', text: 'And now?' }]);
 });
 
-test('a streamed call is put together by the helper', async (context) => {
+test("the client's stream helper assembles a streamed call", async (context) => {
   const { client } = await setUp(context, {
     engine: saying({ reasoning: [], answer: [...`${CALL}\n${CALL.replace('Bern', 'Graz')}`] }),
   });
@@ -191,7 +191,7 @@ test('a streamed call is put together by the helper', async (context) => {
   );
 });
 
-test('enforced calls and answers after a schema', async (context) => {
+test('enforces calls and answers that fit a schema', async (context) => {
   const { client, engine } = await setUp(context);
   engine.script = (request) => scriptedEvents(request, { answer: [CALL] });
   const asked = { ...HELLO, tools: [WEATHER] };
@@ -209,7 +209,7 @@ test('enforced calls and answers after a schema', async (context) => {
   assert.match(String(engine.lastRequest.grammar), /"city"/);
 });
 
-test('why a message ended', async (context) => {
+test('stop_reason says why a message ended', async (context) => {
   const { client, engine } = await setUp(context);
   engine.script = (request) =>
     scriptedEvents(request, { finish: { reason: 'stop', stopString: 'END' } });
@@ -222,7 +222,7 @@ test('why a message ended', async (context) => {
   assert.equal(streamed.stop_reason, 'max_tokens');
 });
 
-test('a last message of the assistant is gone on with', async (context) => {
+test('continues a last message of the assistant', async (context) => {
   const { client, formatter } = await setUp(context);
   await client.messages.create({
     ...HELLO,
@@ -241,7 +241,7 @@ test('aborting a stream stops the engine', async (context) => {
   assert.equal(log[0]?.status, 499);
 });
 
-test('a busy server and a spent limit are tried again by the client, after the time they name', async (context) => {
+test('the client retries after the time that a busy server or a spent quota names', async (context) => {
   const engine = busyAtFirst();
   const { client } = await setUp(context, { engine });
   const message = await client.messages.create(HELLO, { maxRetries: 2 });
@@ -279,7 +279,7 @@ test("refusals are in Anthropic's shape and name the caller's field", async (con
   );
 });
 
-test('a failure in the middle of a stream is thrown at the reader', async (context) => {
+test('the client throws when a stream fails in the middle', async (context) => {
   const engine = failingAtLast();
   const { client } = await setUp(context, { engine });
   await assert.rejects(client.messages.stream(HELLO).finalMessage(), /The step failed/);
@@ -296,7 +296,7 @@ test('pings do not disturb the client', async (context) => {
   assert.equal(await client.messages.stream(HELLO).finalText(), 'Forty-two');
 });
 
-test('tokens are counted without generating', async (context) => {
+test('counts tokens without generating', async (context) => {
   const { client, engine } = await setUp(context);
   const { max_tokens: _, ...asked } = HELLO;
   const count = await client.messages.countTokens({ ...asked, system: 'Be brief.' });

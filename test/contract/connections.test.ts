@@ -30,7 +30,7 @@ function errorOf(reply: string): { status: number; code: string; message: string
   return { status: Number(head.split(' ')[1]), ...JSON.parse(body).error };
 }
 
-test('headers that trickle in are a 408 that names the limits, and the connection ends', async (context) => {
+test('slow headers get a 408 that names the limits, and the connection closes', async (context) => {
   const { url } = await listeningApp(context, { settings: { headersTimeoutMs: 100 } });
   const { socket, reply } = await open(context, url);
   socket.write('GET /health HTTP/1.1\r\nhost: localhost\r\n');
@@ -43,7 +43,7 @@ test('headers that trickle in are a 408 that names the limits, and the connectio
   assert.match(message, /headers may take 100 ms/);
 });
 
-test('a body that trickles in is a 408 too', async (context) => {
+test('a slow body gets a 408 too', async (context) => {
   const { url } = await listeningApp(context, { settings: { requestTimeoutMs: 150 } });
   const { socket, reply } = await open(context, url);
   socket.write(
@@ -55,7 +55,7 @@ test('a body that trickles in is a 408 too', async (context) => {
   assert.match(reply(), /^HTTP\/1\.1 408 .*request_timeout/s);
 });
 
-test('headers beyond the limit are a 431 that names it', async (context) => {
+test('headers over the limit get a 431 that names it', async (context) => {
   const { url } = await listeningApp(context, { settings: { maxHeaderBytes: 4096 } });
   const { socket, reply } = await open(context, url);
   socket.write(`GET /health HTTP/1.1\r\nhost: localhost\r\nx-long: ${'x'.repeat(5000)}\r\n\r\n`);
@@ -66,7 +66,7 @@ test('headers beyond the limit are a 431 that names it', async (context) => {
   assert.match(message, /4096 bytes/);
 });
 
-test('connections beyond the limit are closed', async (context) => {
+test('closes connections over the limit', async (context) => {
   const { url } = await listeningApp(context, { settings: { maxConnections: 2 } });
   const kept = [await open(context, url), await open(context, url)];
   const { socket } = await open(context, url);
@@ -98,7 +98,7 @@ function getOverTls(
   });
 }
 
-test('with a certificate the server speaks TLS only, and drains like without', async (context) => {
+test('a server with a certificate speaks only TLS and drains as without one', async (context) => {
   const tls = selfSignedCertificate();
   let release: () => void = () => {};
   const released = new Promise<void>((resolve) => {
@@ -124,7 +124,7 @@ test('with a certificate the server speaks TLS only, and drains like without', a
   await closed;
 });
 
-test('while a stream is finished, new work is a 503 on new connections and readiness says why', async (context) => {
+test('a draining server finishes its stream, answers new connections with 503 and says why in /ready', async (context) => {
   let release: () => void = () => {};
   const released = new Promise<void>((resolve) => {
     release = resolve;

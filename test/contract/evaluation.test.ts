@@ -196,7 +196,7 @@ describe('an evaluation of another server', () => {
 });
 
 describe('a comparison', () => {
-  it('holds two servers against each other: answers, log-probabilities and decisions', async (test) => {
+  it('compares two servers: answers, log-probabilities and decisions', async (test) => {
     const first = await listeningApp(test);
     const leaning = new FakeEngineClient((request) =>
       scriptedEvents(request, {

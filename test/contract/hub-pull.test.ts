@@ -37,7 +37,7 @@ async function setUp(context: TestContext, options: Partial<StandInOptions> = {}
   return { hub, outDir, hubUrl, run };
 }
 
-test('only what the converter needs is fetched, whole', async (context) => {
+test('fetches only the files the converter needs, whole', async (context) => {
   const { outDir, run } = await setUp(context);
   const progress: PullProgress[] = [];
   const { commit, files, fetchedBytes } = await run({ onProgress: (p) => progress.push(p) });
@@ -56,7 +56,7 @@ test('only what the converter needs is fetched, whole', async (context) => {
   assert.equal(last?.totalBytes, fetchedBytes);
 });
 
-test('a second run fetches nothing', async (context) => {
+test('fetches nothing in a second run', async (context) => {
   const { hub, run } = await setUp(context);
   await run();
   hub.ranges.length = 0;
@@ -64,7 +64,7 @@ test('a second run fetches nothing', async (context) => {
   assert.deepEqual(hub.ranges, []);
 });
 
-test('a broken connection is continued within the run', async (context) => {
+test('resumes a broken connection within the run', async (context) => {
   const { hub, outDir, run } = await setUp(context);
   hub.breakAfter = [100_000, 50_000];
   const { fetchedBytes } = await run({ retryDelaysMs: [1, 1] });
@@ -79,7 +79,7 @@ test('a broken connection is continued within the run', async (context) => {
   assert.equal(fetchedBytes, WEIGHTS.length + CONFIG.length + 14);
 });
 
-test('an interrupted run leaves a part that the next run continues', async (context) => {
+test('resumes the partial file of an interrupted run', async (context) => {
   const { hub, outDir, run } = await setUp(context);
   hub.breakAfter = [120_000];
   await assert.rejects(run(), /failed .*resumes the download/);
@@ -101,7 +101,7 @@ test('an interrupted run leaves a part that the next run continues', async (cont
   );
 });
 
-test('a part that is already whole is only checked and named', async (context) => {
+test('only checks and renames a partial file that is complete', async (context) => {
   const { hub, outDir, run } = await setUp(context);
   await run();
   const { files } = await run();
@@ -119,7 +119,7 @@ for (const [name, path, size] of [
   ['large file', 'model.safetensors', WEIGHTS.length],
   ['small file', 'config.json', CONFIG.length],
 ] as const) {
-  test(`a damaged ${name} is refused, deleted and not tried over and over`, async (context) => {
+  test(`a damaged ${name} is rejected, deleted and not tried over and over`, async (context) => {
     const { hub, outDir, run } = await setUp(context);
     hub.falsified.set(path, Buffer.alloc(size, 7));
     await assert.rejects(run({ retryDelaysMs: [1, 1] }), (error: Error) => {
@@ -139,7 +139,7 @@ for (const [name, path, size] of [
   });
 }
 
-test('a file on disk that is not what the hub has is fetched again', async (context) => {
+test("fetches a file again that differs from the hub's", async (context) => {
   const { outDir, run } = await setUp(context);
   await run();
   await writeFile(join(outDir, 'config.json'), Buffer.alloc(CONFIG.length, 32));
@@ -147,20 +147,20 @@ test('a file on disk that is not what the hub has is fetched again', async (cont
   assert.deepEqual(await readFile(join(outDir, 'config.json')), CONFIG);
 });
 
-test('a gated model is refused with what to do, and open to the right token', async (context) => {
+test('rejects a gated model with what to do, and fetches it with the right token', async (context) => {
   const { run } = await setUp(context, { token: 'hf_right' });
   await assert.rejects(run(), /accept its terms, and set HF_TOKEN/);
   await assert.rejects(run({ token: 'hf_wrong' }), /HF_TOKEN may not read "owner\/name"/);
   assert.equal((await run({ token: 'hf_right' })).commit, COMMIT);
 });
 
-test('an unknown model or revision is named', async (context) => {
+test('names an unknown model or revision', async (context) => {
   const { run } = await setUp(context);
   await assert.rejects(run({ id: 'owner/other' }), /no "owner\/other" with revision "main"/);
   await assert.rejects(run({ revision: 'v9' }), /no "owner\/name" with revision "v9"/);
 });
 
-test('a repository without safetensors is refused before anything is fetched', async (context) => {
+test('rejects a repository without safetensors before it fetches anything', async (context) => {
   const { hub, outDir, run } = await setUp(context, {
     files: { 'config.json': CONFIG, 'pytorch_model.bin': WEIGHTS },
   });
@@ -169,12 +169,12 @@ test('a repository without safetensors is refused before anything is fetched', a
   assert.deepEqual(await readdir(outDir), []);
 });
 
-test('a hub that is not there is named with the reason', async (context) => {
+test('names an unreachable hub and the reason', async (context) => {
   const { run } = await setUp(context);
   await assert.rejects(run({ hubUrl: await deserted() }), /failed \(connect ECONNREFUSED/);
 });
 
-test('formats of the same weights, files for people and folders are left out', () => {
+test('skips other formats of the same weights, documentation and folders', () => {
   const needed = ['model-00001-of-00002.safetensors', 'tokenizer.json', 'merges.txt', 'a.jinja'];
   const other = ['onnx/model.json', 'consolidated.safetensors', 'x.pt', 'x.pth', '.x.json', 'a.py'];
   assert.deepEqual([...needed, ...other].filter(isNeeded), needed);

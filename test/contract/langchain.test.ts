@@ -43,7 +43,7 @@ const weather = tool(({ city }) => `Rain in ${city}.`, {
   schema: z.object({ city: z.string() }),
 });
 
-test('a plain answer with its reasoning and usage', async (context) => {
+test('returns a plain answer with its reasoning and usage', async (context) => {
   const { chat } = await setUp(context);
   const message = await chat().invoke('Hello');
   const usage = message.usage_metadata as UsageMetadata | undefined;
@@ -53,7 +53,7 @@ test('a plain answer with its reasoning and usage', async (context) => {
   assert.equal(usage?.output_token_details?.reasoning, 4);
 });
 
-test('a stream', async (context) => {
+test('streams an answer', async (context) => {
   const { chat } = await setUp(context);
   let answer = '';
   let thinking = '';
@@ -65,7 +65,7 @@ test('a stream', async (context) => {
   assert.equal(thinking, 'Let me see.');
 });
 
-test('an image', async (context) => {
+test('accepts an image', async (context) => {
   const { chat, engine } = await setUp(context);
   const url = 'data:image/png;base64,AAAA';
   const content = [
@@ -76,7 +76,7 @@ test('an image', async (context) => {
   assert.equal(engine.lastRequest.images[0]?.hash, url);
 });
 
-test('forced modes: a field of ours, and a name', async (context) => {
+test('an extension field or the model name forces the mode', async (context) => {
   const { chat, engine } = await setUp(context);
   await chat({ modelKwargs: { thinking_mode: 'fast' } }).invoke('Hello');
   assert.equal(engine.lastRequest.thinking.requested, 'fast');
@@ -86,7 +86,7 @@ test('forced modes: a field of ours, and a name', async (context) => {
   assert.equal(engine.lastRequest.thinking.requested, 'think');
 });
 
-test('the Responses API by a switch', async (context) => {
+test("the client's switch selects the Responses API", async (context) => {
   const { chat, engine } = await setUp(context);
   // The client passes its own `reasoning` on for models of OpenAI's only.
   const modelKwargs = { reasoning: { effort: 'low', summary: 'auto' } };
@@ -100,7 +100,7 @@ test('the Responses API by a switch', async (context) => {
   assert.equal(text, 'Forty-two');
 });
 
-test('a tool is called, and its result goes back', async (context) => {
+test('calls a tool and accepts its result', async (context) => {
   const { chat, formatter } = await setUp(context, { engine: saying({ answer: [...CALL] }) });
   const model = chat().bindTools([weather]);
   const question = new HumanMessage('Hello');
@@ -120,7 +120,7 @@ test('a tool is called, and its result goes back', async (context) => {
   assert.deepEqual(streamed?.tool_calls?.[0]?.args, { city: 'Bern' });
 });
 
-test('structured output by schema and by call', async (context) => {
+test('returns structured output by schema and by tool call', async (context) => {
   const { chat, engine } = await setUp(context);
   const schema = z.object({ city: z.string() });
   engine.script = (request) => scriptedEvents(request, { answer: ['{"city": "Bern"}'] });
@@ -145,7 +145,7 @@ test('aborting a stream stops the engine', async (context) => {
   assert.equal(log[0]?.status, 499);
 });
 
-test('a busy server and a spent limit are tried again by the client', async (context) => {
+test('the client retries when the server is busy or a quota is spent', async (context) => {
   const engine = busyAtFirst();
   const { chat } = await setUp(context, { engine });
   assert.equal((await chat({ maxRetries: 2 }).invoke('Hello')).content, 'Forty-two');

@@ -33,7 +33,7 @@ interface Ours {
   reasoning?: string | null;
 }
 
-test('a plain completion', async (context) => {
+test('returns a plain completion with its reasoning and usage', async (context) => {
   const { client } = await setUp(context);
   const completion = await client.chat.completions.create(HELLO);
   const [choice] = completion.choices;
@@ -44,7 +44,7 @@ test('a plain completion', async (context) => {
   assert.ok(completion._request_id);
 });
 
-test('a stream, chunk by chunk', async (context) => {
+test('streams a completion chunk by chunk', async (context) => {
   const { client } = await setUp(context);
   const stream = await client.chat.completions.create({
     ...HELLO,
@@ -65,7 +65,7 @@ test('a stream, chunk by chunk', async (context) => {
   assert.equal(usage, 12);
 });
 
-test('the stream helper puts a whole completion together', async (context) => {
+test("the client's stream helper assembles the whole completion", async (context) => {
   const { client } = await setUp(context);
   const stream = client.chat.completions.stream({ ...HELLO, logprobs: true });
   const completion = await stream.finalChatCompletion();
@@ -74,7 +74,7 @@ test('the stream helper puts a whole completion together', async (context) => {
   assert.equal(completion.choices[0]?.logprobs?.content?.length, 3);
 });
 
-test('an image as a data URL', async (context) => {
+test('accepts an image as a data URL', async (context) => {
   const { client, engine } = await setUp(context);
   const url = 'data:image/png;base64,AAAA';
   await client.chat.completions.create({
@@ -92,7 +92,7 @@ test('an image as a data URL', async (context) => {
   assert.equal(engine.lastRequest.images[0]?.hash, url);
 });
 
-test('a body of many packets does not look like a client that left', async (context) => {
+test('does not take a body of many packets for a client that disconnected', async (context) => {
   const engine = new FakeEngineClient(async function* (request, signal) {
     await new Promise((resolve) => setTimeout(resolve, 50));
     yield* signal.aborted
@@ -108,7 +108,7 @@ test('a body of many packets does not look like a client that left', async (cont
   assert.equal(completion.choices[0]?.message.content, 'Forty-two');
 });
 
-test('forced modes by either field', async (context) => {
+test('either field forces the mode', async (context) => {
   const { client, engine } = await setUp(context);
   const fast = { ...HELLO, thinking_mode: 'fast' };
   const { data, response } = await client.chat.completions.create(fast).withResponse();
@@ -120,7 +120,7 @@ test('forced modes by either field', async (context) => {
   assert.equal(engine.lastRequest.thinking.requested, 'think');
 });
 
-test('a conversation goes on with the message as it came', async (context) => {
+test("a conversation continues with the reply's message unchanged", async (context) => {
   const { client } = await setUp(context);
   const first = await client.chat.completions.create(HELLO);
   const message = first.choices[0]?.message;
@@ -158,7 +158,7 @@ test('aborting a request that does not stream stops the engine', async (context)
   assert.equal(log[0]?.finish_reason, 'abort');
 });
 
-test('a client that leaves before the decision stops the engine too', async (context) => {
+test('a client that disconnects before the decision stops the engine too', async (context) => {
   const engine = new FakeEngineClient(async function* (request, signal) {
     await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
     yield finishEvent(request, { reason: 'abort' });
@@ -176,7 +176,7 @@ test('a client that leaves before the decision stops the engine too', async (con
   assert.equal(log[0]?.status, 499);
 });
 
-test('the engine is not asked for more than a slow reader takes', async (context) => {
+test('takes no more tokens from the engine than a slow reader reads', async (context) => {
   let numTokens = 0;
   const engine = new FakeEngineClient(async function* (request, signal) {
     for await (const event of scriptedEvents(request, { answer: Array(3).fill('x') })) {
@@ -212,7 +212,7 @@ test('the engine is not asked for more than a slow reader takes', async (context
   await until(() => engine.numEnded === 1, 'the engine to be stopped');
 });
 
-test("refusals become the client's own errors with field and code", async (context) => {
+test("rejections become the client's own errors with field and code", async (context) => {
   const { client } = await setUp(context);
   await assert.rejects(
     client.chat.completions.create({ ...HELLO, temperature: 5 }),
@@ -235,7 +235,7 @@ test("refusals become the client's own errors with field and code", async (conte
   );
 });
 
-test('a failure in the middle of a stream is thrown at the reader', async (context) => {
+test('the client throws when a stream fails in the middle', async (context) => {
   const engine = failingAtLast();
   const { client } = await setUp(context, { engine });
   const stream = await client.chat.completions.create({ ...HELLO, stream: true });
@@ -246,7 +246,7 @@ test('a failure in the middle of a stream is thrown at the reader', async (conte
   assert.equal(answer, 'Forty-two');
 });
 
-test('a busy server and a spent limit are tried again by the client, after the time they name', async (context) => {
+test('the client retries after the time that a busy server or a spent quota names', async (context) => {
   const engine = busyAtFirst();
   const { client } = await setUp(context, { engine });
   const completion = await client.chat.completions.create(HELLO, { maxRetries: 2 });
@@ -282,7 +282,7 @@ test('pings do not disturb the client', async (context) => {
   assert.equal(await stream.finalContent(), 'Forty-two');
 });
 
-test('running streams are finished and new requests refused while the server closes', async (context) => {
+test('a closing server finishes running streams and rejects new requests', async (context) => {
   let release: () => void = () => {};
   const released = new Promise<void>((resolve) => {
     release = resolve;
@@ -304,7 +304,7 @@ test('running streams are finished and new requests refused while the server clo
   await assert.rejects(client.chat.completions.create(HELLO), OpenAI.APIConnectionError);
 });
 
-test('a connection that never sent a request does not hold up the closing', async (context) => {
+test('a connection without a request does not delay closing', async (context) => {
   const { app, url } = await setUp(context);
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
   await once(socket, 'connect');
@@ -313,7 +313,7 @@ test('a connection that never sent a request does not hold up the closing', asyn
   await ended;
 });
 
-test('what is no HTTP at all is refused in the same shape', async (context) => {
+test('bytes that are not HTTP get an error of the same shape', async (context) => {
   const { url } = await setUp(context);
   const socket = connect(Number(new URL(url).port), '127.0.0.1');
   let reply = '';
@@ -327,7 +327,7 @@ test('what is no HTTP at all is refused in the same shape', async (context) => {
   assert.equal(JSON.parse(body).error.code, 'invalid_request');
 });
 
-test('completions, whole and streamed', async (context) => {
+test('serves text completions, whole and streamed', async (context) => {
   const { client, engine } = await setUp(context);
   engine.script = (request) => scriptedEvents(request, { reasoning: [] });
   const asked = { model: 'test-model', prompt: ['One', 'Two'], echo: true };
@@ -349,7 +349,7 @@ const WEATHER = {
   function: { name: 'weather', parameters: { type: 'object' } },
 };
 
-test('a tool is called, whole and streamed, and its result goes back', async (context) => {
+test('calls a tool, whole and streamed, and accepts its result', async (context) => {
   const call = '<tool_call>\n{"name": "weather", "arguments": {"city": "Bern"}}\n</tool_call>';
   const { client, engine, formatter } = await setUp(context);
   engine.script = (request) => scriptedEvents(request, { answer: [...call] });

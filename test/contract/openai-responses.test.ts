@@ -37,7 +37,7 @@ async function setUp(context: TestContext, options: TestAppOptions = {}) {
 const saying = (options: ScriptOptions): FakeEngineClient =>
   new FakeEngineClient((request) => scriptedEvents(request, options));
 
-test('a plain response has the thinking and the answer as items', async (context) => {
+test('a response has the thinking and the answer as items', async (context) => {
   const { client } = await setUp(context);
   const response = await client.responses.create({ ...HELLO, metadata: { a: 'b' } });
   assert.equal(response.output_text, 'Forty-two');
@@ -52,7 +52,7 @@ test('a plain response has the thinking and the answer as items', async (context
   assert.equal(response.reasoning?.effort, null);
 });
 
-test('the thinking is the summary for those who ask for one', async (context) => {
+test('a request for a summary gets the thinking in it', async (context) => {
   const { client } = await setUp(context);
   const asked = { ...HELLO, reasoning: { summary: 'auto' as const } };
   const { output } = await client.responses.create(asked);
@@ -63,7 +63,7 @@ test('the thinking is the summary for those who ask for one', async (context) =>
   assert.deepEqual(streamed.output[0], { ...reasoning, id: streamed.output[0]?.id });
 });
 
-test('a stream, event by event, numbered', async (context) => {
+test('streams numbered events', async (context) => {
   const { client } = await setUp(context);
   const stream = await client.responses.create({ ...HELLO, stream: true });
   const seen: string[] = [];
@@ -95,7 +95,7 @@ test('a stream, event by event, numbered', async (context) => {
   ]);
 });
 
-test('the stream helper puts the same response together', async (context) => {
+test("the client's stream helper assembles the same response", async (context) => {
   const { client } = await setUp(context);
   const whole = await client.responses.create(HELLO);
   const streamed = await client.responses.stream(HELLO).finalResponse();
@@ -119,7 +119,7 @@ test('the stream helper puts the same response together', async (context) => {
 const asInput = ({ output }: Pick<OpenAI.Responses.Response, 'output'>) =>
   output as OpenAI.Responses.ResponseInputItem[];
 
-test('an image and instructions', async (context) => {
+test('accepts an image and instructions', async (context) => {
   const { client, engine, formatter } = await setUp(context);
   const url = 'data:image/png;base64,AAAA';
   await client.responses.create({
@@ -139,7 +139,7 @@ test('an image and instructions', async (context) => {
   assert.deepEqual(formatter.calls[0]?.messages[0], { role: 'system', content: 'Be brief.' });
 });
 
-test('forced modes by effort, and by the name of the model', async (context) => {
+test('an effort or the model name forces the mode', async (context) => {
   const { client, engine } = await setUp(context);
   await client.responses.create({ ...HELLO, reasoning: { effort: 'none' } });
   assert.equal(engine.lastRequest.thinking.requested, 'fast');
@@ -152,7 +152,7 @@ test('forced modes by effort, and by the name of the model', async (context) => 
   );
 });
 
-test('a tool is called, and everything goes back as it came', async (context) => {
+test('calls a tool and accepts every item back unchanged', async (context) => {
   const { client, formatter } = await setUp(context, {
     engine: saying({ reasoning: ['Hm.'], answer: [...`Let me look.\n\n${CALL}`] }),
   });
@@ -176,7 +176,7 @@ test('a tool is called, and everything goes back as it came', async (context) =>
   assert.deepEqual([result?.role, result?.content], ['tool', 'Rain.']);
 });
 
-test('streamed calls are put together by the helper', async (context) => {
+test("the client's stream helper assembles streamed calls", async (context) => {
   const answer = [...`Two.\n${CALL}\n${CALL.replace('Bern', 'Graz')}`];
   const { client } = await setUp(context, { engine: saying({ reasoning: [], answer }) });
   const asked = { ...HELLO, tools: [WEATHER] };
@@ -187,7 +187,7 @@ test('streamed calls are put together by the helper', async (context) => {
   );
 });
 
-test('enforced calls and answers after a schema', async (context) => {
+test('enforces calls and answers that fit a schema', async (context) => {
   const { client, engine } = await setUp(context);
   engine.script = (request) => scriptedEvents(request, { answer: [CALL] });
   const named = { type: 'function' as const, name: 'weather' };
@@ -206,7 +206,7 @@ test('enforced calls and answers after a schema', async (context) => {
   assert.match(String(engine.lastRequest.grammar), /"city"/);
 });
 
-test('log-probabilities where they are included', async (context) => {
+test('returns log-probabilities where the request includes them', async (context) => {
   const { client } = await setUp(context);
   const asked = {
     ...HELLO,
@@ -226,7 +226,7 @@ test('log-probabilities where they are included', async (context) => {
   }
 });
 
-test('what was cut off is incomplete and says why', async (context) => {
+test('a response cut off is incomplete and says why', async (context) => {
   const { client } = await setUp(context, { engine: saying({ finish: { reason: 'length' } }) });
   for (const response of [
     await client.responses.create(HELLO),
@@ -250,7 +250,7 @@ test('aborting a stream stops the engine', async (context) => {
   assert.equal(log[0]?.status, 499);
 });
 
-test('a busy server and a spent limit are tried again by the client, after the time they name', async (context) => {
+test('the client retries after the time that a busy server or a spent quota names', async (context) => {
   const engine = busyAtFirst();
   const { client } = await setUp(context, { engine });
   const response = await client.responses.create(HELLO, { maxRetries: 2 });
@@ -258,7 +258,7 @@ test('a busy server and a spent limit are tried again by the client, after the t
   assert.equal(engine.requests.length, 3);
 });
 
-test('a failure in the middle of a stream is a failed response', async (context) => {
+test('a failure in the middle of a stream ends it with a failed response', async (context) => {
   const engine = failingAtLast();
   const { client } = await setUp(context, { engine });
   const response = await client.responses.stream(HELLO).finalResponse();
@@ -266,14 +266,14 @@ test('a failure in the middle of a stream is a failed response', async (context)
   assert.equal(response.error?.message, 'The step failed.');
 });
 
-test('input tokens are counted without generating', async (context) => {
+test('counts input tokens without generating', async (context) => {
   const { client, engine } = await setUp(context);
   const count = await client.responses.inputTokens.count({ ...HELLO, instructions: 'Be brief.' });
   assert.equal(count.input_tokens, 14);
   assert.equal(engine.requests.length, 0);
 });
 
-test('nothing is kept, and who asks for it is told so', async (context) => {
+test('stores nothing, and rejects a request to store', async (context) => {
   const { client } = await setUp(context);
   const { id } = await client.responses.create(HELLO);
   for (const asked of [

@@ -42,7 +42,7 @@ describe('clients of the shipped model', () => {
       configuration: { baseURL: `${server.url}/v1` },
     });
 
-  test('the same answer through every client and endpoint', async () => {
+  test('every client and endpoint gets the same answer', async () => {
     const messages = [{ role: 'user' as const, content: QUESTION }];
     const chat = await openai().chat.completions.create({ model: 'nano', messages });
     const response = await openai().responses.create({ model: 'nano', input: QUESTION });
@@ -63,7 +63,7 @@ describe('clients of the shipped model', () => {
     );
   });
 
-  test('the same image through every client and endpoint', async () => {
+  test('every client and endpoint gets the same answer about an image', async () => {
     const url = `data:image/png;base64,${image}`;
     const chat = await openai().chat.completions.create({
       model: 'nano',
@@ -130,7 +130,7 @@ describe('clients of the shipped model', () => {
     assert.equal(new Set(answers).size, 1, JSON.stringify(answers));
   });
 
-  test('an answer after a schema from every client', async () => {
+  test('every client gets an answer that fits its schema', async () => {
     const messages = [{ role: 'user' as const, content: QUESTION }];
     const { object } = await generateObject({ model: aiSdk(), schema: place, prompt: QUESTION });
     const structured = langchain().withStructuredOutput(place, { method: 'jsonSchema', name: 'p' });
@@ -160,7 +160,7 @@ describe('clients of the shipped model', () => {
     for (const each of objects) place.parse(each);
   });
 
-  test('an enforced call from every endpoint', async () => {
+  test('every endpoint enforces a tool call', async () => {
     const messages = [{ role: 'user' as const, content: QUESTION }];
     const chat = await openai().chat.completions.create({
       model: 'nano',

@@ -24,7 +24,7 @@ const endless = new FakeEngineClient(async function* (request, signal) {
   while (!signal.aborted) yield large;
 });
 
-test('a client that does not read is dropped after a while, and nobody else notices', async (context) => {
+test('closes the stream of a client that does not read, and other clients are unaffected', async (context) => {
   const { url, engine, log } = await listeningApp(context, {
     engine: endless,
     settings: { pingIntervalMs: 20, slowReaderMs: 300 },
@@ -57,7 +57,7 @@ test('a client that does not read is dropped after a while, and nobody else noti
   await once(socket, 'close');
 });
 
-test('a generation given up for its reader ends the stream with an error event', async (context) => {
+test('a generation stopped for a slow reader ends its stream with an error event', async (context) => {
   const engine = new FakeEngineClient(async function* (request) {
     for await (const event of scriptedEvents(request)) {
       if (event.type === 'finish') throw new SlowReaderError(2048);

@@ -3,7 +3,8 @@ import { Random } from './random.ts';
 
 /**
  * Which cases of the protocol corpus run: all of them where `THINKGATE_TEST_CORPUS` is `whole`, as in `.ci/run`, and
- * about one in six otherwise. A number is the seed of the sample; `npm test` sets and prints one.
+ * about one in six otherwise. A number is the seed of the sample; `npm test` sets and prints one. Repetitions of other
+ * tests follow the same setting.
  */
 const SETTING = env['THINKGATE_TEST_CORPUS'] ?? '1';
 const SHARE = 1 / 6;

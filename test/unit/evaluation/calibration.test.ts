@@ -62,7 +62,7 @@ describe('the curve over thresholds', () => {
     assert.equal(points.at(-1)?.meanTokens, 10);
   });
 
-  it('has thresholds that part the questions, however close their probabilities', () => {
+  it('has thresholds that separate the questions, however close their probabilities', () => {
     const probability = fc.double({ min: 0, max: 1, noNaN: true });
     fc.assert(
       fc.property(fc.array(probability, { minLength: 1, maxLength: 12 }), (values) => {
@@ -113,7 +113,7 @@ describe('a goal', () => {
     assert.equal(rateFor('min-gain', 0), 0);
   });
 
-  it('that cannot be reached is refused with what can', () => {
+  it('that cannot be reached is rejected with the best that can', () => {
     assert.throws(() => rateFor('max-mean-tokens', 5), /--max-mean-tokens 5.*the fewest are 10\.0/);
     assert.throws(() => rateFor('max-tokens-share', 0.1), /the smallest share is 0\.200/);
     const never = operatingPoints([item(0.5, false, false)]);
@@ -161,7 +161,7 @@ describe('the reliability of p(think)', () => {
   });
 });
 
-it('questions are parted by category in proportion', () => {
+it('questions are split in proportion to their categories', () => {
   const items = Array.from({ length: 100 }, (_, i) =>
     item(i / 100, true, true, i < 80 ? 'a' : 'b'),
   );

@@ -110,7 +110,7 @@ describe('questions as JSON lines', () => {
     ['\n', /It has no questions/],
   ];
   for (const [text, message] of REFUSED) {
-    it(`are refused naming file and row: ${message.source}`, async (test) => {
+    it(`are rejected naming file and row: ${message.source}`, async (test) => {
       await assert.rejects(read(test, { name: 'q.jsonl', text }), (error: Error) => {
         assert.match(error.message, message);
         assert.match(error.message, /q\.jsonl/);
@@ -223,7 +223,7 @@ describe("questions as VLMEvalKit's tables", () => {
     ],
   ];
   for (const [rows, message] of REFUSED) {
-    it(`are refused by row and column: ${message.source}`, async (test) => {
+    it(`are rejected by row and column: ${message.source}`, async (test) => {
       await assert.rejects(read(test, { name: 'q.tsv', text: tsv(...rows) }), message);
     });
   }
@@ -245,7 +245,7 @@ it('lists are read as JSON and Python write them', () => {
 describe('the prompt', () => {
   const asked = question({ text: 'Which?', hint: 'Look.', options: options('x', 'y') });
 
-  it('words a choice, a short answer and yes or no as VLMEvalKit does', () => {
+  it('words a choice, a short answer and a yes-or-no question as VLMEvalKit does', () => {
     assert.equal(
       promptText(asked, 'auto'),
       'Hint: Look.\nQuestion: Which?\nOptions:\nA. x\nB. y\nPlease select the correct answer from the options above.',
@@ -273,7 +273,7 @@ describe('the prompt', () => {
     await assert.rejects(kinds('Is <image 3> red?'), /speaks of <image 3> and has 2 images/);
   });
 
-  it('refuses a file that is no image, by name', async (test) => {
+  it('rejects a file that is not an image, by name', async (test) => {
     const path = join(scratchDir(test), 'note.png');
     writeFileSync(path, 'not an image');
     const images = [{ kind: 'file', path } as const];

@@ -57,7 +57,7 @@ describe('the distance of log-probabilities', () => {
     assert.equal(found.numTokens, 1);
   });
 
-  it('ends where the replies part: behind it the context differs', () => {
+  it('ends where the replies diverge: the context differs from there on', () => {
     const found = logprobDistance(
       reply(position({ a: 1 }), position({ b: 0.6, c: 0.4 }), position({ d: 1 })),
       reply(position({ a: 1 }), position({ c: 0.6, b: 0.4 }), position({ e: 1 })),
@@ -65,7 +65,7 @@ describe('the distance of log-probabilities', () => {
     assert.deepEqual([found.numPositions, found.sameFirst, found.isIdentical], [2, 1, false]);
   });
 
-  it('passes over tokens that the server wrote', () => {
+  it('skips tokens that the server forced', () => {
     const forced: Position = { token: '</think>', logprob: null, top: [] };
     const one = reply(forced, position({ a: 1 }));
     const found = logprobDistance(one, one);
@@ -134,7 +134,7 @@ describe('a report of fidelity', () => {
     assert.deepEqual([numMeasured, numAtRisk], [4, 1]);
   });
 
-  it('says so in the table and on the page', () => {
+  it('appears in the table and on the page', () => {
     const table = fidelityTable(report);
     assert.match(table, /^fp32 +auto +75\.0 %/m);
     assert.match(table, /^int4 +auto +50\.0 % .*−25\.0/m);

@@ -132,7 +132,7 @@ describe('the verdict', () => {
     assert.equal(judge('2 and 1', asked, 'exact').isRight, true);
   });
 
-  it('goes by options and label where no matcher is named', () => {
+  it('follows from options and label where no matcher is named', () => {
     assert.equal(matcherFor(question({ options: ANIMALS })), 'choice');
     assert.equal(matcherFor(question({ answers: ['No'] })), 'yes-no');
     assert.equal(matcherFor(question({ answers: ['12 cm'] })), 'numeric');
@@ -147,7 +147,7 @@ describe('the verdict', () => {
     );
   });
 
-  it('looks behind thinking that a server left in the reply', () => {
+  it('skips thinking that a server left in the reply', () => {
     assert.equal(
       judge('<think>12?</think>\n\n13', question({ answers: ['13'] }), 'exact').isRight,
       true,

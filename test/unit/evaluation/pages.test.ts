@@ -81,11 +81,11 @@ describe('the page of an evaluation', () => {
     assert.match(html, /hard, auto: 100\.0 % \(83\.9 % to 100\.0 %\)/);
   });
 
-  it('puts the category that is thought about most first', () => {
+  it('puts the category with the most thinking first', () => {
     assert.ok(html.indexOf('hard, auto: 100.0 %') < html.indexOf('easy &amp; quick, auto: 0.0 %'));
   });
 
-  it('does without what a foreign server does not tell', () => {
+  it('works without what another server does not report', () => {
     const [fast] = SCORES;
     assert.ok(fast);
     const scores = fast.scores.map((score) => ({
@@ -127,7 +127,7 @@ describe('the page of an evaluation', () => {
     assert.doesNotMatch(page, /Accuracy against tokens/);
   });
 
-  it('stands even when nothing was answered', () => {
+  it('renders even when nothing was answered', () => {
     assertSelfContained(
       evaluationPage(
         evaluationReport(

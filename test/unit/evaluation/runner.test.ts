@@ -118,7 +118,7 @@ describe('a run', () => {
     );
   });
 
-  it('goes on where it was killed, even in the middle of a line', async (test) => {
+  it('resumes where it was killed, even in the middle of a line', async (test) => {
     const path = resultsFile(test);
     const abort = new AbortController();
     const killed = run({
@@ -244,7 +244,7 @@ describe('the key of a run', () => {
 });
 
 describe('modes', () => {
-  it('are what the server can do; other servers are asked plainly', () => {
+  it('are those the server offers; other servers get plain requests', () => {
     assert.deepEqual(defaultModes(OURS), ['fast', 'auto', 'think']);
     assert.deepEqual(defaultModes({ ...OURS, modes: null }), ['plain']);
     const [profile] = resolveModes(['auto@economy'], OURS);
@@ -264,7 +264,7 @@ describe('modes', () => {
     ['auto', { ...OURS, modes: ['think', 'fast'] }, /cannot do auto; it can do: think, fast/],
     ['auto', { ...OURS, modes: null }, /not served by thinkgate.*plain only/],
   ] as const) {
-    it(`${name} is refused: ${message.source}`, () => {
+    it(`${name} is rejected: ${message.source}`, () => {
       assert.throws(() => resolveModes([name], entry), message);
     });
   }
@@ -292,7 +292,7 @@ describe('retries', () => {
     assert.ok(waits[2] !== undefined && waits[2] >= 1000 && waits[2] <= 2000, String(waits));
   });
 
-  it('end with the last failure, and do not begin where they cannot help', async () => {
+  it('end with the last failure, and do not start where they cannot help', async () => {
     for (const [scope, attempts] of [
       ['later', 3],
       ['question', 1],

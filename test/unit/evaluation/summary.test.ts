@@ -66,7 +66,7 @@ it('the table has a row for every mode, pair and category', () => {
   assert.match(table, /^hard +2 +50\.0 %, 5\.5, 0\.0 % +100\.0 %, 30\.0, 100\.0 %$/m);
 });
 
-it('a foreign reply has thought where it shows thinking', () => {
+it('a reply of another server counts as thinking where it shows thinking', () => {
   const plain = { thinking: null, tokens: { prompt: 1, completion: 9, reasoning: null } };
   const thought = (overrides: object): boolean | null =>
     scoreOf(question(), result({ ...plain, ...overrides }), 'auto').hasThought;

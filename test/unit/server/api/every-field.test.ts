@@ -115,7 +115,7 @@ async function checkRow(
 const DOES: Readonly<Record<FieldRow['effect'], string>> = {
   changes: 'changes the plan or the reply',
   nothing: 'is accepted',
-  refused: 'is refused by name',
+  refused: 'is rejected by name',
 };
 
 function assertSameFields(rows: readonly FieldRow[], published: readonly string[]): void {
@@ -140,7 +140,7 @@ describe('Every field of /v1/chat/completions', () => {
     assertSameFields(CHAT_ROWS, publishedFields(route));
   });
 
-  test("of OpenAI's own client either is a field here too or is refused by name", async () => {
+  test("of OpenAI's own client is a field here too or is rejected by name", async () => {
     const published = new Set(publishedFields(route));
     const known = openAiFields();
     assert.ok(known.length > 30, `${known.length} fields`);
@@ -152,7 +152,7 @@ describe('Every field of /v1/chat/completions', () => {
     }
   });
 
-  test('is told the same from time to time', () => assertSteady(route, BASE));
+  test('gives the same outcome twice', () => assertSteady(route, BASE));
 
   for (const row of CHAT_ROWS) {
     test(`${row.path} ${DOES[row.effect]}`, () => checkRow(route, row));
@@ -166,7 +166,7 @@ for (const [route, { base, rows }] of Object.entries(OTHER_ROUTES)) {
       assertSameFields(rows, publishedFields(route).filter(isAtTop));
     });
 
-    test('is told the same from time to time', () => assertSteady(route, base));
+    test('gives the same outcome twice', () => assertSteady(route, base));
 
     for (const row of rows) {
       test(`${row.path} ${DOES[row.effect]}`, () => checkRow(route, row, base));

@@ -59,7 +59,7 @@ const REFUSED: readonly [Record<string, unknown>, string][] = [
 ];
 
 for (const [fields, name] of REFUSED) {
-  test(`${JSON.stringify(fields)} is refused by the name of ${name}`, async () => {
+  test(`${JSON.stringify(fields)} is rejected by the name of ${name}`, async () => {
     const { reply, engine } = await post({ ...HELLO, ...fields });
     assert.equal(reply.statusCode, 400, reply.body);
     const body = reply.json();
@@ -71,7 +71,7 @@ for (const [fields, name] of REFUSED) {
   });
 }
 
-test('turns of one side in a row become one', async () => {
+test('consecutive turns of one role become one', async () => {
   const { formatter } = await post({
     ...HELLO,
     system: [
@@ -116,7 +116,7 @@ test('turns of one side in a row become one', async () => {
   );
 });
 
-test('what fails before or beside the schema has the same shape', async () => {
+test('errors before or outside the schema have the same shape', async () => {
   const { app } = await buildTestApp();
   const broken = await app.inject({
     method: 'POST',
@@ -147,7 +147,7 @@ test('sampling and limits reach the engine', async () => {
   );
 });
 
-test('headers and the log line tell of the decision as on the chat endpoint', async () => {
+test('headers and the log line report the decision as on the chat endpoint', async () => {
   const { reply, log } = await post(HELLO);
   assert.equal(reply.headers['x-thinking-decision'], 'think');
   assert.equal(reply.headers['x-completion-id'], reply.json().id);

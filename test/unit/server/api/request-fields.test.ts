@@ -523,7 +523,7 @@ const REFUSED: readonly (readonly [Body, string, RegExp])[] = [
 ];
 
 for (const [fields, param, message] of REFUSED) {
-  test(`${JSON.stringify(fields).slice(0, 90)} is refused naming ${param}`, async () => {
+  test(`${JSON.stringify(fields).slice(0, 90)} is rejected naming ${param}`, async () => {
     const { app, engine, log } = await buildTestApp();
     const reply = await postChat(app, fields);
     assert.equal(reply.statusCode, 400);
@@ -556,7 +556,7 @@ const UNSUPPORTED = [
 ];
 
 for (const field of UNSUPPORTED) {
-  test(`${field} is refused by name`, async () => {
+  test(`${field} is rejected by name`, async () => {
     const { app } = await buildTestApp();
     const reply = await postChat(app, { [field]: 'x' });
     assert.equal(reply.statusCode, 400);
@@ -606,7 +606,7 @@ test("max_tokens defaults to what the slot has left, or to the server's setting 
   assert.equal(limited.engine.lastRequest.maxTokens, 100);
 });
 
-test('prompt and max_tokens beyond the slot are refused with all numbers', async () => {
+test('prompt and max_tokens beyond the slot are rejected with all numbers', async () => {
   const { app, engine } = await buildTestApp();
   const fits = await postChat(app, { max_tokens: 251 });
   assert.equal(fits.statusCode, 200);
@@ -618,7 +618,7 @@ test('prompt and max_tokens beyond the slot are refused with all numbers', async
   assert.equal(engine.requests.length, 1);
 });
 
-test('a prompt that fills the slot is refused even without max_tokens', async () => {
+test('a prompt that fills the slot is rejected even without max_tokens', async () => {
   const { app } = await buildTestApp();
   const messages = [{ role: 'user', content: 'x'.repeat(256) }];
   const { error } = (await postChat(app, { messages })).json();
@@ -651,7 +651,7 @@ test('a model that is not served is a 404 that names what is', async () => {
   });
 });
 
-test('what the chat room refuses is a 400 with its own code and field', async () => {
+test('what the chat layer rejects is a 400 with its own code and field', async () => {
   const { app } = await buildTestApp();
   const part = { type: 'image_url', image_url: { url: 'nonsense' } };
   const reply = await postChat(app, { messages: [{ role: 'user', content: [part] }] });

@@ -54,7 +54,7 @@ const REFUSED: readonly [Record<string, unknown>, string][] = [
 ];
 
 for (const [fields, name] of REFUSED) {
-  test(`${JSON.stringify(fields)} is refused by the name of ${name}`, async () => {
+  test(`${JSON.stringify(fields)} is rejected by the name of ${name}`, async () => {
     const { reply, engine } = await post({ ...HELLO, ...fields });
     assert.equal(reply.statusCode, 400, reply.body);
     const { error } = reply.json();

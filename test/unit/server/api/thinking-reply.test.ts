@@ -43,7 +43,7 @@ async function streamed(app: TestApp, fields: Record<string, unknown>) {
   };
 }
 
-describe('what becomes of the thinking in the reply', () => {
+describe('the thinking in the reply', () => {
   const SHOWN: readonly (readonly [Record<string, unknown>, string, string | null])[] = [
     [{}, 'Forty-two', 'Let me see.'],
     [{ include_reasoning: true, reasoning: { exclude: false } }, 'Forty-two', 'Let me see.'],
@@ -72,7 +72,7 @@ describe('what becomes of the thinking in the reply', () => {
     });
   }
 
-  it('inline thinking that has no end is closed all the same', async () => {
+  it('inline thinking without an end is closed', async () => {
     const engine = new FakeEngineClient((request) => scriptedEvents(request, { answer: [] }));
     const app = await buildTestApp({ engine });
     const { message } = await choiceOf(app, { separate_reasoning: false });
@@ -81,7 +81,7 @@ describe('what becomes of the thinking in the reply', () => {
     assert.equal(content, message?.content);
   });
 
-  it('log-probabilities go where the text goes', async () => {
+  it('log-probabilities follow the text', async () => {
     const counts = async (fields: Record<string, unknown>): Promise<number[]> => {
       const { logprobs } = await choiceOf(await buildTestApp(), { ...fields, logprobs: true });
       return [logprobs?.content.length ?? -1, logprobs?.reasoning_content.length ?? -1];
@@ -114,7 +114,7 @@ describe('what becomes of the thinking in the reply', () => {
     ],
   ];
   for (const [fields, first, second] of CONFLICTS) {
-    it(`${JSON.stringify(fields)} is refused naming both`, async () => {
+    it(`${JSON.stringify(fields)} is rejected naming both`, async () => {
       const { app } = await buildTestApp();
       const { error } = (await postChat(app, fields)).json();
       assert.equal(error.code, 'thinking_conflict');
@@ -139,7 +139,7 @@ describe('the header x-thinking-mode', () => {
     assert.equal(app.formatter.calls[0]?.mode, 'fast');
   });
 
-  it('contradicts a field by name, and refuses words it does not know', async () => {
+  it('names the field it contradicts, and rejects words it does not know', async () => {
     const app = await buildTestApp();
     const { error } = (await withHeader(app, 'think', { enable_thinking: false })).json();
     assert.match(error.message, /`enable_thinking` and `x-thinking-mode` contradict/);
@@ -207,7 +207,7 @@ describe('room to think', () => {
     assert.equal(app.engine.lastRequest.thinking.source, 'budget');
   });
 
-  it("the operator's forced thinking is given up only where none of it fits", async () => {
+  it("the operator's forced thinking is dropped only where none of it fits", async () => {
     const thinking = { ...DEFAULT_THINKING_POLICY, mode: 'think' as const };
     const app = await buildTestApp({ settings: { thinking } });
     await postChat(app.app, { max_tokens: 6 });
@@ -216,7 +216,7 @@ describe('room to think', () => {
     assert.deepEqual(app.formatter.calls.at(-1)?.mode, 'fast');
   });
 
-  it('forced thinking that cannot fit is refused with the numbers', async () => {
+  it('forced thinking that cannot fit is rejected with the numbers', async () => {
     const { app, engine } = await buildTestApp();
     const { error } = (await postChat(app, { max_tokens: 4, enable_thinking: true })).json();
     assert.equal(error.code, 'thinking_conflict');
@@ -227,7 +227,7 @@ describe('room to think', () => {
     assert.equal(engine.requests.length, 0);
   });
 
-  it('a prompt that leaves little of the slot is written again, without loading its images twice', async () => {
+  it('a prompt that leaves little of the slot is rendered again, without loading its images twice', async () => {
     const app = await buildTestApp();
     const image = { type: 'image_url', image_url: { url: 'data:,x' } };
     const content = [image, { type: 'text', text: 'x'.repeat(240) }];
@@ -240,7 +240,7 @@ describe('room to think', () => {
   });
 });
 
-describe('a message to go on with', () => {
+describe('a message to continue', () => {
   const user = { role: 'user', content: 'Hi' };
   const goingOn = (last: object, fields: object = {}) => ({
     messages: [user, { role: 'assistant', ...last }],
@@ -266,7 +266,7 @@ describe('a message to go on with', () => {
     });
   }
 
-  it('contradicts another mode and a lean on a choice that is made', async () => {
+  it('contradicts another mode and a bias on a decision that is made', async () => {
     const { app } = await buildTestApp();
     for (const [fields, field] of [
       [{ thinking_mode: 'think' }, 'thinking_mode'],
@@ -278,7 +278,7 @@ describe('a message to go on with', () => {
     }
   });
 
-  it('inside the thinking needs room for its end and a token of the answer, or is told so', async () => {
+  it('inside the thinking needs room for its end and one answer token, and is rejected without it', async () => {
     const { app, engine } = await buildTestApp();
     const begun = { content: '', reasoning_content: 'Let' };
     // The closing text takes 3 tokens here.

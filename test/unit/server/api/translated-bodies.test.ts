@@ -96,7 +96,7 @@ function mutate({ holder, key }: Place, what: string, value: unknown): void {
 }
 
 for (const [url, body] of Object.entries(BODIES)) {
-  test(`${url} answers or refuses whatever is changed in a body, and never fails`, async () => {
+  test(`${url} answers or rejects whatever changes in a body, and never fails`, async () => {
     const { app, failures } = await buildTestApp();
     await fc.assert(
       fc.asyncProperty(fc.array(change, { maxLength: 3 }), async (changes) => {
