@@ -19,7 +19,8 @@ export interface GenerationRun {
 /**
  * Runs the generations of one reply side by side and reads their events in the order in which they arrive. Each event
  * counts in the metrics and in the caller's thinking quota. The engine starts when the first event is read. The work
- * stops when one generation fails, when the reader stops reading and when `signal` aborts.
+ * stops when one generation fails, when the reader stops reading and when `signal` aborts; the finishes of the stopped
+ * generations still count.
  */
 export async function* runGenerations(
   { reply, requests, signal, observation, quotas }: GenerationRun,
@@ -56,7 +57,10 @@ export async function* runGenerations(
   } finally {
     running.delete(id);
     stop.abort();
-    await Promise.all(generations.map((generation) => generation.return?.()));
+    const rest = generations.map((generation, index) =>
+      countRest(generation, arrivals.pending(index), choices[index]?.tap),
+    );
+    await Promise.all(rest);
   }
 }
 
@@ -75,6 +79,26 @@ export function eventTap(
   };
 }
 
+/**
+ * Reads a stopped generation to its end, so that its finish is in the metrics and in the log.
+ * @param pending its next result, where it was asked for already
+ */
+async function countRest(
+  generation: AsyncIterator<GenerationEvent>,
+  pending: Promise<Arrival> | undefined,
+  tap: (event: GenerationEvent) => void = () => {},
+): Promise<void> {
+  try {
+    let result = pending === undefined ? await generation.next() : (await pending).result;
+    while (!result.done) {
+      tap(result.value);
+      result = await generation.next();
+    }
+  } catch {
+    // A generation without a finish: the reply fails with the error that stopped it.
+  }
+}
+
 type Result = IteratorResult<GenerationEvent>;
 
 interface Arrival {
@@ -85,7 +109,9 @@ interface Arrival {
 /** Results of several iterators in the order in which they arrive; each iterator is asked for one at a time. */
 class Arrivals {
   readonly #iterators: readonly AsyncIterator<GenerationEvent>[];
-  readonly #arrived: Promise<Arrival>[] = [];
+  readonly #arrived: number[] = [];
+  /** By iterator: the result that was asked for and not taken. */
+  readonly #pending = new Map<number, Promise<Arrival>>();
   #last: number | null = null;
   #wake = (): void => {};
 
@@ -98,24 +124,34 @@ class Arrivals {
   /** @throws the error of an iterator that failed */
   async take(): Promise<Arrival> {
     if (this.#last !== null) this.#ask(this.#last);
-    let arrival = this.#arrived.shift();
-    while (arrival === undefined) {
+    this.#last = null;
+    let index = this.#arrived.shift();
+    while (index === undefined) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
-      arrival = this.#arrived.shift();
+      index = this.#arrived.shift();
     }
-    const { index, result } = await arrival;
+    const arrival = this.#pending.get(index);
+    this.#pending.delete(index);
+    if (arrival === undefined) throw new Error(`Nothing was asked of iterator ${index}.`);
+    const { result } = await arrival;
     this.#last = result.done ? null : index;
     return { index, result };
+  }
+
+  /** The next result of an iterator, where it was asked for and not taken. */
+  pending(index: number): Promise<Arrival> | undefined {
+    return this.#pending.get(index);
   }
 
   #ask(index: number): void {
     const result = this.#iterators[index]?.next();
     if (result === undefined) return;
     const arrival = result.then((value) => ({ index, result: value }));
+    this.#pending.set(index, arrival);
     const arrive = (): void => {
-      this.#arrived.push(arrival);
+      this.#arrived.push(index);
       this.#wake();
     };
     arrival.then(arrive, arrive);

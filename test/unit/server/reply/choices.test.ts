@@ -202,7 +202,8 @@ describe('Several choices of which one fails', () => {
     assert.equal(reply.statusCode, 500);
     assert.equal(reply.json().error.message, 'The model failed.');
     assert.equal(engine.numEnded, 3);
-    assert.deepEqual(log[0]?.generations[1]?.finish_reason, 'error');
+    const reasons = log[0]?.generations.map((generation) => generation.finish_reason);
+    assert.deepEqual(reasons, ['abort', 'error', 'abort'], 'the log has the finish of each');
   });
 
   it('end a stream with the error, and the other generations stop', async () => {
@@ -220,21 +221,25 @@ describe('Several choices of which one fails', () => {
       if (placeOf(request) === 1) throw new EngineUnavailableError('queue_full', 3);
       return untilAborted(request, signal);
     };
-    const { app } = await buildTestApp({ engine });
+    const { app, log } = await buildTestApp({ engine });
     for (const stream of [false, true]) {
       engine.numEnded = 0;
       const reply = await postChat(app, { n: 2, stream });
       if (stream) assert.match(reply.body, /queue/);
       else assert.equal(reply.statusCode, 503);
       await until(() => engine.numEnded === 2, 'the end of the other');
+      assert.deepEqual(
+        log.at(-1)?.generations.map((generation) => generation.finish_reason),
+        ['abort', null],
+      );
     }
   });
 });
 
 describe('Several choices whose client disconnects', () => {
-  it('all stop', async (context) => {
+  it('all stop, and the log has the finish of each', async (context) => {
     const engine = new FakeEngineClient((request, signal) => untilAborted(request, signal));
-    const { url } = await listeningApp(context, { engine });
+    const { url, log } = await listeningApp(context, { engine });
     const leave = new AbortController();
     const reply = await fetch(`${url}/v1/chat/completions`, {
       method: 'POST',
@@ -246,6 +251,9 @@ describe('Several choices whose client disconnects', () => {
     assert.equal(engine.requests.length, 3);
     leave.abort();
     await until(() => engine.numEnded === 3, 'the end of all choices');
+    await until(() => log.length === 1, 'the log line');
+    const reasons = log[0]?.generations.map((generation) => generation.finish_reason);
+    assert.deepEqual(reasons, ['abort', 'abort', 'abort']);
   });
 });
 
