@@ -4,8 +4,7 @@ import { Decoding } from './decoding.ts';
 import { type AddressedEvent, EventBatch } from './event-batch.ts';
 import type { EngineCounts, FinishEvent, FinishReason, GenerationRequest } from './generation.ts';
 import type { ModelRunner } from './model-runner.ts';
-import { PrefillBudget, type PrefillBudgetOptions } from './prefill-budget.ts';
-import { PromptProcessor } from './prompt-processor.ts';
+import { PrefillBudget, type PrefillBudgetOptions, PromptProcessor } from './prompt-processor.ts';
 import { Queues } from './queues.ts';
 import { requestProblem } from './request-problem.ts';
 import {

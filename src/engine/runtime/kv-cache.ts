@@ -59,14 +59,6 @@ export abstract class KvCache {
     this.lengths = new Int32Array(numSlots);
   }
 
-  /**
-   * The position that an idle slot writes in a step of other slots: the one after its sequence. A full slot gives up its
-   * last position. No step can read it again, because a step that continues that sequence writes this position first.
-   */
-  idlePosition(slot: number): number {
-    return Math.min(this.lengths[slot]!, this.slotCapacity - 1);
-  }
-
   /** Returns a span of this slot alone, for a step of any number of tokens. Valid until the next call of the cache. */
   abstract sequenceSpan(slot: number): Promise<CacheSpan>;
 

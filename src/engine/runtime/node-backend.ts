@@ -1,5 +1,6 @@
 import type { InferenceSession } from 'onnxruntime-node';
 import {
+  abortError,
   type Backend,
   checkInputType,
   checkTensors,
@@ -12,7 +13,6 @@ import {
   type SessionOptions,
   type Tensor,
   type TensorView,
-  throwIfAborted,
 } from './session.ts';
 import { EXACT_U8S8_SETTING, u8s8Saturates } from './u8s8-saturation.ts';
 
@@ -109,7 +109,7 @@ class NodeSession implements Session {
       throw new RuntimeError('The session is running already; its runs must not overlap.');
     }
     checkTensors(this, feeds, fetches);
-    throwIfAborted(signal);
+    if (signal?.aborted) throw abortError(signal);
     this.#running = true;
     try {
       const outputs = await this.#session.run(this.#wrap(feeds), Object.keys(fetches), RUN_OPTIONS);
@@ -119,7 +119,7 @@ class NodeSession implements Session {
     } finally {
       this.#running = false;
     }
-    throwIfAborted(signal);
+    if (signal?.aborted) throw abortError(signal);
   }
 
   async dispose(): Promise<void> {

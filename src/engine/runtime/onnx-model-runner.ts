@@ -192,8 +192,10 @@ class OnnxModelRunner implements PackageRunner {
     const span = await cache.batchSpan(slots);
     const { firstSlot, numSlots } = span;
     const tokenIds = new Int32Array(numSlots);
+    // An idle slot writes the position after its sequence. A full one gives up its last position: no step can read it
+    // again, because a step that continues that sequence writes this position first.
     const lastPositions = Array.from({ length: numSlots }, (_, index) =>
-      cache.idlePosition(firstSlot + index),
+      Math.min(cache.lengths[firstSlot + index]!, cache.slotCapacity - 1),
     );
     for (const { slot, position, tokenId } of rows) {
       tokenIds[slot - firstSlot] = tokenId;

@@ -163,11 +163,6 @@ export function abortError(signal: AbortSignal): DOMException {
   return new DOMException('The run was aborted.', { name: 'AbortError', cause: signal.reason });
 }
 
-/** @throws an AbortError when the signal is already aborted */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw abortError(signal);
-}
-
 function unknownName(kind: string, name: string, known: readonly string[]): RuntimeError {
   return new RuntimeError(`The graph has no ${kind} "${name}"; it has ${known.join(', ')}.`);
 }

@@ -21,16 +21,16 @@ export class Utf8Stream {
 
   /** Number of bytes that the last character would lack after these bytes. */
   missingAfter(bytes: Uint8Array): number {
-    return bytes.reduce(missing, this.#expected);
+    let missing = this.#expected;
+    for (const byte of bytes) {
+      // 0xc0, 0xc1 and 0xf5 to 0xff begin no character.
+      if (byte >= 0xf5) missing = 0;
+      else if (byte >= 0xf0) missing = 3;
+      else if (byte >= 0xe0) missing = 2;
+      else if (byte >= 0xc2) missing = 1;
+      else if (byte >= 0xc0 || byte < 0x80) missing = 0;
+      else missing = Math.max(0, missing - 1);
+    }
+    return missing;
   }
-}
-
-function missing(before: number, byte: number): number {
-  // 0xc0, 0xc1 and 0xf5 to 0xff begin no character.
-  if (byte >= 0xf5) return 0;
-  if (byte >= 0xf0) return 3;
-  if (byte >= 0xe0) return 2;
-  if (byte >= 0xc2) return 1;
-  if (byte >= 0xc0 || byte < 0x80) return 0;
-  return Math.max(0, before - 1);
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { PrefillBudget } from '../../../src/engine/prefill-budget.ts';
+import { PrefillBudget } from '../../../src/engine/prompt-processor.ts';
 
 it('gives prompts the whole chunk while the speed is unknown or no sequence decodes', () => {
   const budget = new PrefillBudget({ prefillChunk: 256, stallMs: 500 });

@@ -9,7 +9,6 @@ import {
   type Session,
   type SessionOptions,
   type Tensor,
-  throwIfAborted,
 } from '../session.ts';
 import { EXACT_U8S8_SETTING } from '../u8s8-saturation.ts';
 import type { OrtApi, Pointer } from './ort-api.ts';
@@ -127,7 +126,7 @@ export class FfiSession implements Session {
       throw new RuntimeError('The session is running already; its runs must not overlap.');
     }
     checkTensors(this, feeds, fetches);
-    throwIfAborted(signal);
+    if (signal?.aborted) throw abortError(signal);
     this.#inputs.set(feeds);
     this.#outputs.set(fetches);
     const terminate = (): void => this.#api.call('RunOptionsSetTerminate', this.#runOptions);
@@ -140,7 +139,7 @@ export class FfiSession implements Session {
     );
     try {
       await this.#running;
-      throwIfAborted(signal);
+      if (signal?.aborted) throw abortError(signal);
     } catch (error) {
       throw signal?.aborted ? abortError(signal) : error;
     } finally {
