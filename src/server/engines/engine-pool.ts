@@ -1,7 +1,6 @@
 import type { FinishEvent, GenerationEvent, GenerationRequest } from '../../engine/generation.ts';
 import type { ModelLimits } from '../../engine/model-runner.ts';
 import { imageSpans } from '../../engine/token-prefix.ts';
-import { Admission } from './admission.ts';
 import {
   type EngineClient,
   EngineLostError,
@@ -10,6 +9,7 @@ import {
 } from './engine-client.ts';
 import { combineStatuses } from './engine-status.ts';
 import { InFlightRequest, isTooLate } from './in-flight-request.ts';
+import { RateEstimate } from './rate-estimate.ts';
 import type { Router } from './routing/router.ts';
 
 /** One engine as the pool sees it. When it dies, its requests end with EngineLostError. */
@@ -53,15 +53,15 @@ export class EnginePool implements EngineClient {
   readonly #engines: readonly PooledEngine[];
   readonly #retried = new Map<PooledEngine, number>();
   readonly #inFlight = new Map<string, InFlight>();
-  readonly #admission: Admission;
+  /** Tells rejected clients when to try again. */
+  readonly #rate = new RateEstimate();
   /** Wakes the requests that wait for an engine. */
   readonly #waiters = new Set<() => void>();
   #closing = false;
 
   constructor(options: EnginePoolOptions) {
     this.#options = options;
-    const { numEngines, start, router, maxWaiting } = options;
-    this.#admission = new Admission(maxWaiting);
+    const { numEngines, start, router } = options;
     this.#engines = Array.from({ length: numEngines }, (_, index) =>
       start(index, () => {
         router.forget(index);
@@ -147,10 +147,11 @@ export class EnginePool implements EngineClient {
   }
 
   #receive(inFlight: InFlight, event: GenerationEvent): readonly GenerationEvent[] {
-    if (isTooLate(event)) throw this.#admission.rejection('timed_out');
+    if (isTooLate(event)) throw this.#rejection('timed_out');
     const received = inFlight.receive(event);
     if (event.type === 'finish' && received.length > 0) {
-      this.#admission.finished(this.#inFlight.size, this.#numSlots());
+      // The finished request is still in flight.
+      this.#rate.finished(performance.now(), this.#inFlight.size > this.#numSlots());
     }
     return received;
   }
@@ -184,7 +185,7 @@ export class EnginePool implements EngineClient {
       const engine = this.#choose(request);
       if (engine !== null) return engine;
       const now = performance.now();
-      if (now >= deadline) throw this.#admission.rejection('timed_out');
+      if (now >= deadline) throw this.#rejection('timed_out');
       if (now >= waitUntil) return null;
       await this.#change(signal, Math.min(deadline, waitUntil) - now);
     }
@@ -211,13 +212,24 @@ export class EnginePool implements EngineClient {
   }
 
   #admit(request: GenerationRequest): PooledEngine {
-    this.#admission.assertRoom(this.#inFlight.size, this.#numSlots());
+    const numSlots = this.#numSlots();
+    // Without a ready engine there is nothing to compare with, and `#choose` finds none.
+    if (numSlots > 0 && this.#inFlight.size >= numSlots + this.#options.maxWaiting) {
+      throw this.#rejection('queue_full');
+    }
     const engine = this.#choose(request);
     if (engine === null) throw new EngineUnavailableError('not_ready', NOT_READY_SECONDS);
     return engine;
   }
 
+  #rejection(reason: 'queue_full' | 'timed_out'): EngineUnavailableError {
+    return new EngineUnavailableError(reason, this.#rate.secondsUntilFree());
+  }
+
+  /** The engine for a request; null when none is ready. A single engine needs no routing. */
   #choose({ group, promptTokenIds, images }: GenerationRequest): PooledEngine | null {
+    const [only, another] = this.#engines;
+    if (only !== undefined && another === undefined) return isReady(only) ? only : null;
     const { router, imageTokenId } = this.#options;
     const spans = imageSpans(promptTokenIds, images, imageTokenId);
     const inFlight = [...this.#inFlight.values()];

@@ -6,6 +6,7 @@ import {
   type ControlValue,
   effortControl,
   modeControl,
+  namedControls,
   switchControl,
   type ThinkingFields,
   typeControl,
@@ -108,35 +109,33 @@ export const thinkingHeadersSchema = z.looseObject({
 type Body = Partial<z.output<z.ZodObject<typeof thinkingFields>>>;
 
 /** Every field that says something about mode, effort or budget, in the order in which errors name them. */
-const CONTROLS: Readonly<Record<string, (body: Body) => ControlValue>> = {
-  thinking_mode: (body) => modeControl(body.thinking_mode),
-  'chat_template_kwargs.thinking_mode': (body) =>
-    modeControl(body.chat_template_kwargs?.thinking_mode),
-  'chat_template_kwargs.enable_thinking': (body) =>
-    switchControl(body.chat_template_kwargs?.enable_thinking),
-  'chat_template_kwargs.thinking': (body) => switchControl(body.chat_template_kwargs?.thinking),
-  enable_thinking: (body) => switchControl(body.enable_thinking),
-  reasoning_effort: (body) => effortControl(body.reasoning_effort),
-  'reasoning.effort': (body) => effortControl(body.reasoning?.effort),
-  'reasoning.enabled': (body) => switchControl(body.reasoning?.enabled),
-  'reasoning.max_tokens': (body) => budgetControl(body.reasoning?.max_tokens),
-  'thinking.type': (body) => typeControl(body.thinking?.type),
-  'thinking.budget_tokens': (body) => budgetControl(body.thinking?.budget_tokens),
-  thinking_budget: (body) => budgetControl(body.thinking_budget),
-  thinking_token_budget: (body) => budgetControl(body.thinking_token_budget),
-  reasoning_budget_tokens: (body) => budgetControl(body.reasoning_budget_tokens),
-};
+function controlValues(body: Body) {
+  const { chat_template_kwargs: template, reasoning, thinking } = body;
+  return {
+    thinking_mode: modeControl(body.thinking_mode),
+    'chat_template_kwargs.thinking_mode': modeControl(template?.thinking_mode),
+    'chat_template_kwargs.enable_thinking': switchControl(template?.enable_thinking),
+    'chat_template_kwargs.thinking': switchControl(template?.thinking),
+    enable_thinking: switchControl(body.enable_thinking),
+    reasoning_effort: effortControl(body.reasoning_effort),
+    'reasoning.effort': effortControl(reasoning?.effort),
+    'reasoning.enabled': switchControl(reasoning?.enabled),
+    'reasoning.max_tokens': budgetControl(reasoning?.max_tokens),
+    'thinking.type': typeControl(thinking?.type),
+    'thinking.budget_tokens': budgetControl(thinking?.budget_tokens),
+    thinking_budget: budgetControl(body.thinking_budget),
+    thinking_token_budget: budgetControl(body.thinking_token_budget),
+    reasoning_budget_tokens: budgetControl(body.reasoning_budget_tokens),
+  } satisfies Record<string, ControlValue>;
+}
 
 /** Names of the fields that control the thinking. */
-export const CONTROL_FIELDS: readonly string[] = Object.keys(CONTROLS);
+export const CONTROL_FIELDS: readonly string[] = Object.keys(controlValues({}));
 
 /** What a chat request says about its thinking. */
 export function readThinking(body: Body): ThinkingFields {
   return {
-    controls: Object.entries(CONTROLS).flatMap(([field, read]) => {
-      const value = read(body);
-      return value === null ? [] : [{ field, ...value }];
-    }),
+    controls: namedControls(controlValues(body)),
     bias: body.thinking_bias ?? null,
     threshold: body.thinking_threshold ?? null,
     profile: body.thinking_profile ?? null,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { RateEstimate } from '../../../../src/server/engines/admission.ts';
+import { RateEstimate } from '../../../../src/server/engines/rate-estimate.ts';
 
 it('estimates the mean time between two slots that become free, in whole seconds', () => {
   const rate = new RateEstimate();
