@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyReply } from 'fastify';
 import { EngineUnavailableError } from '../engines/engine-client.ts';
-import { disconnectSignal } from '../http/disconnect-signal.ts';
+import { disconnectSignal } from '../http/exchange.ts';
 import { modeOfName } from '../http/model-names.ts';
 import type { RouteContext } from '../http/route-context.ts';
 import type { ServedModel } from '../http/served-model.ts';

@@ -1,7 +1,7 @@
-import type { GenerationRequest, TokenUsage } from '../../engine/generation.ts';
+import type { GenerationRequest } from '../../engine/generation.ts';
 import type { Decision } from '../../engine/thinking/decision.ts';
 import type { ThinkingMode } from '../../package/protocol.ts';
-import type { GenerationObservation } from './generation-observation.ts';
+import type { ObservedGeneration } from './generation-observation.ts';
 import type { GenerationLogEntry, RequestLogEntry } from './request-log.ts';
 
 /** What is known of a request once it is checked and its prompt rendered. */
@@ -33,7 +33,7 @@ export interface ObservedRequest {
   /** null when the request was rejected before generation. */
   readonly facts: PreparedFacts | null;
   /** In the order of the reply's choices. */
-  readonly generations: readonly GenerationObservation[];
+  readonly generations: readonly ObservedGeneration[];
   readonly status: number;
   readonly error: string | null;
   readonly totalMs: number;
@@ -68,16 +68,13 @@ export function toLogEntry(observed: ObservedRequest): RequestLogEntry {
     ended_by: finish?.thinkingEnd ?? null,
     ...sumInterventions(generations),
     finish_reason: finish?.reason ?? null,
-    budget: { effective: finish?.budget.effective ?? null, ...limitsOf(request) },
-    decision_bias: biasOf(request),
-    controls: controlsOf(request),
-    sampling: samplingOf(request),
+    ...requestFields(request, finish?.budget.effective ?? null),
     tokens: tokensOf(observed),
     ms: timesOf(observed),
   };
 }
 
-function toGenerationEntry(generation: GenerationObservation): GenerationLogEntry {
+function toGenerationEntry(generation: ObservedGeneration): GenerationLogEntry {
   const { decision, finish, tokens } = generation;
   return {
     ...decisionFields(decision),
@@ -94,7 +91,7 @@ function toGenerationEntry(generation: GenerationObservation): GenerationLogEntr
 }
 
 function sumInterventions(
-  generations: readonly Pick<GenerationObservation, 'finish'>[],
+  generations: readonly Pick<ObservedGeneration, 'finish'>[],
 ): Pick<RequestLogEntry, 'extensions' | 'loop_breaks'> {
   const done = generations.flatMap(({ finish }) => finish?.interventions ?? []);
   return {
@@ -105,16 +102,15 @@ function sumInterventions(
 
 function tokensOf(observed: ObservedRequest): RequestLogEntry['tokens'] {
   const { facts, generations } = observed;
-  const sum = (section: 'preamble' | 'reasoning' | 'answer' | 'forced'): number =>
-    generations.reduce((total, { tokens }) => total + tokens[section], 0);
   const unknown = { prompt: facts?.request.promptTokenIds.length ?? 0, image: 0, cached: 0 };
-  return {
-    ...(promptCounts(observed) ?? unknown),
-    preamble: sum('preamble'),
-    reasoning: sum('reasoning'),
-    answer: sum('answer'),
-    forced: sum('forced'),
-  };
+  const generated = { preamble: 0, reasoning: 0, answer: 0, forced: 0 };
+  for (const { tokens } of generations) {
+    generated.preamble += tokens.preamble;
+    generated.reasoning += tokens.reasoning;
+    generated.answer += tokens.answer;
+    generated.forced += tokens.forced;
+  }
+  return { ...(promptCounts(observed) ?? unknown), ...generated };
 }
 
 function timesOf({ facts, generations, totalMs }: ObservedRequest): RequestLogEntry['ms'] {
@@ -143,40 +139,43 @@ function decisionFields(
   };
 }
 
-function limitsOf(
+/** @param effective the thinking budget in force; null when the generation has not finished */
+function requestFields(
   request: GenerationRequest | undefined,
-): Omit<RequestLogEntry['budget'], 'effective'> {
-  return {
-    asked: request?.thinking.budget ?? null,
-    floor: request?.thinking.answerFloor ?? null,
-    max_tokens: request?.maxTokens ?? null,
-  };
-}
-
-function biasOf(request: GenerationRequest | undefined): RequestLogEntry['decision_bias'] {
-  const decisionBias = request?.thinking.decisionBias;
-  return {
-    request: decisionBias?.requestBias ?? 0,
-    policy: decisionBias?.serverBias ?? 0,
-    load: decisionBias?.loadBias ?? 0,
-    threshold: decisionBias?.threshold ?? null,
-  };
-}
-
-function controlsOf(request: GenerationRequest | undefined): RequestLogEntry['controls'] {
-  const thinking = request?.thinking;
-  return {
-    extensions: thinking?.extensions ?? 0,
-    break_loops: thinking?.breakLoops ?? true,
-    stop_in_thinking: thinking?.stopInThinking ?? false,
-    num_stop: request?.stop.length ?? 0,
-  };
-}
-
-function samplingOf(request: GenerationRequest | undefined): RequestLogEntry['sampling'] {
-  if (request === undefined) return null;
+  effective: number | null,
+): Pick<RequestLogEntry, 'budget' | 'decision_bias' | 'controls' | 'sampling'> {
+  if (request === undefined) {
+    return {
+      budget: { effective, asked: null, floor: null, max_tokens: null },
+      decision_bias: { request: 0, policy: 0, load: 0, threshold: null },
+      controls: { extensions: 0, break_loops: true, stop_in_thinking: false, num_stop: 0 },
+      sampling: null,
+    };
+  }
+  const { thinking, maxTokens, stop } = request;
+  const bias = thinking.decisionBias;
   const { logitBias, ...sampling } = request.sampling;
-  return { ...sampling, numBiased: logitBias.size };
+  return {
+    budget: {
+      effective,
+      asked: thinking.budget,
+      floor: thinking.answerFloor,
+      max_tokens: maxTokens,
+    },
+    decision_bias: {
+      request: bias?.requestBias ?? 0,
+      policy: bias?.serverBias ?? 0,
+      load: bias?.loadBias ?? 0,
+      threshold: bias?.threshold ?? null,
+    },
+    controls: {
+      extensions: thinking.extensions ?? 0,
+      break_loops: thinking.breakLoops ?? true,
+      stop_in_thinking: thinking.stopInThinking ?? false,
+      num_stop: stop.length,
+    },
+    sampling: { ...sampling, numBiased: logitBias.size },
+  };
 }
 
 function rounded(ms: number | null | undefined): number | null {
@@ -202,32 +201,21 @@ type Observed = Pick<ObservedRequest, 'facts' | 'generations'>;
  * in the cache what the first has computed. Each call of a strategy has a prompt of its own.
  * @returns null when no generation has finished
  */
-export function promptCounts(observed: Observed): PromptCounts | null {
-  const prompts = generationsByPrompt(observed)
-    .map((generations) => generations.flatMap(({ finish }) => finish?.usage ?? []))
-    .flatMap(countsOfOne);
-  if (prompts.length === 0) return null;
-  const sum = (read: (counts: PromptCounts) => number): number =>
-    prompts.reduce((total, counts) => total + read(counts), 0);
-  return {
-    prompt: sum(({ prompt }) => prompt),
-    image: sum(({ image }) => image),
-    cached: sum(({ cached }) => cached),
-  };
-}
-
-function generationsByPrompt({ facts, generations }: Observed): Observed['generations'][] {
+export function promptCounts({ facts, generations }: Observed): PromptCounts | null {
   const isStrategy = facts?.strategy !== undefined;
   const numPrompts = isStrategy ? generations.length : (facts?.numPrompts ?? 1);
   const perPrompt = generations.length / numPrompts;
-  return Array.from({ length: numPrompts }, (_, index) =>
-    generations.slice(index * perPrompt, (index + 1) * perPrompt),
-  );
-}
-
-function countsOfOne(usages: readonly TokenUsage[]): PromptCounts[] {
-  const [first] = usages;
-  if (first === undefined) return [];
-  const { promptTokens: prompt, imageTokens: image } = first;
-  return [{ prompt, image, cached: Math.min(...usages.map(({ cachedTokens }) => cachedTokens)) }];
+  const counts = { prompt: 0, image: 0, cached: 0 };
+  let hasFinished = false;
+  for (let index = 0; index < numPrompts; index++) {
+    const ofPrompt = generations.slice(index * perPrompt, (index + 1) * perPrompt);
+    const usages = ofPrompt.flatMap(({ finish }) => finish?.usage ?? []);
+    const [first] = usages;
+    if (first === undefined) continue;
+    hasFinished = true;
+    counts.prompt += first.promptTokens;
+    counts.image += first.imageTokens;
+    counts.cached += Math.min(...usages.map(({ cachedTokens }) => cachedTokens));
+  }
+  return hasFinished ? counts : null;
 }

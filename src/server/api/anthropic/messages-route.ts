@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { eventStreamSchema, sendEventStream } from '../../http/event-stream.ts';
-import { observationOf, observeRequests } from '../../http/observed-request.ts';
+import { observationOf, observeRequests } from '../../http/exchange.ts';
 import type { RouteContext } from '../../http/route-context.ts';
 import { endedWithoutResult } from '../../reply/reply-events.ts';
 import { collectReply } from '../../reply/whole-reply.ts';

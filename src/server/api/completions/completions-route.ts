@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { eventStreamSchema, sendEventStream } from '../../http/event-stream.ts';
-import { observationOf, observeRequests } from '../../http/observed-request.ts';
+import { observationOf, observeRequests } from '../../http/exchange.ts';
 import type { RouteContext } from '../../http/route-context.ts';
 import type { Exchange } from '../../request/start-generation.ts';
 import { errorSchema } from '../openai-chat/response-schema.ts';

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { GenerationRequest } from '../../../engine/generation.ts';
-import { disconnectSignal } from '../../http/disconnect-signal.ts';
 import { ApiError } from '../../http/errors.ts';
+import { disconnectSignal } from '../../http/exchange.ts';
 import type { RouteContext } from '../../http/route-context.ts';
 import type { ReplyContext } from '../../reply/reply-context.ts';
 import { runGenerations } from '../../reply/run-generations.ts';

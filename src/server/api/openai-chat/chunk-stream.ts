@@ -51,8 +51,9 @@ export class ChunkStream implements EventWriter {
 
   end(): string {
     if (this.#usages.size < this.#context.numChoices) throw endedWithoutResult();
-    const usage = toUsage(usageOfChoices([...this.#usages.values()]));
-    return `${this.#includeUsage ? this.#toEvent([], usage) : ''}data: [DONE]\n\n`;
+    const done = 'data: [DONE]\n\n';
+    if (!this.#includeUsage) return done;
+    return this.#toEvent([], toUsage(usageOfChoices([...this.#usages.values()]))) + done;
   }
 
   fail(failure: ApiError): string {

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { RequestObservation } from '../telemetry/request-observation.ts';
 import type { RouteContext } from './route-context.ts';
 
@@ -25,4 +25,16 @@ function traceparentOf({ headers }: Pick<FastifyRequest, 'headers'>): string | u
 export function observationOf(request: Pick<FastifyRequest, 'observation'>): RequestObservation {
   if (request.observation === null) throw new Error('The request is not observed.');
   return request.observation;
+}
+
+/**
+ * A signal that aborts when the client disconnects before its answer is complete. Fastify's own `request.signal` does not
+ * serve: it listens to `close` of the request, which on Node 20 also fires when the body was read.
+ */
+export function disconnectSignal(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) controller.abort();
+  });
+  return controller.signal;
 }
