@@ -43,7 +43,7 @@ async function untilDraining(server: ServerProcess): Promise<void> {
 
 test('at SIGTERM a running stream is finished, new work is a 503, and the process ends with 0', async (context) => {
   const server = await start(context);
-  const streaming = await longAnswer(server, 500);
+  const streaming = await longAnswer(server, 900);
   const reader = streaming.body?.pipeThrough(new TextDecoderStream()).getReader();
   let text = (await reader?.read())?.value ?? '';
   server.signal('SIGTERM');
