@@ -72,7 +72,10 @@ export class RequestMetrics {
       'request_generation_tokens',
       'Generated tokens of a generation, thinking included.',
     );
-    this.paramsMaxTokens = tokens('request_params_max_tokens', 'The max_tokens of a request.');
+    this.paramsMaxTokens = tokens(
+      'request_params_max_tokens',
+      'Most tokens that a generation may have: max_tokens, or what is left of the context.',
+    );
     this.paramsN = registry.histogram({
       name: 'thinkgate_request_params_n',
       help: 'Choices that a request asks for.',
