@@ -85,11 +85,11 @@ export function eventTap(
  */
 async function countRest(
   generation: AsyncIterator<GenerationEvent>,
-  pending: Promise<Arrival> | undefined,
+  pending: Promise<Result> | undefined,
   tap: (event: GenerationEvent) => void = () => {},
 ): Promise<void> {
   try {
-    let result = pending === undefined ? await generation.next() : (await pending).result;
+    let result = await (pending ?? generation.next());
     while (!result.done) {
       tap(result.value);
       result = await generation.next();
@@ -111,7 +111,7 @@ class Arrivals {
   readonly #iterators: readonly AsyncIterator<GenerationEvent>[];
   readonly #arrived: number[] = [];
   /** By iterator: the result that was asked for and not taken. */
-  readonly #pending = new Map<number, Promise<Arrival>>();
+  readonly #pending = new Map<number, Promise<Result>>();
   #last: number | null = null;
   #wake = (): void => {};
 
@@ -132,28 +132,27 @@ class Arrivals {
       });
       index = this.#arrived.shift();
     }
-    const arrival = this.#pending.get(index);
+    const pending = this.#pending.get(index);
     this.#pending.delete(index);
-    if (arrival === undefined) throw new Error(`Nothing was asked of iterator ${index}.`);
-    const { result } = await arrival;
+    if (pending === undefined) throw new Error(`Nothing was asked of iterator ${index}.`);
+    const result = await pending;
     this.#last = result.done ? null : index;
     return { index, result };
   }
 
   /** The next result of an iterator, where it was asked for and not taken. */
-  pending(index: number): Promise<Arrival> | undefined {
+  pending(index: number): Promise<Result> | undefined {
     return this.#pending.get(index);
   }
 
   #ask(index: number): void {
     const result = this.#iterators[index]?.next();
     if (result === undefined) return;
-    const arrival = result.then((value) => ({ index, result: value }));
-    this.#pending.set(index, arrival);
+    this.#pending.set(index, result);
     const arrive = (): void => {
       this.#arrived.push(index);
       this.#wake();
     };
-    arrival.then(arrive, arrive);
+    result.then(arrive, arrive);
   }
 }

@@ -5,12 +5,10 @@ import { z } from 'zod';
 import { eventStreamSchema, sendEventStream } from '../../http/event-stream.ts';
 import { observationOf, observeRequests } from '../../http/exchange.ts';
 import type { RouteContext } from '../../http/route-context.ts';
-import { endedWithoutResult } from '../../reply/reply-events.ts';
-import { collectReply } from '../../reply/whole-reply.ts';
 import { type Exchange, promptTokens, startGeneration } from '../../request/start-generation.ts';
 import type { ModeWord } from '../../request/thinking-controls.ts';
+import { collectWhole } from '../collect-whole.ts';
 import { thinkingHeadersSchema } from '../openai-chat/thinking-fields.ts';
-import { thinkingHeaders } from '../thinking-report.ts';
 import { MessageStream } from './message-stream.ts';
 import {
   countTokensRequestSchema,
@@ -107,16 +105,13 @@ async function createMessage(
   const chat = parseMessages(body, context.settings.thinking.effortBudgets);
   const call = { chat, header, idPrefix: 'msg' };
   const started = await startGeneration(call, exchange, context);
-  const { completion, events } = started;
+  const { completion } = started;
   const display = thinkingDisplay({ body, header }, context);
   if (body.stream === true) {
     const writer = new MessageStream(completion, display);
     return sendEventStream(started, { ...exchange, writer }, context);
   }
-  const [whole] = await collectReply(events, completion);
-  if (whole === undefined) throw endedWithoutResult();
-  exchange.observation.end(200);
-  exchange.reply.headers(thinkingHeaders(whole.finish.thinking.decision, completion));
+  const [whole] = await collectWhole(started, exchange);
   return toMessage(whole, completion, display);
 }
 

@@ -3,10 +3,9 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { eventStreamSchema, sendEventStream } from '../../http/event-stream.ts';
 import { observationOf, observeRequests } from '../../http/exchange.ts';
 import type { RouteContext } from '../../http/route-context.ts';
-import { collectReply } from '../../reply/whole-reply.ts';
 import { type Exchange, startGeneration } from '../../request/start-generation.ts';
 import type { ModeWord } from '../../request/thinking-controls.ts';
-import { thinkingHeaders } from '../thinking-report.ts';
+import { collectWhole } from '../collect-whole.ts';
 import { answerByStrategy } from './answer-by-strategy.ts';
 import { ChunkStream } from './chunk-stream.ts';
 import { parseChat } from './parse-chat.ts';
@@ -61,15 +60,11 @@ async function createChatCompletion(
   const { strategy } = body;
   if (strategy) return answerByStrategy(strategy, call, exchange, context);
   const started = await startGeneration(call, exchange, context);
-  const { events, completion } = started;
+  const { completion } = started;
   if (body.stream === true) {
     const includeUsage = body.stream_options?.include_usage === true;
     const writer = new ChunkStream(completion, includeUsage);
     return sendEventStream(started, { ...exchange, writer }, context);
   }
-  const choices = await collectReply(events, completion);
-  exchange.observation.end(200);
-  const decision = choices[0]?.finish.thinking.decision ?? null;
-  exchange.reply.headers(thinkingHeaders(decision, completion));
-  return toCompletion(choices, completion);
+  return toCompletion(await collectWhole(started, exchange), completion);
 }

@@ -5,13 +5,11 @@ import { ApiError } from '../../http/errors.ts';
 import { eventStreamSchema, sendEventStream } from '../../http/event-stream.ts';
 import { observationOf, observeRequests } from '../../http/exchange.ts';
 import type { RouteContext } from '../../http/route-context.ts';
-import { endedWithoutResult } from '../../reply/reply-events.ts';
-import { collectReply } from '../../reply/whole-reply.ts';
 import { type Exchange, promptTokens, startGeneration } from '../../request/start-generation.ts';
 import type { ModeWord } from '../../request/thinking-controls.ts';
+import { collectWhole } from '../collect-whole.ts';
 import { errorSchema } from '../openai-chat/response-schema.ts';
 import { thinkingHeadersSchema } from '../openai-chat/thinking-fields.ts';
-import { thinkingHeaders } from '../thinking-report.ts';
 import { parseResponse } from './parse-response.ts';
 import { toResponse } from './reply-parts.ts';
 import { type ResponseObject, responseSchema } from './reply-schema.ts';
@@ -125,14 +123,11 @@ async function createResponse(
 ): Promise<ResponseObject | Readable> {
   const call = { chat: parseResponse(body), header, idPrefix: 'resp' };
   const started = await startGeneration(call, exchange, context);
-  const { completion, events } = started;
+  const { completion } = started;
   if (body.stream === true) {
     const writer = new ResponseStream({ asked: body, completion });
     return sendEventStream(started, { ...exchange, writer }, context);
   }
-  const [whole] = await collectReply(events, completion);
-  if (whole === undefined) throw endedWithoutResult();
-  exchange.observation.end(200);
-  exchange.reply.headers(thinkingHeaders(whole.finish.thinking.decision, completion));
+  const [whole] = await collectWhole(started, exchange);
   return toResponse(whole, { asked: body, completion });
 }
