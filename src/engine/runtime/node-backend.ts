@@ -130,7 +130,11 @@ class NodeSession implements Session {
 
   #wrap(feeds: Tensors): InferenceSession.FeedsType {
     const entries = Object.entries(feeds).map(([name, tensor]) => {
-      return [name, new this.#ort.Tensor(tensor.type, dataOf(tensor), tensor.dims)];
+      const data = dataOf(tensor);
+      const wrapped = new this.#ort.Tensor(tensor.type, data, tensor.dims);
+      // Where JavaScript has a Float16Array (Node 24), Tensor makes one, which the native binding reads as empty.
+      if (wrapped.data !== data) Object.defineProperty(wrapped, 'data', { value: data });
+      return [name, wrapped];
     });
     return Object.fromEntries(entries);
   }
